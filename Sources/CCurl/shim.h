@@ -1,0 +1,38 @@
+#pragma once
+
+#include <curl/curl.h>
+
+// curl_easy_setopt and curl_easy_getinfo are variadic, which Swift cannot call.
+
+typedef size_t (*gh_curl_data_callback)(char *data, size_t size, size_t count, void *context);
+
+static inline CURLcode gh_curl_set_long(CURL *handle, CURLoption option, long value) {
+    return curl_easy_setopt(handle, option, value);
+}
+
+static inline CURLcode gh_curl_set_string(CURL *handle, CURLoption option, const char *value) {
+    return curl_easy_setopt(handle, option, value);
+}
+
+static inline CURLcode gh_curl_set_offset(CURL *handle, CURLoption option, curl_off_t value) {
+    return curl_easy_setopt(handle, option, value);
+}
+
+static inline CURLcode gh_curl_set_list(CURL *handle, CURLoption option, struct curl_slist *value) {
+    return curl_easy_setopt(handle, option, value);
+}
+
+static inline CURLcode gh_curl_set_data(
+    CURL *handle, CURLoption function, gh_curl_data_callback callback, CURLoption data, void *context
+) {
+    CURLcode code = curl_easy_setopt(handle, function, callback);
+    return code == CURLE_OK ? curl_easy_setopt(handle, data, context) : code;
+}
+
+static inline CURLcode gh_curl_get_long(CURL *handle, CURLINFO info, long *value) {
+    return curl_easy_getinfo(handle, info, value);
+}
+
+static inline CURLcode gh_curl_global_init(void) {
+    return curl_global_init(CURL_GLOBAL_DEFAULT);
+}

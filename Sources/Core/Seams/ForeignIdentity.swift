@@ -1,0 +1,65 @@
+/// What a verified JWT of a configured issuer said, before the local accounts have had their say.
+public struct ForeignIdentity: Hashable, Sendable {
+    /// How a foreign identity is matched with a local account (`match_users`).
+    public enum Matching: String, Hashable, Sendable, CaseIterable {
+        case none, email, user
+    }
+
+    /// The issuer's id in the configuration.
+    public var issuerID: String
+    /// The `iss` claim.
+    public var issuer: String
+    /// The `sub` claim (or the one that `claims.user` names), without prefix.
+    public var subject: String
+    /// The prefixed user name.
+    public var user: String
+    /// The e-mail claim; nil when absent or malformed.
+    public var email: EmailAddress?
+    /// The issuer is trusted with e-mails or said `email_verified: true`.
+    public var emailVerified: Bool
+    /// The display name, or empty.
+    public var name: String
+    /// Prefixed groups; those that were malformed or named `gatehouse-…` are left out.
+    public var groups: [String]
+    /// The scopes that the token carries; nil when it carries none.
+    public var scopes: [String]?
+    /// `amr` of the token.
+    public var amr: [String]
+    /// `auth_time` of the token.
+    public var authenticatedAt: Timestamp?
+    /// `exp`.
+    public var expiresAt: Timestamp
+    /// `jti`, or the first 16 hexadecimal characters of the token's SHA-256.
+    public var credentialID: String
+    /// How the operator wants it matched.
+    public var matching: Matching
+
+    /// All fields, named as they are.
+    public init(
+        issuerID: String, issuer: String, subject: String, user: String, email: EmailAddress?, emailVerified: Bool,
+        name: String, groups: [String], scopes: [String]?, amr: [String], authenticatedAt: Timestamp?,
+        expiresAt: Timestamp, credentialID: String, matching: Matching
+    ) {
+        self.issuerID = issuerID
+        self.issuer = issuer
+        self.subject = subject
+        self.user = user
+        self.email = email
+        self.emailVerified = emailVerified
+        self.name = name
+        self.groups = groups
+        self.scopes = scopes
+        self.amr = amr
+        self.authenticatedAt = authenticatedAt
+        self.expiresAt = expiresAt
+        self.credentialID = credentialID
+        self.matching = matching
+    }
+}
+
+/// What the local accounts say of a foreign identity: blocked, a disabled local user, or an identity to go on with.
+/// One instance a loop; asked in every request, so it keeps its own cache by the store's last transaction.
+public protocol ForeignStanding: AnyObject {
+    /// Never `notMine` and never `pending`. The identity object stays the same (`===`) while nothing changed.
+    func standing(of foreign: ForeignIdentity, at now: Timestamp) -> CredentialReading
+}

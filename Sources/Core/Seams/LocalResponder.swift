@@ -1,0 +1,60 @@
+/// A whole request for Gatehouse itself (below `/.auth/`), with the identity that was already resolved.
+public struct LocalRequest: Sendable {
+    /// The request method.
+    public var method: String
+    /// The raw path, without the query.
+    public var path: String
+    /// The raw query without `?`; nil when there is none.
+    public var query: String?
+    /// The host that was asked for, lower case and without port.
+    public var host: String
+    /// The header fields as they came, without `Cookie` and `Authorization`.
+    public var headers: [(name: String, value: String)]
+    /// The whole body, at most 64 KiB.
+    public var body: [UInt8]
+    /// Who asks, if anybody is known.
+    public var identity: Identity?
+    /// The client's address, if it is known.
+    public var clientAddress: IPAddress?
+    /// The request's id.
+    public var requestID: String
+
+    /// All fields, named as they are.
+    public init(
+        method: String, path: String, query: String?, host: String, headers: [(name: String, value: String)],
+        body: [UInt8], identity: Identity?, clientAddress: IPAddress?, requestID: String
+    ) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.host = host
+        self.headers = headers
+        self.body = body
+        self.identity = identity
+        self.clientAddress = clientAddress
+        self.requestID = requestID
+    }
+}
+
+/// A whole answer. Framing, `Date` and connection headers are the listener's.
+public struct LocalResponse: Sendable {
+    /// The status code; a refusal unless somebody says otherwise.
+    public var status: Int
+    /// Names and values, in order.
+    public var headers: [(name: String, value: String)]
+    /// The whole body.
+    public var body: [UInt8]
+
+    /// Starts as a refusal.
+    public init(status: Int = 403, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+}
+
+/// Answers requests for Gatehouse's own documents, pages and API, off the loops.
+public protocol LocalResponder: Sendable {
+    /// Answers `request`; nil when it has nothing at that path, so that the next responder is asked.
+    func respond(to request: LocalRequest) async -> LocalResponse?
+}
