@@ -1,0 +1,63 @@
+internal import Core
+internal import JOSE
+
+/// Makes an identity of a verified token's claims, as its issuer's configuration says.
+struct ClaimReader {
+    private let issuer: IssuerConfiguration
+
+    init(_ issuer: IssuerConfiguration) {
+        self.issuer = issuer
+    }
+
+    /// - Returns: nil when the token names no user, or one that cannot be written into a header.
+    func identity(_ claims: Claims, digest: TokenDigest) -> ForeignIdentity? {
+        guard let subject = claims.string(issuer.claims.user), Self.isPlain(subject), !subject.isEmpty,
+            subject.utf8.count <= 255, let expiresAt = claims.time("exp")
+        else { return nil }
+        let email = claims.string(issuer.claims.email).flatMap { EmailAddress($0) }
+        let name = claims.string(issuer.claims.name) ?? ""
+        return ForeignIdentity(
+            issuerID: issuer.id, issuer: issuer.issuer, subject: subject, user: issuer.userPrefix + subject,
+            email: email, emailVerified: issuer.emailTrusted || claims.bool("email_verified") == true,
+            name: Self.isPlain(name) && name.utf8.count <= 255 ? name : "", groups: groups(claims),
+            scopes: words(claims, issuer.claims.scopes), amr: claims.strings("amr") ?? [],
+            authenticatedAt: claims.time("auth_time"), expiresAt: expiresAt,
+            credentialID: claims.string("jti").flatMap(Self.loggable) ?? String(digest.hex.prefix(16)),
+            matching: issuer.matching)
+    }
+
+    private func groups(_ claims: Claims) -> [String] {
+        (claims.strings(issuer.claims.groups) ?? []).compactMap { name in
+            let group = issuer.groupsPrefix + name
+            // Groups that Gatehouse itself gives meaning to are never somebody else's to hand out.
+            guard !name.isEmpty, Self.isGroup(group), !group.lowercased().hasPrefix("gatehouse-") else { return nil }
+            return group
+        }
+    }
+
+    /// One text of words, or a list of them (RFC 8693 section 4.2; some issuers write `scp` as a list).
+    private func words(_ claims: Claims, _ name: String) -> [String]? {
+        if let text = claims.string(name) { return text.split(separator: " ").map(String.init) }
+        return claims.strings(name)
+    }
+
+    private static func isGroup(_ name: String) -> Bool {
+        (1...64).contains(name.utf8.count)
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x3a, 0x40...0x5a, 0x61...0x7a, UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"),
+                    UInt8(ascii: "/"):
+                    true
+                default: false
+                }
+            }
+    }
+
+    private static func isPlain(_ text: String) -> Bool {
+        text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f }
+    }
+
+    private static func loggable(_ text: String) -> String? {
+        (1...128).contains(text.utf8.count) && isPlain(text) ? text : nil
+    }
+}

@@ -1,0 +1,98 @@
+public import Core
+internal import JOSE
+
+/// Judges JWTs of the configured issuers. One instance an event loop, synchronous: a key that is not known yet makes
+/// the reading pending.
+///
+/// What was verified is kept under the token's digest until the token ends, the configuration is replaced (which makes
+/// new readers), or its key leaves the issuer's set. What the local accounts say is asked anew in each call.
+public final class ForeignTokenReader: CredentialReader {
+    private struct Entry {
+        let identity: ForeignIdentity
+        let issuer: Int
+        let key: JWK
+        /// The generation of the key set in which `key` was last seen.
+        var generation: UInt64
+    }
+
+    /// How much the issuer's clock may differ from ours, to the token's advantage.
+    static let leeway: Duration = .seconds(60)
+
+    private let issuers: [IssuerKeys]
+    private let standing: any ForeignStanding
+    private let hasher = TokenHasher()
+    private var verified: RecentCache<TokenDigest, Entry>
+
+    /// - Parameters:
+    ///   - standing: this loop's.
+    ///   - cacheEntries: how many tokens are remembered; 0 verifies in every call.
+    public init(issuers: Issuers, standing: any ForeignStanding, cacheEntries: Int = 16_384) {
+        self.issuers = issuers.all
+        self.standing = standing
+        verified = RecentCache(capacity: cacheEntries)
+    }
+
+    /// Answers `notMine` for everything that is no JWT of a configured issuer in `Authorization: Bearer`.
+    public func read(_ credential: borrowing PresentedCredential, at now: Timestamp) -> CredentialReading {
+        guard credential.source == .bearer, !issuers.isEmpty else { return .notMine }
+        let digest = hasher.digest(of: credential.bytes)
+        if let identity = remembered(digest) { return judge(identity, at: now) }
+        guard let token = try? UnverifiedToken(credential.bytes), let position = position(of: token) else {
+            return .notMine
+        }
+        return verify(token, digest, issuer: position, at: now)
+    }
+
+    private func position(of token: UnverifiedToken) -> Int? {
+        guard let issuer = token.claims.value("iss") else { return nil }
+        return issuers.firstIndex { issuer.equals($0.configuration.issuer) }
+    }
+
+    private func remembered(_ digest: TokenDigest) -> ForeignIdentity? {
+        guard var entry = verified[digest] else { return nil }
+        let issuer = issuers[entry.issuer]
+        if entry.generation != issuer.generation {
+            let current = issuer.current
+            guard let keys = current.keys, keys.contains(entry.key) else {
+                verified[digest] = nil
+                return nil
+            }
+            entry.generation = current.generation
+            verified[digest] = entry
+        }
+        return entry.identity
+    }
+
+    private func verify(
+        _ token: UnverifiedToken, _ digest: TokenDigest, issuer position: Int, at now: Timestamp
+    ) -> CredentialReading {
+        let issuer = issuers[position]
+        let current = issuer.current
+        guard let keys = current.keys else {
+            return issuer.refetchForUnknownKey(at: now).map { .pending($0) } ?? .refused(.init(.credentialUnknown))
+        }
+        do throws(JOSEError) {
+            let proof = try token.verify(with: keys, allowed: issuer.configuration.algorithms)
+            try proof.claims.validate(
+                now: now, issuer: issuer.configuration.issuer, audiences: issuer.configuration.audiences,
+                leeway: Self.leeway)
+            guard let identity = ClaimReader(issuer.configuration).identity(proof.claims, digest: digest) else {
+                return .refused(.init(.credentialUnknown))
+            }
+            verified[digest] = Entry(
+                identity: identity, issuer: position, key: proof.key, generation: current.generation)
+            return judge(identity, at: now)
+        } catch {
+            if error.code == .noKey, let pending = issuer.refetchForUnknownKey(at: now) { return .pending(pending) }
+            return .refused(.init(error.code == .expired ? .credentialExpired : .credentialUnknown))
+        }
+    }
+
+    private func judge(_ identity: ForeignIdentity, at now: Timestamp) -> CredentialReading {
+        // The same leeway as at the first sight, or a token would end earlier for those who remember it.
+        guard now < identity.expiresAt + Self.leeway else {
+            return .refused(.init(.credentialExpired, user: identity.user, credentialID: identity.credentialID))
+        }
+        return standing.standing(of: identity, at: now)
+    }
+}
