@@ -1,0 +1,134 @@
+import Core
+
+/// What an identity lacks of one map.
+struct Missing: OptionSet {
+    let rawValue: UInt8
+
+    static let group = Missing(rawValue: 1)
+    static let scope = Missing(rawValue: 2)
+    static let user = Missing(rawValue: 4)
+    static let kind = Missing(rawValue: 8)
+    static let factor = Missing(rawValue: 16)
+    static let age = Missing(rawValue: 32)
+    static let curable: Missing = [.factor, .age]
+
+    /// The closest reason: what an operator could grant, then what cannot be granted, then what a step-up brings.
+    var reason: Reason {
+        if contains(.group) { return .groupMissing }
+        if contains(.scope) { return .scopeMissing }
+        if contains(.user) || contains(.kind) { return .ruleDenied }
+        return contains(.factor) ? .factorMissing : .tooOld
+    }
+}
+
+/// One map, compiled.
+struct CompiledConditions: Sendable {
+    private let users: [String]?
+    private let groups: [String]?
+    private let scopes: [String]?
+    private let factors: Conditions.Factors?
+    private let maxAgeMilliseconds: Int64?
+    private let kinds: [Identity.Kind]?
+
+    init(_ conditions: Conditions) {
+        users = conditions.users.map { $0.map { $0.lowercased() } }
+        groups = conditions.groups
+        scopes = conditions.scopes
+        factors = conditions.factors
+        maxAgeMilliseconds = conditions.maxAge.map(\.wholeMilliseconds)
+        kinds = conditions.credentials
+    }
+
+    /// - Parameter narrowed: the identity's credential is ours and carries scopes, so a map without scopes is not for it.
+    func missing(to identity: Identity, narrowed: Bool, at now: Timestamp) -> Missing {
+        var missing: Missing = []
+        if let users, !users.contains(where: { Self.isSame(identity.user, folded: $0) }) { missing.insert(.user) }
+        if let groups, !groups.contains(where: { Self.holds(identity.groups, $0) }) { missing.insert(.group) }
+        if let scopes {
+            let held = identity.scopes ?? []
+            if scopes.isEmpty || !scopes.allSatisfy({ Self.holds(held, $0) }) { missing.insert(.scope) }
+        } else if narrowed {
+            missing.insert(.scope)
+        }
+        if let kinds, !kinds.contains(identity.kind) { missing.insert(.kind) }
+        if let factors, !Self.proved(factors, by: identity) { missing.insert(.factor) }
+        if let maxAgeMilliseconds, !Self.isFresh(identity, within: maxAgeMilliseconds, at: now) { missing.insert(.age) }
+        return missing
+    }
+
+    /// Byte for byte: `==` alone also equates canonically equivalent Unicode, which has other lengths for ASCII.
+    private static func holds(_ held: [String], _ wanted: String) -> Bool {
+        held.contains { $0.utf8.count == wanted.utf8.count && $0 == wanted }
+    }
+
+    private static func isSame(_ user: String, folded: String) -> Bool {
+        if user == folded { return true }
+        return user.lowercased() == folded
+    }
+
+    /// Factors are known of sessions only; `hwk`, `swk` and `pop` are what RFC 8176 calls a key that proved possession.
+    private static func proved(_ factors: Conditions.Factors, by identity: Identity) -> Bool {
+        switch factors {
+        case .two: identity.factors >= 2
+        case .passkey: identity.factors >= 1 && identity.amr.contains { $0 == "hwk" || $0 == "swk" || $0 == "pop" }
+        }
+    }
+
+    /// A time more than a minute ahead is not believed.
+    private static func isFresh(_ identity: Identity, within age: Int64, at now: Timestamp) -> Bool {
+        guard let proved = identity.authenticatedAt else { return false }
+        let passed = (now - proved).wholeMilliseconds
+        return passed <= age && passed >= -60_000
+    }
+}
+
+/// Whom a rule means, compiled.
+enum CompiledRequirement: Sendable {
+    case everyone
+    case signedIn
+    case anyOf([CompiledConditions])
+
+    init(_ requirement: Requirement) {
+        switch requirement {
+        case .everyone: self = .everyone
+        case .signedIn: self = .signedIn
+        case .anyOf(let maps): self = .anyOf(maps.map(CompiledConditions.init))
+        }
+    }
+
+    /// A credential of ours that carries scopes passes only what names one of them.
+    private static func isNarrowed(_ identity: Identity) -> Bool {
+        identity.scopes != nil && identity.issuer == nil
+    }
+
+    /// The requirement of an `allow`.
+    func judge(_ identity: Identity, at now: Timestamp) -> (verdict: Verdict, reason: Reason?) {
+        let narrowed = Self.isNarrowed(identity)
+        switch self {
+        case .everyone: return (.allow, nil)
+        case .signedIn: return narrowed ? (.deny, .scopeMissing) : (.allow, nil)
+        case .anyOf(let maps):
+            var stepUp: Missing?
+            var closest: Missing?
+            for map in maps {
+                let missing = map.missing(to: identity, narrowed: narrowed, at: now)
+                if missing.isEmpty { return (.allow, nil) }
+                if missing.isSubset(of: .curable) {
+                    if missing.rawValue.nonzeroBitCount < stepUp?.rawValue.nonzeroBitCount ?? .max { stepUp = missing }
+                } else if missing.rawValue.nonzeroBitCount < closest?.rawValue.nonzeroBitCount ?? .max {
+                    closest = missing
+                }
+            }
+            if let stepUp { return (.stepUp, stepUp.reason) }
+            return (.deny, closest?.reason ?? .ruleDenied)
+        }
+    }
+
+    /// The requirement of a `deny`: scopes narrow only what lets in.
+    func fits(_ identity: Identity, at now: Timestamp) -> Bool {
+        switch self {
+        case .everyone, .signedIn: true
+        case .anyOf(let maps): maps.contains { $0.missing(to: identity, narrowed: false, at: now).isEmpty }
+        }
+    }
+}

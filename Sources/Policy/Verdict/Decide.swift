@@ -1,0 +1,122 @@
+public import Core
+
+extension Snapshot {
+    /// The route of the path's primary reading: `;parameters` off, kept separators taken as data.
+    ///
+    /// - Returns: nil when no route takes it, and when host or path are malformed.
+    public func route(for facts: borrowing Facts) -> Route? {
+        switch PathScan(facts.path) {
+        case .plain(let count): return route(host: facts.host, CanonicalPath(facts.path.extracting(0..<count)))
+        case .refused: return nil
+        case .encoded:
+            guard let primary = PathReadings(facts.path)?.paths.first else { return nil }
+            let folded = CanonicalPath.folding(primary)
+            return route(host: facts.host, CanonicalPath(primary.span, folded: folded.span))
+        }
+    }
+
+    /// As ``decide(_:route:credential:)``, finding the route itself.
+    public func decide(_ facts: borrowing Facts, credential: CredentialState) -> Judgement {
+        decide(facts, route: nil, credential: credential)
+    }
+
+    /// Decides who gets in. Every reading of the path is judged, each on the route that it falls on; the strictest
+    /// verdict holds (deny, step-up, sign-in, allow), the primary reading's where they are equal.
+    ///
+    /// - Parameter route: what ``route(for:)`` answered for the same facts; nil, or a route of another snapshot, is
+    ///   looked up again.
+    public func decide(_ facts: borrowing Facts, route: Route?, credential: CredentialState) -> Judgement {
+        switch PathScan(facts.path) {
+        case .refused: return Judgement(.refusal(.pathRefused, route: route, identity: credential.identity))
+        case .plain(let count):
+            let path = CanonicalPath(facts.path.extracting(0..<count))
+            guard let route = own(route) ?? self.route(host: facts.host, path) else {
+                return Judgement(.refusal(.noRoute, identity: credential.identity))
+            }
+            return Judgement(Self.judge(facts, path, on: route, credential))
+        case .encoded:
+            guard let readings = PathReadings(facts.path) else {
+                return Judgement(.refusal(.pathRefused, route: route, identity: credential.identity))
+            }
+            return Judgement(judge(facts, readings, credential))
+        }
+    }
+
+    private func own(_ route: Route?) -> Route? {
+        guard let route, routes.indices.contains(route.index), routes[route.index] === route else { return nil }
+        return route
+    }
+
+    private func judge(
+        _ facts: borrowing Facts, _ readings: PathReadings, _ credential: CredentialState
+    ) -> Opinion {
+        var strictest: Opinion?
+        var primary: Route?
+        for path in readings.paths {
+            let opinion = judge(facts, path, traits: readings.traits, primary: primary, credential)
+            if strictest == nil { primary = opinion.route }
+            strictest?.tighten(opinion)
+            strictest = strictest ?? opinion
+        }
+        return strictest ?? .refusal(.pathRefused, identity: credential.identity)
+    }
+
+    /// One reading. `primary` is the route of the first one, nil while that is judged.
+    func judge(
+        _ facts: borrowing Facts, _ reading: [UInt8], traits: PathTraits, primary: Route?,
+        _ credential: CredentialState
+    ) -> Opinion {
+        let folded = CanonicalPath.folding(reading)
+        let path = CanonicalPath(reading.span, folded: folded.span)
+        guard let route = route(host: facts.host, path) else {
+            return .refusal(.noRoute, identity: credential.identity)
+        }
+        guard route.keepInPath.isSuperset(of: traits.mustBeKept) else {
+            return .refusal(.pathRefused, route: route, identity: credential.identity)
+        }
+        var opinion = Self.judge(facts, path, on: route, credential)
+        // The credential was looked for where the primary route says; this one might not have accepted it from there.
+        if let primary, !route.credentialsFrom.isSuperset(of: primary.credentialsFrom) {
+            opinion.tighten(Self.judge(facts, path, on: route, .none))
+        }
+        return opinion
+    }
+
+    private static func judge(
+        _ facts: borrowing Facts, _ path: borrowing CanonicalPath, on route: Route, _ credential: CredentialState
+    ) -> Opinion {
+        let identity = credential.identity
+        if let bounds = identity?.bounds, !bounds.include(facts, on: route) {
+            return .refusal(.keyRestricted, route: route, identity: identity)
+        }
+        let compared = route.ignorePathCase ? path.folded : path.exact
+        var opinion = Opinion.refusal(.noRule, route: route, identity: identity)
+        if case .refused(let refusal) = credential { opinion.reason = refusal.reason }
+        for (index, rule) in route.rules.enumerated() {
+            guard case .decided(let verdict, let reason) = rule.outcome(facts, compared, credential) else { continue }
+            if rule.shadow {
+                opinion.shadow.append(
+                    ShadowResult(ruleIndex: index, ruleName: rule.name, verdict: verdict, reason: reason))
+                continue
+            }
+            opinion.verdict = verdict
+            opinion.reason = reason
+            opinion.ruleIndex = index
+            opinion.ruleName = rule.name
+            break
+        }
+        return opinion
+    }
+
+    func route(host: Span<UInt8>, _ path: borrowing CanonicalPath) -> Route? {
+        let candidates: [Int]
+        switch RequestHost(host) {
+        case .refused: return nil
+        case .absent: candidates = hosts.anyHost
+        case .name(let range): candidates = hosts.candidates(host, range)
+        case .address(let bytes): candidates = hosts.candidates(bytes.span, 0..<bytes.count)
+        }
+        for index in candidates where routes[index].takes(path) { return routes[index] }
+        return nil
+    }
+}
