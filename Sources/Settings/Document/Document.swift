@@ -42,6 +42,16 @@ extension Document.Node {
         return entries.first { $0.key == key }?.value
     }
 
+    /// Somebody has complained about it or about something in it.
+    var isDamaged: Bool {
+        switch content {
+        case .text: false
+        case .list(let items): items.contains(where: \.isDamaged)
+        case .map(let entries): entries.contains(where: \.value.isDamaged)
+        case .unusable: true
+        }
+    }
+
     /// What stands there, in words for a message; long text is cut.
     var found: String {
         switch content {
@@ -55,14 +65,20 @@ extension Document.Node {
 
     /// `text` between quotes, made printable and cut after 80 characters.
     static func quote(_ text: String) -> String {
+        let scalars = text.unicodeScalars
+        return "\"\(printable(scalars.prefix(80)))\(scalars.count > 80 ? "…" : "")\""
+    }
+
+    /// The characters with escapes for those that would do something to a terminal or a log.
+    static func printable(_ scalars: some Sequence<Unicode.Scalar>) -> String {
         var shown = ""
-        for scalar in text.unicodeScalars.prefix(80) {
+        for scalar in scalars {
             switch scalar.properties.generalCategory {
             case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse:
                 shown += "\\u{\(String(scalar.value, radix: 16))}"
             default: shown.unicodeScalars.append(scalar)
             }
         }
-        return "\"\(shown)\(text.unicodeScalars.count > 80 ? "…" : "")\""
+        return shown
     }
 }

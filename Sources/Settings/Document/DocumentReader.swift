@@ -7,6 +7,7 @@ import Yams
 struct DocumentReader {
     private let file: String
     private(set) var problems: [Problem] = []
+    private var lines = 1
     private var renamed: [DuplicateKeys.Position: Unicode.Scalar] = [:]
 
     /// - Parameter file: the name that goes into messages.
@@ -20,6 +21,7 @@ struct DocumentReader {
             report(line: 1, column: 1, "the file is not UTF-8")
             return nil
         }
+        lines = text.unicodeScalars.reduce(1) { $1 == "\n" ? $0 + 1 : $0 }
         do {
             let composed = try DuplicateKeys.compose(text)
             renamed = composed.renamed
@@ -50,17 +52,19 @@ struct DocumentReader {
         case .alias: return unusable("aliases (*) are not supported; write the value out")
         case .scalar(let scalar):
             let quoted = scalar.style != .plain && scalar.style != .any
-            guard isPlainTag(node.tag.name, .str) else { return unusable("tags are not supported; leave out the !") }
+            guard isImplicit(scalar.tag) || quoted && isText(scalar.tag) else {
+                return unusable("tags are not supported; leave out the !")
+            }
             return .init(content: .text(scalar.string, quoted: quoted), location: place)
         case .sequence(let items):
-            guard isPlainTag(node.tag.name, .seq) else { return unusable("tags are not supported; leave out the !") }
+            guard isImplicit(items.tag) else { return unusable("tags are not supported; leave out the !") }
             var list: [Document.Node] = []
             for (index, item) in items.enumerated() {
                 list.append(convert(item, path: "\(path)[\(index)]", after: place))
             }
             return .init(content: .list(list), location: place)
         case .mapping(let pairs):
-            guard isPlainTag(node.tag.name, .map) else { return unusable("tags are not supported; leave out the !") }
+            guard isImplicit(pairs.tag) else { return unusable("tags are not supported; leave out the !") }
             return .init(content: .map(convert(pairs, path: path, at: place)), location: place)
         }
     }
@@ -72,7 +76,7 @@ struct DocumentReader {
         var seen: [String: Document.Location] = [:]
         for (key, value) in pairs {
             let keyPlace = key.mark.map { location(line: $0.line, column: $0.column) } ?? place
-            guard case .scalar(let scalar) = key, key.anchor == nil, isPlainTag(key.tag.name, .str) else {
+            guard case .scalar(let scalar) = key, key.anchor == nil, isImplicit(scalar.tag) || isText(scalar.tag) else {
                 problems.append(Problem(keyPlace, path, "a key must be plain text, without anchor or tag"))
                 continue
             }
@@ -101,9 +105,10 @@ struct DocumentReader {
         return String(scalars)
     }
 
-    private func isPlainTag(_ name: Tag.Name, _ own: Tag.Name) -> Bool {
-        name == .implicit || name == own
-    }
+    private func isImplicit(_ tag: Tag) -> Bool { tag.rawValue == Tag.Name.implicit.rawValue }
+
+    /// What the parser says of text in quotes, and of keys once it has compared them.
+    private func isText(_ tag: Tag) -> Bool { tag.rawValue == Tag.Name.str.rawValue }
 
     // MARK: Problems
 
@@ -112,7 +117,9 @@ struct DocumentReader {
     }
 
     private mutating func report(line: Int, column: Int, _ message: String) {
-        problems.append(Problem(location(line: line, column: column), "", message))
+        // What is missing at the end is missing on the last line, however long the parser went on looking.
+        let place = line > lines ? location(line: lines, column: 1) : location(line: line, column: column)
+        problems.append(Problem(place, "", message))
     }
 
     private mutating func report(_ error: any Error) {

@@ -16,7 +16,8 @@ public struct Problem: Sendable, Hashable, CustomStringConvertible {
         line = location.line
         column = location.column
         self.path = path
-        self.message = message
+        // Some words of others quote what was written as it came.
+        self.message = Document.Node.printable(message.unicodeScalars)
     }
 
     /// `FILE:LINE:COLUMN: path: message`.

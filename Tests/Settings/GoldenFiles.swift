@@ -1,0 +1,76 @@
+import Core
+import Settings
+
+/// What the golden cases find beside themselves: a few secrets that exist only here, and files from a folder.
+struct GoldenFiles: FileReading {
+    /// The folder on disk; names in messages do not have it.
+    var folder: String
+    var texts: [String: (text: String, permissions: UInt16)] = [:]
+
+    static let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+    static let secrets: [String: (text: String, permissions: UInt16)] = [
+        "master.key": (key + "\n", 0o600),
+        "old.key": (key, 0o400),
+        "open.key": (key, 0o640),
+        "short.key": ("AAECAwQFBgcICQoLDA0ODw==", 0o600),
+        "empty.key": ("\n", 0o600),
+        "proxy.secret": ("correct-horse-battery\n", 0o600),
+        "jwks.json": ("{\"keys\":[]}", 0o644),
+        "robots.jwks.json": ("{\"keys\":[]}", 0o600),
+        "/run/credentials/gatehouse/master": (key, 0o440),
+    ]
+
+    static let environment: [String: String] = [
+        "WIKI_HOST": "wiki.example.com\n", "DRAIN": "45s", "MASTER": key, "EMPTY": "",
+        "CREDENTIALS_DIRECTORY": "/run/credentials/gatehouse",
+    ]
+
+    func read(_ path: String, maximumBytes: Int) throws(FileReadingError) -> FileContent {
+        if let found = texts[path] ?? Self.secrets[path] {
+            guard found.text.utf8.count <= maximumBytes else { throw FileReadingError(.tooLarge) }
+            return FileContent(bytes: Array(found.text.utf8), permissions: found.permissions)
+        }
+        guard !path.hasPrefix("/") else { throw FileReadingError(.missing) }
+        return try DiskFiles().read(folder + "/" + path, maximumBytes: maximumBytes)
+    }
+
+    func names(inFolder path: String) throws(FileReadingError) -> [String] {
+        guard !path.hasPrefix("/") else { throw FileReadingError(.missing) }
+        return try DiskFiles().names(inFolder: folder + "/" + path)
+    }
+}
+
+/// Loads one text as `gatehouse.yaml`, in memory.
+func load(
+    _ text: String, environment: [String: String] = GoldenFiles.environment, secrets: Settings.SecretUse = .read,
+    files: [String: (text: String, permissions: UInt16)] = [:]
+) throws(SettingsError) -> Settings.Loaded {
+    var texts = files
+    texts["gatehouse.yaml"] = (text, 0o644)
+    return try Settings.load(
+        "gatehouse.yaml", environment: { environment[$0] }, files: GoldenFiles(folder: "/nonexistent", texts: texts),
+        secrets: secrets)
+}
+
+/// The lines that loading `text` complains with; empty when it loads.
+func problems(
+    _ text: String, environment: [String: String] = GoldenFiles.environment,
+    files: [String: (text: String, permissions: UInt16)] = [:]
+) -> [String] {
+    do throws(SettingsError) {
+        _ = try load(text, environment: environment, files: files)
+        return []
+    } catch {
+        return error.problems.map(\.description)
+    }
+}
+
+/// The least that loads, with more keys after it.
+func minimal(_ more: String = "", rules: String = "[ { allow: signed_in } ]") -> String {
+    """
+    public_url: https://auth.example.com
+    routes:
+      - { host: wiki.example.com, rules: \(rules) }
+    \(more)
+    """
+}
