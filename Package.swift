@@ -69,7 +69,7 @@ let package = Package(
                 nioCore, .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ]),
-        tests(of: "LMDB"),
+        tests(of: "LMDB", ["CLMDB"]),
         tests(of: "Cryptography"),
         tests(of: "JOSE", ["Cryptography"]),
         tests(of: "Policy"),

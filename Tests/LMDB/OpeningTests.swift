@@ -1,3 +1,4 @@
+import CLMDB
 import Glibc
 import Testing
 
@@ -54,13 +55,19 @@ import Testing
     }
 
     @Test func anotherProgramsEnvironmentIsRefused() throws {
-        var foreign = configuration(folder.path)
-        let environment = try Environment.open(foreign)
-        environment.close()
-        foreign.readOnly = true
-        // As a store of somebody else: tables, but none called meta.
-        let other = TemporaryFolder()
-        #expect(code { foreign.path = other.path; _ = try Environment.open(foreign) } != nil)
+        var environment: OpaquePointer?
+        var transaction: OpaquePointer?
+        var table: UInt32 = 0
+        #expect(mdb_env_create(&environment) == 0 && mdb_env_set_maxdbs(environment, 4) == 0)
+        #expect(mdb_env_open(environment, folder.path, 0, 0o600) == 0)
+        #expect(mdb_txn_begin(environment, nil, 0, &transaction) == 0)
+        #expect(mdb_dbi_open(transaction, "theirs", UInt32(MDB_CREATE), &table) == 0)
+        #expect(mdb_txn_commit(transaction) == 0)
+        mdb_env_close(environment)
+        #expect(code { _ = try Environment.open(configuration(folder.path)) } == .notAnEnvironment)
+        var reading = configuration(folder.path)
+        reading.readOnly = true
+        #expect(code { _ = try Environment.open(reading) } == .notAnEnvironment)
     }
 
     @Test func aNewerSchemaIsRefusedAndTheOneBeforeIsRead() throws {

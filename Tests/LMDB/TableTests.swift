@@ -65,7 +65,8 @@ import Testing
         try environment.writeAndWait { transaction in
             for number in numbers { try Tables.log.append(Note("\(number)"), for: number, in: transaction) }
         }
-        #expect(code { try environment.writeAndWait { try Tables.log.append(Note(""), for: 7, in: $0) } } == .outOfOrder)
+        #expect(
+            code { try environment.writeAndWait { try Tables.log.append(Note(""), for: 7, in: $0) } } == .outOfOrder)
         try environment.read { transaction in
             #expect(try Tables.log.keys(in: transaction) == numbers)
             #expect(try Tables.log.keys(reversed: true, in: transaction) == numbers.reversed())
@@ -125,7 +126,9 @@ import Testing
         var generator = SplitMix(state: 42)
         var keys: [KeyPair<[UInt8], [UInt8]>] = []
         for _ in 0..<500 {
-            let part = { (0..<Int.random(in: 0...4, using: &generator)).map { _ in UInt8.random(in: 0...2, using: &generator) } }
+            let part = {
+                (0..<Int.random(in: 0...4, using: &generator)).map { _ in UInt8.random(in: 0...2, using: &generator) }
+            }
             keys.append(KeyPair(part(), part()))
         }
         for key in keys {
@@ -133,7 +136,8 @@ import Testing
             #expect(bytes.count == key.encodedCount)
             #expect(bytes.withUnsafeBytes { KeyPair<[UInt8], [UInt8]>.decode($0) } == key)
             for other in keys {
-                let expected = key.first == other.first
+                let expected =
+                    key.first == other.first
                     ? key.second.lexicographicallyPrecedes(other.second)
                     : key.first.lexicographicallyPrecedes(other.first)
                 #expect(bytes.lexicographicallyPrecedes(other.encoded) == expected)

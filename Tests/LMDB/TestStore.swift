@@ -7,7 +7,7 @@ final class TemporaryFolder: Sendable {
 
     init() {
         var template = Array("/tmp/gatehouse-lmdb-XXXXXX".utf8CString)
-        path = String(cString: mkdtemp(&template)!)
+        path = mkdtemp(&template).map { String(cString: $0) } ?? "/nonexistent"
     }
 
     deinit {

@@ -122,12 +122,17 @@ import Testing
         let hold = Gatekeeper()
         let isRunning = Gatekeeper()
         let codes = Mutex<[LMDBError.Code?]>([])
-        environment.write({ _ in isRunning.open(); hold.wait() }, completion: { _ in })
+        environment.write(
+            { _ in
+                isRunning.open(); hold.wait()
+            }, completion: { _ in })
         isRunning.wait()
         for _ in 0..<5 {
-            environment.write({ _ in }, completion: { result in
-                codes.withLock { $0.append(code { try result.get() }) }
-            })
+            environment.write(
+                { _ in },
+                completion: { result in
+                    codes.withLock { $0.append(code { try result.get() }) }
+                })
         }
         #expect(environment.information.writeQueueDepth == 3)
         #expect(codes.withLock { $0 } == [.overloaded, .overloaded])
@@ -146,7 +151,11 @@ import Testing
     @Test func closingFromACompletionDoesNotWaitForItself() throws {
         let environment = try Environment.open(configuration(folder.path))
         let done = Gatekeeper()
-        environment.write({ _ in }, completion: { _ in environment.close(); done.open() })
+        environment.write(
+            { _ in },
+            completion: { _ in
+                environment.close(); done.open()
+            })
         done.wait()
         environment.close()
         _ = try Environment.open(configuration(folder.path))
@@ -180,6 +189,7 @@ import Testing
                             #expect(try Tables.notes.get("right", in: transaction) == left)
                             return Int(left?.text ?? "") ?? 0
                         }
+                        await Task.yield()
                     }
                 }
             }

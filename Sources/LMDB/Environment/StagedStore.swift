@@ -41,7 +41,9 @@ struct StagedStore {
             if count == 0 { break }
             var written = 0
             while written < count {
-                let step = part.withUnsafeBytes { write(output, $0.baseAddress?.advanced(by: written), count - written) }
+                let step = part.withUnsafeBytes {
+                    write(output, $0.baseAddress?.advanced(by: written), count - written)
+                }
                 guard step > 0 else { throw .system("writing \(file)") }
                 written += step
             }

@@ -67,7 +67,9 @@ extension Table {
             let isBefore = from.lexicographicallyPrecedes(prefix)
             let isInside = from.starts(with: prefix)
             if isInside || (isBefore == reversed) {
-                return try from.withUnsafeBytes { try reversed ? cursor.last(notAfter: $0) : cursor.first(notBefore: $0) }
+                return try from.withUnsafeBytes {
+                    try reversed ? cursor.last(notAfter: $0) : cursor.first(notBefore: $0)
+                }
             }
         }
         if reversed { return try cursor.last(beginningWith: prefix) }

@@ -1,7 +1,7 @@
 /// Durations and sizes as they are written.
-enum Measures {
+public enum Measures {
     /// `90s`, `15m`, `12h`, `30d`; nil for anything else, also for what does not fit.
-    static func duration(_ text: String) -> Duration? {
+    public static func duration(_ text: String) -> Duration? {
         guard let unit = text.utf8.last, let seconds = Self.seconds[unit],
             let number = wholeNumber(String(text.dropLast()))
         else { return nil }
@@ -11,7 +11,7 @@ enum Measures {
     }
 
     /// `64KiB`, `10MiB`, `1GiB`, `512B`; nil for anything else, also for what does not fit.
-    static func size(_ text: String) -> UInt64? {
+    public static func size(_ text: String) -> UInt64? {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         guard let factor = factors[String(text[digits.endIndex...])], let number = wholeNumber(String(digits)) else {
             return nil

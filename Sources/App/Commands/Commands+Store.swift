@@ -1,0 +1,111 @@
+internal import Accounts
+internal import Core
+internal import LMDB
+internal import Settings
+
+extension Commands {
+    /// `key list`.
+    public static func listSigningKeys(_ invocation: Invocation) throws {
+        try invocation.withStore(readingMasterKey: true) { store, context in
+            try printKeys(try store.signingKeys(), context)
+        }
+    }
+
+    /// `key rotate`.
+    public static func rotateSigningKeys(_ invocation: Invocation) throws {
+        try invocation.withStore(readingMasterKey: true) { store, context in
+            try printKeys(try store.rotateSigningKeys(purpose: nil, by: context.actor), context)
+        }
+    }
+
+    /// `key retire`.
+    public static func retireSigningKey(_ invocation: Invocation, kid: String) throws {
+        try invocation.withStore(readingMasterKey: true) { store, context in
+            try printKeys([try store.retireSigningKey(kid, by: context.actor)], context)
+        }
+    }
+
+    private static func printKeys(_ keys: [SigningKey], _ context: CommandContext) throws {
+        try context.output.list(
+            keys,
+            columns: [
+                ("KID", \.kid), ("PURPOSE", { $0.purpose.rawValue }), ("STATE", { $0.state.rawValue }),
+                ("CREATED", { $0.createdAt.rfc3339 }),
+            ])
+    }
+
+    /// `store info`.
+    public static func storeInformation(_ invocation: Invocation) throws {
+        struct Answer: Encodable {
+            let path: String
+            let schema: Int
+            let map_bytes: UInt64
+            let map_used_bytes: UInt64
+            let readers: UInt32
+            let last_transaction: UInt64
+        }
+        try invocation.withStore { store, context in
+            let information = store.environment.information
+            let answer = Answer(
+                path: context.settings.dataFolder, schema: Int(Build.schema), map_bytes: information.mapBytes,
+                map_used_bytes: information.usedBytes, readers: information.readers,
+                last_transaction: information.lastTransactionID)
+            try context.output.value(answer) {
+                """
+                path              \(answer.path)
+                schema            \(answer.schema)
+                map               \(answer.map_used_bytes) of \(answer.map_bytes) bytes
+                readers           \(answer.readers)
+                last transaction  \(answer.last_transaction)
+                """
+            }
+        }
+    }
+
+    /// `store check`.
+    public static func checkStore(_ invocation: Invocation) throws {
+        struct Answer: Encodable {
+            let problems: [String]
+        }
+        try invocation.withStore { store, context in
+            let answer = Answer(problems: try store.check())
+            try context.output.value(answer) {
+                answer.problems.isEmpty ? "The store is sound." : answer.problems.joined(separator: "\n")
+            }
+            if !answer.problems.isEmpty { throw CommandFailure(.failed, "") }
+        }
+    }
+
+    /// `backup`.
+    public static func backUp(_ invocation: Invocation, folder: String) throws {
+        try invocation.withStore { store, context in
+            let report = try store.backUp(to: folder, by: context.actor)
+            try context.output.value(report) { "Backed up to \(folder)." }
+        }
+    }
+
+    /// `restore`.
+    public static func restore(_ invocation: Invocation, folder: String, auditExport: String?) throws {
+        let context = try invocation.context()
+        let lines = try auditExport.map { path throws(CommandFailure) in try text(ofFile: path) }
+        let (store, report) = try Store.restore(
+            from: folder, into: try context.storeConfiguration(readingMasterKey: true),
+            auditExport: lines?.split(separator: "\n").map(String.init), clock: SystemClock(), random: SystemRandom(),
+            by: context.actor)
+        store.close()
+        try context.output.value(report) { describe(report) }
+    }
+
+    private static func describe(_ report: RestoreReport) -> String {
+        var lines = ["Restored up to event \(report.auditSequence); \(report.sessionsEnded) sessions were ended."]
+        if !report.replayed.isEmpty { lines.append("\(report.replayed.count) later revocations were done again.") }
+        if let lost = report.lostRevocations {
+            lines.append(lost.isEmpty ? "No later revocation is lost." : "Lost revocations; do them again:")
+            lines += lost.map(\.jsonLine)
+        } else {
+            lines.append(
+                "Revocations after the backup are lost and not known here; --audit-export FILE does them again.")
+        }
+        return lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,114 @@
+internal import Accounts
+internal import Core
+
+/// What the command line can do; one function a command. Each prints its result and throws ``CommandFailure`` or a
+/// room's own error.
+public enum Commands {}
+
+extension Commands {
+    /// `user add`.
+    public static func addUser(
+        _ invocation: Invocation, email: String, username: String?, name: String?, groups: [String]?, isService: Bool
+    ) throws {
+        try invocation.withStore { store, context in
+            let user = try store.addUser(
+                NewUser(
+                    email: try emailAddress(email).description, username: username, name: name ?? "",
+                    groups: groups ?? [],
+                    service: isService),
+                by: context.actor)
+            try context.output.value(user) { "Added \(user.username) (\(user.id))." }
+        }
+    }
+
+    /// `user list`.
+    public static func listUsers(_ invocation: Invocation) throws {
+        try invocation.withStore { store, context in
+            try context.output.list(
+                try store.users(),
+                columns: [
+                    ("ID", \.id), ("USER", \.username), ("EMAIL", \.email),
+                    ("GROUPS", { $0.groups.joined(separator: ",") }),
+                    ("STATE", { $0.disabled ? "disabled" : $0.service ? "service" : "enabled" }),
+                ])
+        }
+    }
+
+    /// `user show`.
+    public static func showUser(_ invocation: Invocation, _ selector: String) throws {
+        try invocation.withStore { store, context in
+            let user = try store.user(selector)
+            try context.output.value(user) {
+                """
+                id        \(user.id)
+                username  \(user.username)
+                email     \(user.email)
+                name      \(user.name)
+                groups    \(user.groups.joined(separator: ", "))
+                kind      \(user.service ? "service" : "person")
+                state     \(user.disabled ? "disabled" : "enabled")
+                created   \(user.createdAt.rfc3339)
+                """
+            }
+        }
+    }
+
+    /// `user rename`.
+    public static func renameUser(_ invocation: Invocation, _ selector: String, to username: String) throws {
+        try invocation.withStore { store, context in
+            let user = try store.renameUser(selector, to: username, by: context.actor)
+            try context.output.value(user) { "The user name is now \(user.username)." }
+        }
+    }
+
+    /// `user set-groups`.
+    public static func setGroups(_ invocation: Invocation, _ selector: String, to groups: [String]) throws {
+        try invocation.withStore { store, context in
+            let user = try store.setGroups(selector, to: groups, by: context.actor)
+            try context.output.value(user) {
+                "\(user.username) is now in: \(user.groups.isEmpty ? "no group" : user.groups.joined(separator: ", "))."
+            }
+        }
+    }
+
+    /// `user disable`.
+    public static func disableUser(_ invocation: Invocation, _ selector: String) throws {
+        try invocation.withStore { store, context in
+            let report = try store.disableUser(selector, by: context.actor)
+            try context.output.value(report) { "Disabled. \(describe(report))" }
+        }
+    }
+
+    /// `user enable`.
+    public static func enableUser(_ invocation: Invocation, _ selector: String) throws {
+        try invocation.withStore { store, context in
+            let user = try store.enableUser(selector, by: context.actor)
+            try context.output.value(user) {
+                "\(user.username) is enabled; keys and sessions that were ended stay ended."
+            }
+        }
+    }
+
+    /// `user delete`.
+    public static func deleteUser(_ invocation: Invocation, _ selector: String) throws {
+        try invocation.withStore { store, context in
+            let report = try store.deleteUser(selector, by: context.actor)
+            try context.output.value(report) { "Deleted. \(describe(report))" }
+        }
+    }
+
+    static func emailAddress(_ text: String) throws(CommandFailure) -> EmailAddress {
+        guard let address = EmailAddress(text) else {
+            throw CommandFailure(.usage, "“\(text)” is no e-mail address (name@example.com)")
+        }
+        return address
+    }
+
+    private static func describe(_ report: CutReport) -> String {
+        """
+        Ended: \(report.sessions.count) sessions with their tokens, \(report.apiKeys.count) API keys.
+        Behind a proxy that asks by check requests, connections that are already open (WebSockets, streams, downloads) \
+        stay open until that proxy closes them.
+        """
+    }
+}

@@ -1,0 +1,36 @@
+/// The configuration that `init` writes: short, and every line means something.
+struct InitialConfiguration {
+    let publicURL: String
+    let dataFolder: String
+    let apps: [AppArgument]
+
+    var text: String {
+        var lines = [
+            "# Every key with its default and what it does: gatehouse.yaml in the folder config/ of the documentation.",
+            "public_url: \(publicURL)",
+            "data_dir: \(dataFolder)",
+            "master_key: { file: master.key }",
+        ]
+        let apps = apps.map { (name: Self.name(of: $0.host), host: $0.host, url: $0.url) }
+        if !apps.isEmpty { lines.append("upstreams:") }
+        for app in apps { lines.append("  \(app.name): { url: \"\(app.url)\" }") }
+        lines.append("routes:")
+        for app in apps {
+            lines += [
+                "  - name: \(app.name)", "    host: \"\(app.host)\"", "    upstream: \(app.name)", "    rules:",
+                "      - { allow: signed_in }",
+            ]
+        }
+        if apps.isEmpty {
+            lines += [
+                "  # For a proxy that asks by check requests; give each app its own route when their rules differ.",
+                "  - name: everything", "    rules:", "      - { allow: signed_in }",
+            ]
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func name(of host: String) -> String {
+        String(host.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == ".") ? $0 : "-" })
+    }
+}

@@ -1,0 +1,47 @@
+internal import Glibc
+
+/// What the process was started with: the only place that reads the environment.
+enum ProcessEnvironment {
+    /// The value of an environment variable; nil when it is not set.
+    static func value(of name: String) -> String? {
+        getenv(name).map { String(cString: $0) }
+    }
+
+    /// The name of the account that runs this process, or its number.
+    static var userName: String {
+        guard let entry = getpwuid(getuid()), let name = entry.pointee.pw_name else { return "\(getuid())" }
+        return String(cString: name)
+    }
+
+    static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+
+    /// As root, becomes the owner of `folder` for good, so that nothing in it ever belongs to root. A folder of root's
+    /// own changes nothing.
+    static func becomeOwner(of folder: String) throws(CommandFailure) {
+        guard geteuid() == 0 else { return }
+        var status = stat()
+        guard stat(folder, &status) == 0, status.st_uid != 0 else { return }
+        guard setgroups(0, nil) == 0, setgid(status.st_gid) == 0, setuid(status.st_uid) == 0 else {
+            throw CommandFailure(.failed, "cannot become the owner of \(folder): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// The CPUs that this process may use: the cgroup's quota, rounded up, at most those of its affinity.
+    static var availableCPUs: Int {
+        let online = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        guard let text = firstLine(of: "/sys/fs/cgroup/cpu.max") else { return online }
+        let words = text.split(separator: " ")
+        guard words.count == 2, let quota = Double(words[0]), let period = Double(words[1]), period > 0 else {
+            return online
+        }
+        return max(1, min(online, Int((quota / period).rounded(.up))))
+    }
+
+    private static func firstLine(of path: String) -> String? {
+        guard let file = fopen(path, "r") else { return nil }
+        defer { fclose(file) }
+        var buffer = [CChar](repeating: 0, count: 256)
+        guard fgets(&buffer, Int32(buffer.count), file) != nil else { return nil }
+        return String(decoding: buffer.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,26 @@
+internal import Accounts
+internal import LMDB
+
+/// The metrics that are not the front's, as Prometheus text.
+enum StoreMetrics {
+    static func render(_ store: Store, _ decisions: DecisionLog) -> String {
+        let information = store.environment.information
+        var text = ""
+        func add(_ name: String, _ kind: String, _ help: String, _ value: String, labels: String = "") {
+            text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind)\n\(name)\(labels) \(value)\n"
+        }
+        add(
+            "gatehouse_build_info", "gauge", "Which program this is.", "1",
+            labels: "{version=\"\(Build.version)\",schema=\"\(Build.schema)\"}")
+        add("gatehouse_store_map_used_bytes", "gauge", "Bytes of the store in use.", "\(information.usedBytes)")
+        add("gatehouse_store_map_bytes", "gauge", "Bytes that the store may grow to.", "\(information.mapBytes)")
+        add("gatehouse_store_write_queue", "gauge", "Writes that wait.", "\(information.writeQueueDepth)")
+        add(
+            "gatehouse_store_commit_seconds", "gauge", "How long the last commit took.",
+            "\(information.lastCommitSeconds)")
+        add(
+            "gatehouse_audit_lost_total", "counter", "Refusals that could not be kept for the audit log.",
+            "\(decisions.lost)")
+        return text
+    }
+}

@@ -1,0 +1,53 @@
+internal import Accounts
+internal import Core
+internal import Logging
+
+/// What the server does beside answering: empties the loops' audit rings, frees expired rows, rotates signing keys,
+/// prunes the audit log. All of it on one thread, since all of it waits for the store's writer.
+struct Upkeep: Sendable {
+    let store: Store
+    let decisions: DecisionLog
+    let retention: Duration
+    let clock: any WallClock
+    let log: Logger
+
+    /// Runs until the task is cancelled; each piece of work is handed to `pool` and waited for.
+    func run(on pool: WorkerPool) async {
+        var lastMinute = clock.now()
+        var lastHour = lastMinute
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(1))
+            await perform("drain", on: pool) { try decisions.drain() }
+            let now = clock.now()
+            // The distance either way: a clock that was set back must not stop the work.
+            if (now - lastMinute).magnitude >= .seconds(60) {
+                lastMinute = now
+                await perform("sweep", on: pool) { while try store.sweep() > 0 {} }
+            }
+            if (now - lastHour).magnitude >= .seconds(3600) {
+                lastHour = now
+                await perform("rotate", on: pool) { _ = try store.maintainSigningKeys() }
+                await perform("prune", on: pool) { _ = try store.pruneAudit(retention: retention) }
+            }
+        }
+    }
+
+    private func perform(_ name: String, on pool: WorkerPool, _ work: @escaping @Sendable () throws -> Void) async {
+        await withCheckedContinuation { continuation in
+            let accepted = pool.submit {
+                do {
+                    try work()
+                } catch {
+                    log.error(
+                        "upkeep failed and will be tried again", metadata: ["work": "\(name)", "error": "\(error)"])
+                }
+                continuation.resume()
+            }
+            if !accepted { continuation.resume() }
+        }
+    }
+}
+
+extension Duration {
+    fileprivate var magnitude: Duration { self < .zero ? .zero - self : self }
+}

@@ -1,0 +1,28 @@
+internal import Core
+internal import Federation
+internal import JOSE
+internal import Settings
+
+extension Settings {
+    /// What the foreign issuers are configured with.
+    func issuerConfigurations() throws -> [IssuerConfiguration] {
+        try issuers.map { issuer in
+            let keys: IssuerConfiguration.KeySource
+            switch issuer.keys {
+            case .url(let url): keys = .url(url)
+            case .discovery: keys = .discovery
+            case .file(let path, let content):
+                guard let content else { throw CommandFailure(.usage, "the key set \(path) was not read") }
+                keys = .inline(content.withUnsafeBytes { Array($0) })
+            }
+            return IssuerConfiguration(
+                id: issuer.id, issuer: issuer.issuer, audiences: issuer.audiences, keys: keys,
+                algorithms: Set(issuer.algorithms.compactMap(JWSAlgorithm.init(rawValue:))),
+                claims: .init(
+                    user: issuer.claims.user, email: issuer.claims.email, groups: issuer.claims.groups,
+                    scopes: issuer.claims.scopes),
+                userPrefix: issuer.userPrefix, groupsPrefix: issuer.groupsPrefix, emailTrusted: issuer.emailTrusted,
+                matching: issuer.matching)
+        }
+    }
+}

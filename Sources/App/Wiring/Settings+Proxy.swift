@@ -1,0 +1,73 @@
+internal import Core
+internal import Policy
+internal import Proxy
+internal import Settings
+
+extension Settings {
+    /// What the front is configured with.
+    ///
+    /// - Throws: ``PolicyError``; not for settings that were loaded without problems.
+    func proxyConfiguration(generation: UInt64) throws -> Proxy.Configuration {
+        let positions = Dictionary(
+            upstreams.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+        var configuration = Proxy.Configuration(
+            listeners: listeners.map(Self.listener), publicURL: publicURL.description,
+            snapshot: try snapshot(generation: generation),
+            routes: routes.map { route in
+                RouteParameters(
+                    upstream: route.upstream.flatMap { positions[$0] }, stripPrefix: route.stripPrefix,
+                    maximumBody: route.maximumBody, forwardCredential: route.forwardsCredential)
+            },
+            upstreams: upstreams.map(Self.upstream))
+        configuration.monitor = Self.address(monitorListener, mode: 0o660, group: nil)
+        configuration.trustedProxies = Proxy.TrustedProxies(
+            networks: trustedProxies.networks, unix: trustedProxies.unix)
+        configuration.proxySecret = proxySecret
+        configuration.requestLog = Self.requestLog(log.requests)
+        return configuration
+    }
+
+    private static func listener(_ listener: Listener) -> ListenerDescription {
+        var surfaces: Surfaces = []
+        for service in listener.services {
+            switch service {
+            case .apps: surfaces.insert(.apps)
+            case .portal: surfaces.insert(.portal)
+            case .check: surfaces.insert(.check)
+            }
+        }
+        return ListenerDescription(
+            address: address(listener.address, mode: UInt32(listener.unixMode), group: listener.unixGroup),
+            serve: surfaces)
+    }
+
+    private static func address(_ address: ListenAddress, mode: UInt32, group: String?) -> ListenerAddress {
+        switch address {
+        case .tcp(let host, let port): .tcp(host: host, port: Int(port))
+        case .unix(let path): .unix(path: path, mode: mode, group: group)
+        }
+    }
+
+    private static func upstream(_ upstream: Upstream) -> UpstreamDescription {
+        UpstreamDescription(
+            name: upstream.name,
+            addresses: upstream.endpoints.map { endpoint in
+                switch endpoint {
+                case .http(let host, let port): .tcp(host: host, port: Int(port))
+                case .unix(let path): .unix(path: path)
+                }
+            },
+            host: upstream.hostHeader == .preserve ? .preserve : .upstream,
+            connectTimeout: upstream.connectTimeout, firstByteTimeout: upstream.firstByteTimeout,
+            idleTimeout: upstream.idleTimeout)
+    }
+
+    private static func requestLog(_ requests: Log.Requests) -> RequestLog {
+        switch requests {
+        case .none: .none
+        case .denied: .denied
+        case .all: .all
+        case .share(let percent): .sampled(oneIn: UInt32(max(1, min(1_000_000, (100 / percent).rounded()))))
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import App
+import ArgumentParser
+
+@main
+struct Gatehouse: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gatehouse",
+        abstract: "Decides who may reach the web apps behind it, and tells them who it is.",
+        discussion:
+            "Exit codes: 0 done, 1 refused or failed, 2 wrong usage or configuration, 3 not found, 4 exists already.",
+        version: Build.description,
+        subcommands: [
+            Serve.self, CheckConfig.self, Health.self, Version.self, Init.self, Keygen.self, Demo.self, Explain.self,
+            UserGroup.self, APIKeyGroup.self, TokenGroup.self, SessionGroup.self, BlockGroup.self, AuditGroup.self,
+            KeyGroup.self, StoreGroup.self, Backup.self, Restore.self,
+        ]
+    )
+
+    // ArgumentParser's own `main` ends with 64 on wrong usage, where this program's contract says 2.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            if let failure = CommandFailure(reporting: error) {
+                failure.endProcess()
+            }
+            let code = exitCode(for: error)
+            guard code != .success else { exit(withError: error) }
+            CommandFailure(.usage, fullMessage(for: error)).endProcess()
+        }
+    }
+}
+
+/// What every command takes.
+struct CommonOptions: ParsableArguments {
+    @Option(name: .long, help: "The configuration (default: $GATEHOUSE_CONFIG, then /etc/gatehouse/gatehouse.yaml).")
+    var config: String?
+
+    @Flag(name: .long, help: "One JSON document on standard output (lists: one a line), nothing else.")
+    var json = false
+
+    var invocation: Invocation { Invocation(configuration: config, json: json) }
+}
