@@ -80,6 +80,19 @@ extension Commands {
         }
     }
 
+    /// `api-key import`: a whole number of thousands at a time, for stores of a million keys.
+    public static func importKeys(_ invocation: Invocation, user: String, name: String) throws {
+        try invocation.withStore { store, context in
+            struct Answer: Encodable {
+                let imported: Int
+            }
+            let keys = try text(ofFile: "/dev/stdin").split(separator: "\n").map(String.init)
+            let count = try store.importAPIKeys(
+                keys, user: user, name: name, policy: context.keyPolicy, by: context.actor)
+            try context.output.value(Answer(imported: count)) { "\(count) keys were new." }
+        }
+    }
+
     /// `token issue`.
     public static func issueToken(_ invocation: Invocation, user: String, lifetime: String?) throws {
         try invocation.withStore(readingMasterKey: true) { store, context in

@@ -4,7 +4,7 @@ import ArgumentParser
 struct APIKeyGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "api-key", abstract: "Keys for scripts and services.",
-        subcommands: [Create.self, List.self, Revoke.self, Rotate.self])
+        subcommands: [Create.self, List.self, Revoke.self, Rotate.self, Import.self])
 
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a key; it is shown this once.")
@@ -60,6 +60,21 @@ struct APIKeyGroup: ParsableCommand {
 
         func run() throws {
             try Commands.rotateKey(options.invocation, id: id, overlap: overlap)
+        }
+    }
+}
+
+extension APIKeyGroup {
+    struct Import: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Store keys that were made elsewhere, one a line on standard input.", shouldDisplay: false)
+
+        @OptionGroup var options: CommonOptions
+        @Option(help: "The owner (id, user name or e-mail).") var user: String
+        @Option(help: "What the keys are for.") var name: String
+
+        func run() throws {
+            try Commands.importKeys(options.invocation, user: user, name: name)
         }
     }
 }
