@@ -1,6 +1,5 @@
 internal import Accounts
 internal import Core
-internal import FoundationEssentials
 internal import Glibc
 internal import LMDB
 
@@ -111,7 +110,7 @@ extension Commands {
 
     /// `audit verify`.
     public static func verifyAudit(_ invocation: Invocation, checkpoint: String?) throws {
-        let line = try checkpoint.map { path throws(CommandFailure) in try text(ofFile: path) }
+        let line = try checkpoint.map { path throws(CommandFailure) in try TextFile.read(path) }
         try invocation.withStore { store, context in
             let result = try store.verifyAudit(checkpoint: line)
             try context.output.value(result) {
@@ -128,12 +127,5 @@ extension Commands {
             throw CommandFailure(.usage, "“\(text)” is no time; write 2026-11-23T08:00:00Z or 2026-11-23")
         }
         return time
-    }
-
-    static func text(ofFile path: String) throws(CommandFailure) -> String {
-        guard let data = try? Data(contentsOf: URL(filePath: path)) else {
-            throw CommandFailure(.failed, "cannot read \(path): \(String(cString: strerror(errno)))")
-        }
-        return String(decoding: data, as: UTF8.self)
     }
 }

@@ -87,7 +87,7 @@ extension Commands {
     private static func read(
         tokenFile: String, _ store: Store, _ context: CommandContext
     ) async throws -> CredentialReading {
-        let text = try text(ofFile: tokenFile == "-" ? "/dev/stdin" : tokenFile)
+        let text = try TextFile.read(tokenFile)
         let token = Array(text.utf8.filter { $0 > 0x20 })
         let fetcher = Fetcher(threads: 2, capacity: 64)
         let log = Logger(label: "gatehouse") { _ in SwiftLogNoOpLogHandler() }

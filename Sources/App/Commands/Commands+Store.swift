@@ -87,7 +87,7 @@ extension Commands {
     /// `restore`.
     public static func restore(_ invocation: Invocation, folder: String, auditExport: String?) throws {
         let context = try invocation.context()
-        let lines = try auditExport.map { path throws(CommandFailure) in try text(ofFile: path) }
+        let lines = try auditExport.map { path throws(CommandFailure) in try TextFile.read(path) }
         let (store, report) = try Store.restore(
             from: folder, into: try context.storeConfiguration(readingMasterKey: true),
             auditExport: lines?.split(separator: "\n").map(String.init), clock: SystemClock(), random: SystemRandom(),

@@ -28,19 +28,19 @@ struct LineLogHandler: LogHandler {
         var values = metadata
         if let provided = metadataProvider?.get() { values.merge(provided) { $1 } }
         if let own = event.metadata { values.merge(own) { $1 } }
+        Output.standardError(line(event.level, message: "\(event.message)", metadata: values))
+    }
+
+    /// The whole line with its end.
+    func line(_ level: Logger.Level, message: String, metadata: Logger.Metadata) -> String {
         let time = clock.now().rfc3339
-        let fields = values.sorted { $0.key < $1.key }
-        var line = ""
+        let fields = metadata.sorted { $0.key < $1.key }
         if isJSON {
-            line = "{\"time\":\"\(time)\",\"level\":\"\(event.level)\",\"message\":\(Self.quoted("\(event.message)"))"
-            for (key, value) in fields { line += ",\(Self.quoted(key)):\(Self.quoted("\(value)"))" }
-            line += "}\n"
-        } else {
-            line = "\(time) \(event.level) \(Self.escaped("\(event.message)"))"
-            for (key, value) in fields { line += " \(key)=\(Self.quoted("\(value)"))" }
-            line += "\n"
+            let members = fields.map { ",\(Self.quoted($0.key)):\(Self.quoted("\($0.value)"))" }.joined()
+            return "{\"time\":\"\(time)\",\"level\":\"\(level)\",\"message\":\(Self.quoted(message))\(members)}\n"
         }
-        Output.standardError(line)
+        return "\(time) \(level) \(Self.escaped(message))"
+            + fields.map { " \($0.key)=\(Self.quoted("\($0.value)"))" }.joined() + "\n"
     }
 
     private static func quoted(_ text: String) -> String { "\"" + escaped(text) + "\"" }
