@@ -96,6 +96,8 @@ extension Commands {
     /// `token issue`.
     public static func issueToken(_ invocation: Invocation, user: String, lifetime: String?) throws {
         try invocation.withStore(readingMasterKey: true) { store, context in
+            // The first command after `init` may come before the first start of the server.
+            try store.maintainSigningKeys()
             let issued = try store.issueAccessToken(
                 user: user, lifetime: try lifetime.map(duration) ?? context.settings.accessTokenLifetime,
                 by: context.actor)

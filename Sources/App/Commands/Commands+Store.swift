@@ -86,7 +86,7 @@ extension Commands {
 
     /// `restore`.
     public static func restore(_ invocation: Invocation, folder: String, auditExport: String?) throws {
-        let context = try invocation.context()
+        let context = try invocation.context(readingMasterKey: true)
         let lines = try auditExport.map { path throws(CommandFailure) in try TextFile.read(path) }
         let (store, report) = try Store.restore(
             from: folder, into: try context.storeConfiguration(readingMasterKey: true),

@@ -60,12 +60,12 @@ final class Server: Sendable {
         pool = WorkerPool(name: "gh-upkeep", threads: 1, capacity: 1024)
         let issuers = Issuers(
             try settings.issuerConfigurations(), fetcher: Fetcher(), clock: clock, log: log)
-        await issuers.refreshDue()
         let parts = Parts(store: store, issuers: issuers, decisions: decisions, pool: pool, clock: clock, log: log)
         proxy = ProxyServer(
             configuration: try settings.proxyConfiguration(generation: 1), services: try parts.services(),
             workers: settings.workers ?? ProcessEnvironment.availableCPUs)
         try await proxy.start()
+        // Not waited for: an issuer that is down makes the server not ready, it does not keep it from starting.
         refresh = Task { await issuers.refresh() }
         let upkeep = Upkeep(
             store: store, decisions: decisions, retention: settings.audit.retention, clock: clock, log: log)

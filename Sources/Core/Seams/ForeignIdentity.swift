@@ -27,7 +27,7 @@ public struct ForeignIdentity: Hashable, Sendable {
     public var amr: [String]
     /// `auth_time` of the token.
     public var authenticatedAt: Timestamp?
-    /// `exp`.
+    /// `exp`, with what is given to the issuer's clock added.
     public var expiresAt: Timestamp
     /// `jti`, or the first 16 hexadecimal characters of the token's SHA-256.
     public var credentialID: String

@@ -11,7 +11,7 @@ struct RefetchSchedule {
     static let usualAge: Duration = .seconds(300)
 
     private(set) var isFetching = false
-    private var lastAttempt: Timestamp?
+    private var lastRefetch: Timestamp?
     private var dueAt: Timestamp?
 
     /// The timer's question: a fetch is to begin now.
@@ -19,7 +19,7 @@ struct RefetchSchedule {
     /// - Returns: true exactly when the caller must fetch; the schedule then counts it as running.
     mutating func beginIfDue(at now: Timestamp) -> Bool {
         guard !isFetching, dueAt.map({ now >= $0 }) ?? true else { return false }
-        begin(at: now)
+        isFetching = true
         return true
     }
 
@@ -37,8 +37,9 @@ struct RefetchSchedule {
     mutating func keyIsUnknown(at now: Timestamp) -> Answer {
         if isFetching { return .wait }
         // A clock that was set back must not keep the issuer's new key out for long.
-        if let lastAttempt, now >= lastAttempt, now - lastAttempt < Self.shortestPause { return .refuse }
-        begin(at: now)
+        if let lastRefetch, now >= lastRefetch, now - lastRefetch < Self.shortestPause { return .refuse }
+        isFetching = true
+        lastRefetch = now
         return .begin
     }
 
@@ -55,10 +56,5 @@ struct RefetchSchedule {
     mutating func failed(at now: Timestamp, hasKeys: Bool) {
         isFetching = false
         dueAt = now + (hasKeys ? Self.shortestPause : .seconds(2))
-    }
-
-    private mutating func begin(at now: Timestamp) {
-        isFetching = true
-        lastAttempt = now
     }
 }

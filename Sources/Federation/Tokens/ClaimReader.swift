@@ -4,15 +4,17 @@ internal import JOSE
 /// Makes an identity of a verified token's claims, as its issuer's configuration says.
 struct ClaimReader {
     private let issuer: IssuerConfiguration
+    private let leeway: Duration
 
-    init(_ issuer: IssuerConfiguration) {
+    init(_ issuer: IssuerConfiguration, leeway: Duration) {
         self.issuer = issuer
+        self.leeway = leeway
     }
 
     /// - Returns: nil when the token names no user, or one that cannot be written into a header.
     func identity(_ claims: Claims, digest: TokenDigest) -> ForeignIdentity? {
         guard let subject = claims.string(issuer.claims.user), Self.isPlain(subject), !subject.isEmpty,
-            subject.utf8.count <= 255, let expiresAt = claims.time("exp")
+            subject.utf8.count <= 255, let end = claims.time("exp")
         else { return nil }
         let email = claims.string(issuer.claims.email).flatMap { EmailAddress($0) }
         let name = claims.string(issuer.claims.name) ?? ""
@@ -21,7 +23,7 @@ struct ClaimReader {
             email: email, emailVerified: issuer.emailTrusted || claims.bool("email_verified") == true,
             name: Self.isPlain(name) && name.utf8.count <= 255 ? name : "", groups: groups(claims),
             scopes: words(claims, issuer.claims.scopes), amr: claims.strings("amr") ?? [],
-            authenticatedAt: claims.time("auth_time"), expiresAt: expiresAt,
+            authenticatedAt: claims.time("auth_time"), expiresAt: end + leeway,
             credentialID: claims.string("jti").flatMap(Self.loggable) ?? String(digest.hex.prefix(16)),
             matching: issuer.matching)
     }

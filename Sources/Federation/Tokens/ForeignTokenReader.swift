@@ -76,7 +76,10 @@ public final class ForeignTokenReader: CredentialReader {
             try proof.claims.validate(
                 now: now, issuer: issuer.configuration.issuer, audiences: issuer.configuration.audiences,
                 leeway: Self.leeway)
-            guard let identity = ClaimReader(issuer.configuration).identity(proof.claims, digest: digest) else {
+            guard
+                let identity = ClaimReader(issuer.configuration, leeway: Self.leeway).identity(
+                    proof.claims, digest: digest)
+            else {
                 return .refused(.init(.credentialUnknown))
             }
             verified[digest] = Entry(
@@ -89,8 +92,7 @@ public final class ForeignTokenReader: CredentialReader {
     }
 
     private func judge(_ identity: ForeignIdentity, at now: Timestamp) -> CredentialReading {
-        // The same leeway as at the first sight, or a token would end earlier for those who remember it.
-        guard now < identity.expiresAt + Self.leeway else {
+        guard now < identity.expiresAt else {
             return .refused(.init(.credentialExpired, user: identity.user, credentialID: identity.credentialID))
         }
         return standing.standing(of: identity, at: now)

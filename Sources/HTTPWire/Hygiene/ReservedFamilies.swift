@@ -10,7 +10,8 @@ enum ReservedFamilies {
         case 0x72: return CanonicalName.hasPrefix(name, "remote-")
         case 0x66: return CanonicalName.equals(name, "forwarded")
         case 0x67: return CanonicalName.hasPrefix(name, "gatehouse-")
-        case 0x70: return CanonicalName.hasPrefix(name, "proxy-")
+        // CGI makes `Proxy` the variable that HTTP clients take for their proxy (httpoxy).
+        case 0x70: return CanonicalName.hasPrefix(name, "proxy-") || CanonicalName.equals(name, "proxy")
         case 0x63: return isAlias(name, of: "content-length")
         case 0x74: return isAlias(name, of: "transfer-encoding")
         case 0x6B: return isAlias(name, of: "keep-alive")

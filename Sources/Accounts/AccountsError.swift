@@ -1,0 +1,53 @@
+/// Why an operation on the accounts was not done. The message says what to do next and never holds a secret.
+public struct AccountsError: Error, Sendable, CustomStringConvertible {
+    /// What kind of failure it was.
+    public enum Code: String, Sendable {
+        /// The user, key, session or block does not exist.
+        case notFound
+        /// The e-mail address, user name or block is there already.
+        case exists
+        /// A value is not of the form that is needed.
+        case invalid
+        /// The value is well formed, but the operation is not allowed in this state.
+        case refused
+        /// The operation needs the master key and the store was opened without it.
+        case noMasterKey
+        /// Something sealed opens with none of the configured master keys.
+        case wrongMasterKey
+        /// What is stored contradicts itself or cannot be read.
+        case damaged
+        /// The store could not read or write.
+        case store
+    }
+
+    /// What kind of failure it was; equality is on this.
+    public let code: Code
+    /// What went wrong and how to mend it.
+    public let message: String
+    /// The error below, if one caused this.
+    public let cause: (any Error)?
+
+    /// - Parameter message: for people; must not hold a secret.
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+    }
+
+    public var description: String {
+        guard let cause else { return message }
+        return "\(message) (\(cause))"
+    }
+
+    /// `error` as an error of this room; anything that is not one yet is a failure of the store.
+    static func wrapping(_ error: any Error) -> AccountsError {
+        if let own = error as? AccountsError { return own }
+        return AccountsError(.store, "The store did not do it; nothing was changed.", cause: error)
+    }
+}
+
+extension AccountsError: Equatable {
+    public static func == (left: AccountsError, right: AccountsError) -> Bool {
+        left.code == right.code
+    }
+}

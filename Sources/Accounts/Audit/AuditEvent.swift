@@ -1,0 +1,174 @@
+public import Core
+
+/// What happened; one vocabulary for the command line, exports, API and webhooks.
+public enum AuditEventType: String, Sendable, CaseIterable {
+    case userAdded = "user_added"
+    case userRenamed = "user_renamed"
+    case userGroupsChanged = "user_groups_changed"
+    case userDisabled = "user_disabled"
+    case userEnabled = "user_enabled"
+    case userDeleted = "user_deleted"
+    case apiKeyCreated = "api_key_created"
+    case apiKeysImported = "api_keys_imported"
+    case apiKeyRevoked = "api_key_revoked"
+    case apiKeyRotated = "api_key_rotated"
+    case tokenIssued = "token_issued"
+    case sessionRevoked = "session_revoked"
+    case signingKeyCreated = "signing_key_created"
+    case signingKeyRetired = "signing_key_retired"
+    case signingKeyDropped = "signing_key_dropped"
+    case blockAdded = "block_added"
+    case blockRemoved = "block_removed"
+    case requestDenied = "request_denied"
+    case access
+    case serverStarted = "server_started"
+    case serverStopped = "server_stopped"
+    case storeBackedUp = "store_backed_up"
+    case storeRestored = "store_restored"
+    /// The server did not stop cleanly: what it had gathered since its last write is lost.
+    case auditGap = "audit_gap"
+    /// Older events were removed; the chain goes on from the hash that this one names.
+    case auditPruned = "audit_pruned"
+    /// Events had been appended without the audit key; from here on they are sealed.
+    case auditResealed = "audit_resealed"
+}
+
+/// A value in an event's `metadata`.
+public enum AuditValue: Sendable, Equatable, Codable {
+    case string(String)
+    case integer(Int64)
+    case boolean(Bool)
+    case strings([String])
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if let value = try? container.decode(Bool.self) {
+            self = .boolean(value)
+        } else if let value = try? container.decode(Int64.self) {
+            self = .integer(value)
+        } else if let value = try? container.decode([String].self) {
+            self = .strings(value)
+        } else {
+            self = .string(try container.decode(String.self))
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .string(let value): try container.encode(value)
+        case .integer(let value): try container.encode(value)
+        case .boolean(let value): try container.encode(value)
+        case .strings(let value): try container.encode(value)
+        }
+    }
+}
+
+/// An event that is to be appended; the actor, the sequence and the time come from the operation.
+public struct NewAuditEvent: Sendable {
+    /// What happened.
+    public var type: AuditEventType
+    /// It was done, not refused.
+    public var success: Bool
+    /// Why it was refused, or another machine-readable reason.
+    public var reason: String?
+    /// Whom it is about: the user name.
+    public var user: String?
+    /// Whom it is about: the id that never changes.
+    public var userID: String?
+    /// The route's name.
+    public var route: String?
+    /// The session's id.
+    public var session: String?
+    /// Whatever else matters; no secrets.
+    public var metadata: [String: AuditValue]
+
+    /// An event; whatever does not apply stays nil.
+    public init(
+        _ type: AuditEventType, success: Bool = true, reason: String? = nil, user: String? = nil, userID: String? = nil,
+        route: String? = nil, session: String? = nil, metadata: [String: AuditValue] = [:]
+    ) {
+        self.type = type
+        self.success = success
+        self.reason = reason
+        self.user = user
+        self.userID = userID
+        self.route = route
+        self.session = session
+        self.metadata = metadata
+    }
+}
+
+/// An event of the audit log. Every member is always printed, `null` where it does not apply.
+public struct AuditEvent: Sendable, Codable {
+    /// 1 for the first; without gaps.
+    public var sequence: UInt64
+    /// When it was written.
+    public var createdAt: Timestamp
+    /// An ``AuditEventType``, or one that a newer version wrote.
+    public var type: String
+    public var success: Bool
+    public var reason: String?
+    public var actor: String
+    public var user: String?
+    public var userID: String?
+    public var route: String?
+    public var session: String?
+    public var ipAddress: String?
+    public var userAgent: String?
+    public var requestID: String?
+    public var metadata: [String: AuditValue]
+    /// SHA-256 over the stored bytes of the event before, in hexadecimal; 64 zeros in the first event.
+    public var previousHash: String
+
+    private enum CodingKeys: String, CodingKey {
+        case sequence, success, reason, actor, user, route, session, metadata
+        case createdAt = "created_at"
+        case type = "event_type"
+        case userID = "user_id"
+        case ipAddress = "ip_address"
+        case userAgent = "user_agent"
+        case requestID = "request_id"
+        case previousHash = "previous_hash"
+    }
+
+    /// Writes every member, also those that are nil.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(sequence, forKey: .sequence)
+        try container.encode(createdAt, forKey: .createdAt)
+        try container.encode(type, forKey: .type)
+        try container.encode(success, forKey: .success)
+        try container.encode(reason, forKey: .reason)
+        try container.encode(actor, forKey: .actor)
+        try container.encode(user, forKey: .user)
+        try container.encode(userID, forKey: .userID)
+        try container.encode(route, forKey: .route)
+        try container.encode(session, forKey: .session)
+        try container.encode(ipAddress, forKey: .ipAddress)
+        try container.encode(userAgent, forKey: .userAgent)
+        try container.encode(requestID, forKey: .requestID)
+        try container.encode(metadata, forKey: .metadata)
+        try container.encode(previousHash, forKey: .previousHash)
+    }
+
+    init(
+        _ event: NewAuditEvent, sequence: UInt64, createdAt: Timestamp, actor: AuditActor, previousHash: String
+    ) {
+        self.sequence = sequence
+        self.createdAt = createdAt
+        type = event.type.rawValue
+        success = event.success
+        reason = event.reason
+        self.actor = actor.name
+        user = event.user
+        userID = event.userID
+        route = event.route
+        session = event.session ?? actor.session
+        ipAddress = actor.address?.description
+        userAgent = actor.userAgent
+        requestID = actor.requestID
+        metadata = event.metadata
+        self.previousHash = previousHash
+    }
+}

@@ -1,0 +1,92 @@
+internal import Core
+internal import LMDB
+
+extension Store {
+    /// Reads the whole log and says whether it is as it was written.
+    ///
+    /// What can be told depends on the keys. With the audit key a changed, missing, reordered or cut event is found
+    /// whoever did it without that key. Without it only the chain is checked: whoever rewrites all of it is not found.
+    ///
+    /// - Parameter checkpoint: the line that ``auditCheckpoint()`` gave; the log must still contain it.
+    /// - Throws: `invalid` for a checkpoint that is none.
+    public func verifyAudit(checkpoint: String? = nil) throws(AccountsError) -> AuditVerification {
+        var parsed: AuditCheckpoint?
+        if let checkpoint { parsed = try AuditCheckpoint.parse(checkpoint, auditKeys) }
+        var verifier = AuditVerifier(keys: auditKeys, checkpoint: parsed)
+        while try read({ transaction in try verifier.step(limit: Self.batchSize, in: transaction) }) {}
+        return verifier.result
+    }
+
+    /// The line to be kept elsewhere: how the log is now, with a code under the audit key (`-` without one).
+    public func auditCheckpoint() throws(AccountsError) -> String {
+        let now = clock.now()
+        let keys = auditKeys
+        return try read { transaction in
+            let head = try Tables.auditHead.get(Tables.headKey, in: transaction) ?? AuditHead()
+            return try AuditCheckpoint(sequence: head.sequence, hash: head.hash, at: now).text(keys.sealing)
+        }
+    }
+
+    /// Removes events older than `retention`, and the aggregates of their time. The chain stays verifiable from the
+    /// hash of the last one that was removed, which the log's head keeps under a seal.
+    ///
+    /// - Returns: how many events were removed.
+    /// - Throws: `refused` without the audit key, since the anchor could not be sealed.
+    public func pruneAudit(retention: Duration, by actor: AuditActor = .system) throws(AccountsError) -> Int {
+        guard auditKeys.sealing != nil else {
+            throw AccountsError(.refused, "Pruning the audit log needs the audit key: let the server do it.")
+        }
+        let now = clock.now()
+        let limit = now - retention
+        var removed = 0
+        while true {
+            let count = try write { transaction in
+                try self.pruneBatch(olderThan: limit, in: transaction)
+            }
+            removed += count
+            if count < Self.batchSize { break }
+        }
+        try pruneAccess(before: limit)
+        guard removed > 0 else { return 0 }
+        let total = removed
+        try write { transaction in
+            let anchor = try Tables.auditHead.get(Tables.headKey, in: transaction)?.anchor
+            try self.append(
+                NewAuditEvent(
+                    .auditPruned,
+                    metadata: [
+                        "events": .integer(Int64(total)), "through": .integer(Int64(clamping: anchor?.sequence ?? 0)),
+                        "hash": .string(anchor?.hash ?? ""),
+                    ]),
+                by: actor, at: now, in: transaction)
+        }
+        return removed
+    }
+
+    /// Never the last event: the chain has to go on from something.
+    private func pruneBatch(olderThan limit: Timestamp, in transaction: borrowing WriteTransaction) throws -> Int {
+        guard var head = try Tables.auditHead.get(Tables.headKey, in: transaction) else { return 0 }
+        var doomed: [(UInt64, String?)] = []
+        var lastHash = ""
+        try Tables.audit.forEach(in: transaction) { sequence, stored, _ in
+            guard sequence < head.sequence, doomed.count < Self.batchSize else { return false }
+            let event = try stored.event()
+            guard event.createdAt < limit else { return false }
+            lastHash = stored.hash
+            doomed.append((sequence, Self.auditOwner(of: event)))
+            return true
+        }
+        guard let last = doomed.last?.0 else { return 0 }
+        for (sequence, owner) in doomed {
+            try Tables.audit.delete(sequence, in: transaction)
+            if let owner { try Tables.auditByUser.delete(KeyPair(owner, sequence), in: transaction) }
+        }
+        var anchor = AuditHead.Anchor(sequence: last, hash: lastHash)
+        if let key = auditKeys.sealing {
+            anchor.seal = try .make(sequence: last, hash: lastHash, purpose: AuditHead.anchorPurpose, with: key)
+        }
+        head.anchor = anchor
+        try Tables.auditHead.put(head, for: Tables.headKey, in: transaction)
+        return doomed.count
+    }
+}

@@ -1,0 +1,121 @@
+public import Core
+internal import Cryptography
+internal import JOSE
+internal import LMDB
+
+/// Reads our own credentials: API keys and access tokens. One an event loop; not Sendable, never waits.
+///
+/// ```
+///   gate_…                 shape and checksum → SHA-256 → cache → api_keys, users, blocks
+///   a JWT with our `iss`   SHA-256 → cache → signature, typ, aud → sessions, users, blocks
+///   anything else          not mine
+/// ```
+public final class AccountReader: CredentialReader {
+    private let store: Store
+    private let hasher = SHA256.Hasher()
+    private var reading: LoopReading<SHA256Digest>
+    private var keys = SigningKeyRing(.access)
+
+    /// - Parameter cacheEntries: how many credentials are remembered; 0: none.
+    /// - Throws: `store` when all reader places are taken.
+    public init(store: Store, cacheEntries: Int = 16_384) throws(AccountsError) {
+        self.store = store
+        reading = try LoopReading(store, capacity: cacheEntries)
+    }
+
+    /// How often records were decoded (for tests and metrics).
+    public var decodes: Int { reading.decodes }
+    /// How often the cache answered.
+    public var hits: Int { reading.hits }
+
+    /// Forgets everything, as after a reload.
+    public func invalidate() {
+        reading.removeAll()
+    }
+
+    public func read(_ credential: borrowing PresentedCredential, at now: Timestamp) -> CredentialReading {
+        do {
+            if APIKeyText.isOurs(credential.bytes) {
+                guard credential.source != .cookie else { return .notMine }
+                return try readKey(credential.bytes, at: now)
+            }
+            guard credential.source == .bearer, Self.mayBeToken(credential.bytes) else { return .notMine }
+            return try readToken(credential.bytes, at: now)
+        } catch {
+            return .refused(CredentialRefusal(.storeUnavailable))
+        }
+    }
+
+    private func readKey(_ bytes: Span<UInt8>, at now: Timestamp) throws -> CredentialReading {
+        guard APIKeyText.isWellFormed(bytes) else { return .refused(CredentialRefusal(.credentialUnknown)) }
+        let digest = hasher.digest(bytes)
+        let outcome = try reading.finding(for: digest) { transaction in
+            try Findings.apiKey(digest.bytes, in: transaction)
+        }
+        return outcome?.reading(at: now) ?? .refused(CredentialRefusal(.credentialUnknown))
+    }
+
+    private func readToken(_ bytes: Span<UInt8>, at now: Timestamp) throws -> CredentialReading {
+        let digest = hasher.digest(bytes)
+        try keys.refresh(store, reading)
+        // The claims are looked at before the cache is asked only when the cache does not know the token.
+        var answer: CredentialReading?
+        let store = store
+        let keys = keys
+        let outcome = try reading.finding(for: digest) { transaction in
+            switch OwnToken.judge(bytes, publicURL: store.configuration.publicURL, keys: keys.publicKeys) {
+            case .foreign:
+                return Finding(.notMine, [], in: transaction)
+            case .unreadable:
+                answer = .notMine
+                return nil
+            case .refused(let reason):
+                answer = .refused(CredentialRefusal(reason))
+                return nil
+            case .valid(let session, let subject, let expiresAt):
+                return try Findings.accessToken(
+                    session: session, subject: subject, expiresAt: expiresAt, keys: keys.revision, in: transaction)
+            }
+        }
+        return outcome?.reading(at: now) ?? answer ?? .refused(CredentialRefusal(.credentialUnknown))
+    }
+
+    // Every header that we sign is a JSON object without white space: {" in base64url is eyJ.
+    private static func mayBeToken(_ bytes: Span<UInt8>) -> Bool {
+        bytes.count > 3 && bytes[0] == UInt8(ascii: "e") && bytes[1] == UInt8(ascii: "y")
+            && bytes[2] == UInt8(ascii: "J")
+    }
+}
+
+/// What a JWT is to us before the records are asked; pure but for the signature.
+enum OwnToken {
+    /// `typ` of an access token (RFC 9068 section 2.1).
+    static let type = "at+jwt"
+
+    enum Judgement {
+        /// Another issuer's.
+        case foreign
+        /// No JWT at all.
+        case unreadable
+        /// It names us as its issuer and is no access token of ours that is good.
+        case refused(Reason)
+        case valid(session: String, subject: String, expiresAt: Timestamp)
+    }
+
+    /// Whatever has our `iss` is ours to judge: an assertion or an ID token of ours, or one for another audience, is
+    /// refused, so that an app cannot play back what it was given.
+    static func judge(_ bytes: Span<UInt8>, publicURL: String, keys: [JWK]) -> Judgement {
+        let token: UnverifiedToken
+        do {
+            token = try UnverifiedToken(bytes)
+        } catch {
+            return .unreadable
+        }
+        guard token.issuer == publicURL else { return .foreign }
+        guard token.hasType(type), let verified = try? token.verify(with: keys, allowed: [.es256]),
+            verified.claims.audiences == [publicURL], let session = verified.claims.tokenID,
+            let subject = verified.claims.subject, let expiresAt = verified.claims.expiresAt
+        else { return .refused(.credentialUnknown) }
+        return .valid(session: session, subject: subject, expiresAt: expiresAt)
+    }
+}

@@ -1,0 +1,100 @@
+internal import Core
+internal import LMDB
+
+/// Makes findings from the records. All take the rows from one view of the store.
+enum Findings {
+    /// Nil when no key has that digest: nothing is kept of what anybody may make up.
+    static func apiKey(_ digest: [UInt8], in transaction: borrowing ReadTransaction) throws -> Finding? {
+        guard let (key, revision) = try Tables.apiKeys.getWithRevision(digest, in: transaction) else { return nil }
+        var dependencies = [Dependency(row: .apiKey(digest), revision: revision)]
+        let (user, isBlocked) = try owner(key.userID, &dependencies, in: transaction)
+        return Finding(
+            CredentialJudgement.apiKey(key, user: user, isBlocked: isBlocked), dependencies, in: transaction)
+    }
+
+    /// For a token of ours whose signature is good.
+    ///
+    /// - Parameter keys: the revision of the signing keys that it was verified with.
+    static func accessToken(
+        session id: String, subject: String, expiresAt: Timestamp, keys: UInt64?,
+        in transaction: borrowing ReadTransaction
+    ) throws -> Finding {
+        var dependencies = [Dependency(row: .signingKeys, revision: keys)]
+        guard let (session, revision) = try Tables.sessions.getWithRevision(id, in: transaction) else {
+            // We did sign it, so the session was there: it was ended and freed, or a backup was put back.
+            dependencies.append(Dependency(row: .session(id), revision: nil))
+            return Finding(
+                .refused(CredentialRefusal(.credentialRevoked, subject: subject, credentialID: id)), dependencies,
+                in: transaction)
+        }
+        dependencies.append(Dependency(row: .session(id), revision: revision))
+        guard session.userID == subject else {
+            return Finding(
+                .refused(CredentialRefusal(.credentialUnknown, credentialID: id)), dependencies, in: transaction)
+        }
+        let (user, isBlocked) = try owner(subject, &dependencies, in: transaction)
+        return Finding(
+            CredentialJudgement.session(session, user: user, isBlocked: isBlocked, expiresAt: expiresAt), dependencies,
+            in: transaction)
+    }
+
+    /// What the local accounts say of a foreign identity.
+    static func foreign(_ foreign: ForeignIdentity, in transaction: borrowing ReadTransaction) throws -> Finding {
+        var dependencies: [Dependency] = []
+        var isBlocked = try block(
+            BlockSubject.subject(issuer: foreign.issuer, subject: foreign.subject).key, &dependencies, in: transaction)
+        if let email = foreign.email, foreign.emailVerified {
+            let emailBlocked = try block(BlockSubject.email(email).key, &dependencies, in: transaction)
+            isBlocked = isBlocked || emailBlocked
+        }
+        if !isBlocked, let id = try match(foreign, &dependencies, in: transaction) {
+            let (user, ownerBlocked) = try owner(id, &dependencies, in: transaction)
+            // A service account is nobody's other self.
+            if let user, !user.service {
+                return Finding(
+                    CredentialJudgement.local(user, foreign: foreign, isBlocked: ownerBlocked), dependencies,
+                    in: transaction)
+            }
+        }
+        return Finding(
+            CredentialJudgement.foreign(foreign, isBlocked: isBlocked), dependencies, in: transaction)
+    }
+
+    private static func match(
+        _ foreign: ForeignIdentity, _ dependencies: inout [Dependency], in transaction: borrowing ReadTransaction
+    ) throws -> String? {
+        switch foreign.matching {
+        case .none: return nil
+        case .email:
+            // An address that the issuer does not vouch for is anybody's.
+            guard let email = foreign.email?.canonical, foreign.emailVerified else { return nil }
+            let found = try Tables.usersByEmail.getWithRevision(email, in: transaction)
+            dependencies.append(Dependency(row: .userByEmail(email), revision: found?.revision))
+            return found?.record.text
+        case .user:
+            let name = UserName.folded(foreign.user)
+            let found = try Tables.usersByName.getWithRevision(name, in: transaction)
+            dependencies.append(Dependency(row: .userByName(name), revision: found?.revision))
+            guard let record = found?.record, record.current else { return nil }
+            return record.userID
+        }
+    }
+
+    private static func owner(
+        _ id: String, _ dependencies: inout [Dependency], in transaction: borrowing ReadTransaction
+    ) throws -> (UserRecord?, isBlocked: Bool) {
+        let found = try Tables.users.getWithRevision(id, in: transaction)
+        dependencies.append(Dependency(row: .user(id), revision: found?.revision))
+        guard let user = found?.record else { return (nil, false) }
+        let key = BlockSubject.emailText(user.canonicalEmail).key
+        return (user, try block(key, &dependencies, in: transaction))
+    }
+
+    private static func block(
+        _ key: [UInt8], _ dependencies: inout [Dependency], in transaction: borrowing ReadTransaction
+    ) throws -> Bool {
+        let revision = try Tables.blocks.revision(of: key, in: transaction)
+        dependencies.append(Dependency(row: .block(key), revision: revision))
+        return revision != nil
+    }
+}

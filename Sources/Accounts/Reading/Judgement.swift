@@ -1,0 +1,73 @@
+internal import Core
+
+/// What the records say of a credential; pure. Time is compared elsewhere, at each use.
+enum CredentialJudgement {
+    /// - Parameters:
+    ///   - user: the owner; nil when the account was deleted.
+    ///   - isBlocked: the owner's address is blocked.
+    static func apiKey(_ key: APIKeyRecord, user: UserRecord?, isBlocked: Bool) -> Outcome {
+        var refusal = CredentialRefusal(
+            .credentialRevoked, user: user?.username, subject: key.userID, credentialID: key.id)
+        guard let user else { return .refused(refusal) }
+        guard !user.disabled, !isBlocked else {
+            refusal.reason = .userDisabled
+            return .refused(refusal)
+        }
+        guard key.revokedAt == nil, key.epoch == user.epoch else { return .refused(refusal) }
+        return .identity(
+            Identity(
+                kind: .apiKey, credentialID: key.id, subject: user.id, user: user.username, email: user.email,
+                name: user.name, groups: user.groups, scopes: key.scopes, expiresAt: key.expiresAt, bounds: key.bounds))
+    }
+
+    /// - Parameter expiresAt: of the token, which may end before its session.
+    static func session(
+        _ session: SessionRecord, user: UserRecord?, isBlocked: Bool, expiresAt: Timestamp
+    ) -> Outcome {
+        var refusal = CredentialRefusal(
+            .credentialRevoked, user: user?.username, subject: session.userID, credentialID: session.id)
+        guard let user else { return .refused(refusal) }
+        guard !user.disabled, !isBlocked else {
+            refusal.reason = .userDisabled
+            return .refused(refusal)
+        }
+        guard session.revokedAt == nil, session.epoch == user.epoch, !user.service else { return .refused(refusal) }
+        return .identity(
+            Identity(
+                kind: .session, credentialID: session.id, subject: user.id, user: user.username, email: user.email,
+                name: user.name, groups: user.groups, amr: session.amr, factors: session.factors,
+                authenticatedAt: session.authenticatedAt, session: session.id,
+                expiresAt: min(expiresAt, session.expiresAt)))
+    }
+
+    /// A foreign identity that is a local account, with its names and groups.
+    static func local(_ user: UserRecord, foreign: ForeignIdentity, isBlocked: Bool) -> Outcome {
+        guard !user.disabled, !isBlocked else {
+            return .refused(
+                CredentialRefusal(
+                    .userDisabled, user: user.username, subject: user.id, credentialID: foreign.credentialID))
+        }
+        return .identity(
+            Identity(
+                kind: .jwt, credentialID: foreign.credentialID, subject: user.id, user: user.username,
+                email: user.email, name: user.name, groups: user.groups, scopes: foreign.scopes, amr: foreign.amr,
+                authenticatedAt: foreign.authenticatedAt, issuer: foreign.issuerID, expiresAt: foreign.expiresAt))
+    }
+
+    /// A foreign identity that stays one. The groups that only the operator gives are left out here too.
+    static func foreign(_ foreign: ForeignIdentity, isBlocked: Bool) -> Outcome {
+        let subject = foreign.issuerID + ":" + foreign.subject
+        guard !isBlocked else {
+            return .refused(
+                CredentialRefusal(
+                    .userDisabled, user: foreign.user, subject: subject, credentialID: foreign.credentialID))
+        }
+        return .identity(
+            Identity(
+                kind: .jwt, credentialID: foreign.credentialID, subject: subject, user: foreign.user,
+                email: foreign.emailVerified ? foreign.email?.description : nil, name: foreign.name,
+                groups: foreign.groups.filter { GroupName.isValid($0) && !GroupName.isReserved($0) },
+                scopes: foreign.scopes, amr: foreign.amr, authenticatedAt: foreign.authenticatedAt,
+                issuer: foreign.issuerID, expiresAt: foreign.expiresAt))
+    }
+}

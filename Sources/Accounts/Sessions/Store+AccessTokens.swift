@@ -1,0 +1,95 @@
+internal import Core
+internal import JOSE
+internal import LMDB
+
+/// An access token that has just been made: the only time that its text is there.
+public struct IssuedToken: Sendable {
+    /// The token, to be shown once. Not part of any `Encodable` type.
+    public let accessToken: String
+    /// In seconds.
+    public let expiresIn: Int64
+    /// The session behind it, to be revoked by.
+    public let session: String
+}
+
+extension Store {
+    /// The longest life that an operator can give a token.
+    static let maximumTokenLifetime = Duration.seconds(86_400)
+
+    /// Makes an access token for a script, with a session of its own behind it. It proves no factor, is good for app
+    /// routes only and ends with its session.
+    ///
+    /// - Throws: `notFound`, `invalid` (the lifetime), `refused` (a disabled user, a service account), `noMasterKey`.
+    public func issueAccessToken(
+        user selector: String, lifetime: Duration, by actor: AuditActor
+    ) throws(AccountsError) -> IssuedToken {
+        guard lifetime >= .seconds(1), lifetime <= Self.maximumTokenLifetime else {
+            throw AccountsError(.invalid, "An access token lives 1 second to 24 hours: give another --lifetime.")
+        }
+        let now = Timestamp(seconds: clock.now().seconds)
+        let expiresAt = Timestamp(seconds: (now + lifetime).seconds)
+        let id = try random.id("ses")
+        let (user, token, kid) = try read { transaction in
+            let user = try self.require(user: selector, in: transaction)
+            try Self.refuseUnusable(user)
+            var ring = try SigningKeyRing(.access, store: self, in: transaction)
+            let signer = try ring.signer(self, at: self.clock.now())
+            let token = try signer.sign(
+                self.accessTokenPayload(user.id, session: id, now: now, expiresAt: expiresAt), type: OwnToken.type)
+            return (user.id, token, signer.keyID)
+        }
+        try write { transaction in
+            let owner = try self.require(user: user, in: transaction)
+            try Self.refuseUnusable(owner)
+            guard try Tables.keys.get(kid, in: transaction) != nil else {
+                throw AccountsError(.refused, "The signing key was retired just now: try again.")
+            }
+            let session = SessionRecord(
+                id: id, kind: .token, userID: owner.id, epoch: owner.epoch, actor: actor.name, createdAt: now,
+                expiresAt: expiresAt, amr: [], factors: 0)
+            try self.insert(session, in: transaction)
+            try self.noteTokenEnd(expiresAt, of: kid, in: transaction)
+            try self.append(
+                NewAuditEvent(
+                    .tokenIssued, user: owner.username, userID: owner.id, session: id,
+                    metadata: ["expires_at": .string(expiresAt.rfc3339), "kid": .string(kid)]),
+                by: actor, at: now, in: transaction)
+        }
+        return IssuedToken(
+            accessToken: String(decoding: token, as: UTF8.self), expiresIn: expiresAt.seconds - now.seconds, session: id
+        )
+    }
+
+    private static func refuseUnusable(_ user: UserRecord) throws {
+        guard !user.disabled else {
+            throw AccountsError(
+                .refused, "\(user.username) is disabled: `gatehouse user enable \(user.username)` comes first.")
+        }
+        guard !user.service else {
+            throw AccountsError(
+                .refused, "\(user.username) is a service account, which has only API keys: `gatehouse api-key create`.")
+        }
+    }
+
+    private func accessTokenPayload(
+        _ subject: String, session: String, now: Timestamp, expiresAt: Timestamp
+    ) -> [UInt8] {
+        var payload = JSONWriter()
+        payload.member("iss", configuration.publicURL)
+        payload.member("aud", configuration.publicURL)
+        payload.member("sub", subject)
+        payload.member("jti", session)
+        payload.member("iat", now.seconds)
+        payload.member("exp", expiresAt.seconds)
+        return payload.finish()
+    }
+
+    /// Remembers how long a key has to stay for those who verify.
+    private func noteTokenEnd(
+        _ end: Timestamp, of kid: String, in transaction: borrowing WriteTransaction
+    ) throws {
+        let key = MetaRecord.lastTokenEnd(of: kid)
+        if let known = try Tables.meta.get(key, in: transaction)?.at, known >= end { return }
+        try Tables.meta.put(MetaRecord(at: end), for: key, in: transaction)
+    }
+}

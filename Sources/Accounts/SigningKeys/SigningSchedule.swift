@@ -1,0 +1,59 @@
+internal import Core
+
+/// When signing keys come and go; pure.
+///
+/// ```
+///   key A   |==== signs, 30 days ====|·· until its last token ended ··|
+///   key B            | 24 h published|==== signs, 30 days ====|··
+/// ```
+struct SigningSchedule {
+    static let period = Duration.seconds(30 * 86_400)
+    static let announcement = Duration.seconds(86_400)
+    /// For the clocks of those who verify.
+    static let leeway = Duration.seconds(120)
+    /// The longest life of an assertion.
+    static let assertionLifetime = Duration.seconds(300)
+
+    /// What is to be done now.
+    struct Plan: Equatable {
+        /// Make a key that takes over at that time.
+        var createActiveFrom: Timestamp?
+        /// Remove these.
+        var drop: [String] = []
+    }
+
+    /// All keys of one purpose.
+    let keys: [SigningKeyRecord]
+    let now: Timestamp
+
+    init(_ keys: [SigningKeyRecord], now: Timestamp) {
+        self.keys = keys.sorted { ($0.activeFrom, $0.kid) < ($1.activeFrom, $1.kid) }
+        self.now = now
+    }
+
+    /// The one that signs.
+    var current: SigningKeyRecord? { keys.last { $0.activeFrom <= now } }
+    /// The one that will.
+    var next: SigningKeyRecord? { keys.first { $0.activeFrom > now } }
+
+    func state(of key: SigningKeyRecord) -> SigningKey.State {
+        if key.activeFrom > now { return .next }
+        return key.kid == current?.kid ? .current : .old
+    }
+
+    /// - Parameter lastTokenEnd: when the last token of a key ends, as far as it is known.
+    func plan(lastTokenEnd: (String) -> Timestamp?) -> Plan {
+        guard let current else { return Plan(createActiveFrom: now) }
+        var plan = Plan()
+        let end = current.activeFrom + Self.period
+        if next == nil, now >= end - Self.announcement {
+            plan.createActiveFrom = max(end, now + Self.announcement)
+        }
+        for (key, successor) in zip(keys, keys.dropFirst()) where successor.activeFrom <= now {
+            let published = max(
+                successor.activeFrom + Self.assertionLifetime, lastTokenEnd(key.kid) ?? Timestamp(milliseconds: 0))
+            if now >= published + Self.leeway { plan.drop.append(key.kid) }
+        }
+        return plan
+    }
+}

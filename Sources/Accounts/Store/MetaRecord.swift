@@ -1,0 +1,22 @@
+internal import Core
+internal import LMDB
+
+/// What there is one of, in table `meta`.
+struct MetaRecord: JSONRecord, Equatable {
+    /// A time, where the row is about one.
+    var at: Timestamp?
+    /// A text, where the row needs one.
+    var text: String?
+
+    /// Rewritten at every change of a signing key: what is made from the keys depends on this one row.
+    static let signingKeys = "signing_keys"
+    /// There from the server's start to its clean stop; holds the time of its last sign of life.
+    static let running = "running"
+    /// When ``Store/probe()`` last wrote.
+    static let probe = "probe"
+
+    /// When the last token that key `kid` signed ends.
+    static func lastTokenEnd(of kid: String) -> String {
+        "last_token_end:" + kid
+    }
+}

@@ -1,0 +1,141 @@
+public import Core
+public import LMDB
+
+/// The accounts: the LMDB environment with its tables, and what the operations need besides. One a process and data
+/// folder; may be used from any thread, but its operations wait for the disk and belong on no event loop.
+///
+/// Each operation is one write transaction (long lists: batches of 1,000 rows behind one that already holds), together
+/// with its audit event: either both are on disk when it returns, or it throws and neither is.
+public final class Store: Sendable {
+    /// How a store is opened.
+    public struct Configuration: Sendable {
+        /// `data_dir`.
+        public var dataFolder: String
+        /// `public_url` without a trailing slash: issuer and audience of our tokens.
+        public var publicURL: String
+        /// `store.max_size` in bytes; the same in every process.
+        public var maximumSize: UInt64
+        /// Nil for a command that does not need them.
+        public var masterKeys: MasterKeys?
+        /// Refuse when any other process has the store open, and keep others out.
+        public var exclusive: Bool
+        /// Nothing can be written.
+        public var readOnly: Bool
+
+        /// 64 GiB and no master keys unless said otherwise.
+        public init(
+            dataFolder: String, publicURL: String, maximumSize: UInt64 = 64 << 30, masterKeys: MasterKeys? = nil,
+            exclusive: Bool = false, readOnly: Bool = false
+        ) {
+            self.dataFolder = dataFolder
+            self.publicURL = publicURL
+            self.maximumSize = maximumSize
+            self.masterKeys = masterKeys
+            self.exclusive = exclusive
+            self.readOnly = readOnly
+        }
+    }
+
+    /// The schema that this version writes.
+    public static let schemaVersion: UInt16 = 1
+    /// The most rows that one transaction of a batch changes.
+    static let batchSize = 1000
+
+    /// What is below: for metrics and readiness.
+    public let environment: Environment
+    let configuration: Configuration
+    let clock: any WallClock
+    let random: any RandomSource
+    let auditKeys: AuditKeys
+
+    init(
+        _ configuration: Configuration, environment: Environment, clock: any WallClock, random: any RandomSource,
+        auditKeys: AuditKeys
+    ) {
+        self.configuration = configuration
+        self.environment = environment
+        self.clock = clock
+        self.random = random
+        self.auditKeys = auditKeys
+    }
+
+    /// Opens the store, and makes it when the folder has none.
+    ///
+    /// With master keys the audit key derived from them is put into `audit.key` in the data folder; without them it is
+    /// read from there.
+    ///
+    /// - Throws: `store` with the cause (in use, newer schema, network file system, full disk, …), `refused` when
+    ///   `audit.key` may be read by others.
+    public static func open(
+        _ configuration: Configuration, clock: any WallClock, random: any RandomSource = SystemRandom()
+    ) throws(AccountsError) -> Store {
+        try open(configuration, clock: clock, random: random, auditKeys: nil)
+    }
+
+    /// - Parameter auditKeys: nil: those of the folder.
+    static func open(
+        _ configuration: Configuration, clock: any WallClock, random: any RandomSource, auditKeys: AuditKeys?
+    ) throws(AccountsError) -> Store {
+        let environment: Environment
+        do {
+            environment = try Environment.open(
+                Environment.Configuration(
+                    path: configuration.dataFolder, maximumSize: configuration.maximumSize,
+                    access: configuration.exclusive ? .exclusive : .shared, readOnly: configuration.readOnly,
+                    schemaVersion: schemaVersion, tables: Tables.descriptions))
+        } catch {
+            throw AccountsError(
+                .store, "The store in \(configuration.dataFolder) cannot be opened.", cause: error)
+        }
+        do throws(AccountsError) {
+            let keys: AuditKeys
+            if let auditKeys { keys = auditKeys } else { keys = try Self.auditKeys(for: configuration) }
+            return Store(configuration, environment: environment, clock: clock, random: random, auditKeys: keys)
+        } catch {
+            environment.close()
+            throw error
+        }
+    }
+
+    /// Ends all use of the store; readers made from it must not be used any more.
+    public func close() {
+        environment.close()
+    }
+
+    private static func auditKeys(for configuration: Configuration) throws(AccountsError) -> AuditKeys {
+        guard let masterKeys = configuration.masterKeys else {
+            return try AuditKeyFile.read(folder: configuration.dataFolder)
+        }
+        let keys = AuditKeys(keys: ([masterKeys.current] + masterKeys.previous).map(\.audit))
+        if !configuration.readOnly { try AuditKeyFile.write(keys, folder: configuration.dataFolder) }
+        return keys
+    }
+
+    /// The master keys, for what is sealed under them.
+    func masterKeys() throws(AccountsError) -> MasterKeys {
+        guard let keys = configuration.masterKeys else {
+            throw AccountsError(.noMasterKey, "This needs the master key: run it where master_key can be read.")
+        }
+        return keys
+    }
+
+    /// Runs `body` in one write transaction and waits until it is on disk.
+    func write<Result: Sendable>(
+        _ body: @escaping @Sendable (borrowing WriteTransaction) throws -> Result
+    ) throws(AccountsError) -> Result {
+        do {
+            return try environment.writeAndWait(body)
+        } catch {
+            throw .wrapping(error)
+        }
+    }
+
+    /// Runs `body` on one consistent view of the store.
+    func read<Result>(_ body: (borrowing ReadTransaction) throws -> Result) throws(AccountsError) -> Result {
+        do {
+            return try environment.read(body)
+        } catch {
+            throw .wrapping(error)
+        }
+    }
+}

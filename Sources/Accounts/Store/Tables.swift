@@ -1,0 +1,54 @@
+internal import LMDB
+
+/// Every table of this version. All are opened at the start, none later.
+///
+/// ```
+///   users             user id                      the account
+///   users_by_email    canonical e-mail             user id
+///   users_by_name     folded user name             user id; stays behind a rename or delete
+///   sessions          session id                   the session
+///   sessions_by_user  user id, session id
+///   api_keys          SHA-256 of the key           the key's record
+///   api_keys_by_id    key id                       SHA-256 of the key
+///   api_keys_by_user  user id, key id
+///   last_uses         key or session id            when and from where it was last used (apart from the records,
+///                                                  so that use does not make caches decode again)
+///   audit             sequence                     the event, as hashed
+///   audit_by_user     user id or name, sequence
+///   audit_head        "head"                       where the chain ends
+///   access            period, SHA-256 of who/what  the aggregate behind an `access` event
+///   blocks            SHA-256 of whom              the block
+///   keys              key id                       a signing key, its private half sealed
+///   expiries          time, kind and id            when the sweeper looks at a row
+///   meta              name                         what there is one of
+/// ```
+enum Tables {
+    static let users = Table<String, UserRecord>("users")
+    static let usersByEmail = Table<String, ReferenceRecord>("users_by_email")
+    static let usersByName = Table<String, NameRecord>("users_by_name")
+    static let sessions = Table<String, SessionRecord>("sessions")
+    static let sessionsByUser = Table<KeyPair<String, String>, EmptyRecord>("sessions_by_user")
+    static let apiKeys = Table<[UInt8], APIKeyRecord>("api_keys")
+    static let apiKeysByID = Table<String, ReferenceRecord>("api_keys_by_id")
+    static let apiKeysByUser = Table<KeyPair<String, String>, EmptyRecord>("api_keys_by_user")
+    static let lastUses = Table<String, LastUseRecord>("last_uses")
+    static let audit = Table<UInt64, StoredEvent>("audit")
+    static let auditByUser = Table<KeyPair<String, UInt64>, EmptyRecord>("audit_by_user")
+    static let auditHead = Table<String, AuditHead>("audit_head")
+    static let access = Table<[UInt8], AccessRecord>("access")
+    static let blocks = Table<[UInt8], BlockRecord>("blocks")
+    static let keys = Table<String, SigningKeyRecord>("keys")
+    static let expiries = Table<KeyPair<UInt64, String>, EmptyRecord>("expiries")
+    static let meta = Table<String, MetaRecord>("meta")
+
+    static let headKey = "head"
+
+    static var descriptions: [TableDescription] {
+        [
+            users.description, usersByEmail.description, usersByName.description, sessions.description,
+            sessionsByUser.description, apiKeys.description, apiKeysByID.description, apiKeysByUser.description,
+            lastUses.description, audit.description, auditByUser.description, auditHead.description,
+            access.description, blocks.description, keys.description, expiries.description, meta.description,
+        ]
+    }
+}

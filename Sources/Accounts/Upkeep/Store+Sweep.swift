@@ -1,0 +1,83 @@
+internal import Core
+internal import LMDB
+
+/// A row that the sweeper will look at.
+enum Sweepable: Equatable {
+    case apiKey(String)
+    case session(String)
+
+    var text: String {
+        switch self {
+        case .apiKey(let id): "api_key:" + id
+        case .session(let id): "session:" + id
+        }
+    }
+
+    init?(_ text: String) {
+        guard let colon = text.firstIndex(of: ":") else { return nil }
+        let id = String(text[text.index(after: colon)...])
+        switch text[..<colon] {
+        case "api_key": self = .apiKey(id)
+        case "session": self = .session(id)
+        default: return nil
+        }
+    }
+}
+
+extension Store {
+    /// Notes when a row can be freed. A row may be noted more than once: the sweeper asks the record itself.
+    func scheduleSweep(_ row: Sweepable, at time: Timestamp, in transaction: borrowing WriteTransaction) throws {
+        let key = KeyPair(UInt64(clamping: time.milliseconds), row.text)
+        try Tables.expiries.put(EmptyRecord(), for: key, in: transaction)
+    }
+
+    /// Frees rows of credentials that ended long ago; nothing is decided by it, expiry is compared at each use.
+    ///
+    /// - Returns: how many notes were dealt with, at most 1,000: call again until it is 0.
+    public func sweep() throws(AccountsError) -> Int {
+        let now = clock.now()
+        let due = try read { transaction in
+            var due: [KeyPair<UInt64, String>] = []
+            try Tables.expiries.forEach(in: transaction) { key, _, _ in
+                guard key.first <= UInt64(clamping: now.milliseconds) else { return false }
+                due.append(key)
+                return due.count < Self.batchSize
+            }
+            return due
+        }
+        guard !due.isEmpty else { return 0 }
+        let keys = due
+        try write { transaction in
+            for key in keys {
+                // Another process may have swept it in the meantime.
+                guard try Tables.expiries.delete(key, in: transaction), let row = Sweepable(key.second) else {
+                    continue
+                }
+                try self.free(row, now: now, in: transaction)
+            }
+        }
+        return keys.count
+    }
+
+    private func free(_ row: Sweepable, now: Timestamp, in transaction: borrowing WriteTransaction) throws {
+        switch row {
+        case .apiKey(let id):
+            guard let (record, digest) = try findKey(id, in: transaction) else { return }
+            guard record.freeAt <= now else { return try scheduleSweep(row, at: record.freeAt, in: transaction) }
+            try Tables.apiKeys.delete(digest, in: transaction)
+            try Tables.apiKeysByID.delete(id, in: transaction)
+            try Tables.apiKeysByUser.delete(KeyPair(record.userID, id), in: transaction)
+            try Tables.lastUses.delete(id, in: transaction)
+        case .session(let id):
+            guard let record = try Tables.sessions.get(id, in: transaction) else { return }
+            guard record.freeAt <= now else { return try scheduleSweep(row, at: record.freeAt, in: transaction) }
+            try removeSession(record, in: transaction)
+        }
+    }
+
+    func removeSession(_ record: SessionRecord, in transaction: borrowing WriteTransaction) throws {
+        try Tables.sessions.delete(record.id, in: transaction)
+        try Tables.sessionsByUser.delete(KeyPair(record.userID, record.id), in: transaction)
+        try Tables.lastUses.delete(record.id, in: transaction)
+    }
+}

@@ -1,0 +1,103 @@
+public import Core
+
+/// A user as it is stored.
+struct UserRecord: JSONRecord, Equatable {
+    var id: String
+    var email: String
+    var username: String
+    var name: String
+    var groups: [String]
+    var service: Bool
+    var disabled: Bool
+    /// Raised whenever every credential of the user must end: what was made under a lower one is stale.
+    var epoch: UInt64
+    var createdAt: Timestamp
+
+    /// What blocks by e-mail are compared with.
+    var canonicalEmail: String { EmailAddress(email)?.canonical ?? email.lowercased() }
+}
+
+/// Whose a user name is. The row stays when the user is renamed or deleted, so that the name is never given to a
+/// second account.
+struct NameRecord: JSONRecord, Equatable {
+    var userID: String
+    var current: Bool
+}
+
+/// A user as it is shown.
+public struct User: Encodable, Sendable, Equatable {
+    /// The opaque id that never changes.
+    public let id: String
+    /// As it was given, the domain in lower case.
+    public let email: String
+    /// What `Remote-User` carries.
+    public let username: String
+    /// The display name, or empty.
+    public let name: String
+    /// Sorted.
+    public let groups: [String]
+    /// A service account has only API keys.
+    public let service: Bool
+    /// Nothing of a disabled user is accepted.
+    public let disabled: Bool
+    /// When the account was made.
+    public let createdAt: Timestamp
+
+    init(_ record: UserRecord) {
+        id = record.id
+        email = record.email
+        username = record.username
+        name = record.name
+        groups = record.groups
+        service = record.service
+        disabled = record.disabled
+        createdAt = record.createdAt
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id, email, username, name, groups, service, disabled
+        case createdAt = "created_at"
+    }
+}
+
+/// An account to be made.
+public struct NewUser: Sendable {
+    /// Unique among all accounts, compared without regard to case.
+    public var email: String
+    /// The user name; nil: the e-mail address.
+    public var username: String?
+    /// The display name.
+    public var name: String
+    /// The groups.
+    public var groups: [String]
+    /// A service account has only API keys and no person's sign-in.
+    public var service: Bool
+
+    /// All fields, named as they are.
+    public init(email: String, username: String? = nil, name: String = "", groups: [String] = [], service: Bool = false)
+    {
+        self.email = email
+        self.username = username
+        self.name = name
+        self.groups = groups
+        self.service = service
+    }
+}
+
+/// What disabling or deleting an account has ended.
+public struct CutReport: Encodable, Sendable, Equatable {
+    /// The account as it is now (as it last was, when deleted).
+    public let user: User
+    /// Ids of the sessions that ended, access tokens with them.
+    public internal(set) var sessions: [String] = []
+    /// Ids of the API keys that were revoked.
+    public internal(set) var apiKeys: [String] = []
+    /// The e-mail address that no foreign identity may come with any more; nil when it was not blocked.
+    public internal(set) var blockedEmail: String?
+
+    private enum CodingKeys: String, CodingKey {
+        case user, sessions
+        case apiKeys = "api_keys"
+        case blockedEmail = "blocked_email"
+    }
+}

@@ -1,0 +1,82 @@
+internal import Core
+
+/// What a user name may look like: an e-mail address, or 1 to 64 of `A-Z a-z 0-9 . _ @ + -`. No colon: names of
+/// foreign issuers are prefixed with one, so they never meet a local name.
+enum UserName {
+    static func validated(_ text: String) throws(AccountsError) -> String {
+        if EmailAddress(text) != nil { return text }
+        let allowed = text.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
+            default: "._@+-".utf8.contains(byte)
+            }
+        }
+        guard allowed, (1...64).contains(text.utf8.count) else {
+            throw AccountsError(
+                .invalid, "\(quoted(text)) is no user name: use an e-mail address or 1 to 64 of A-Z a-z 0-9 . _ @ + -")
+        }
+        return text
+    }
+
+    /// What two spellings of one name share; the names are ASCII, so lower case is case folding.
+    static func folded(_ text: String) -> String {
+        text.lowercased()
+    }
+}
+
+/// Group names (`[A-Za-z0-9._:@/-]{1,64}`).
+enum GroupName {
+    /// The most groups that one user may have.
+    static let maximumCount = 256
+
+    static func isValid(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
+                default: "._:@/-".utf8.contains(byte)
+                }
+            }
+    }
+
+    /// Gatehouse's own groups, which only the operator gives.
+    static func isReserved(_ text: String) -> Bool {
+        text.lowercased().hasPrefix("gatehouse-")
+    }
+
+    /// Sorted, without duplicates.
+    ///
+    /// - Parameter byOperator: whether `gatehouse-` groups may be given.
+    static func validated(_ groups: [String], byOperator: Bool) throws(AccountsError) -> [String] {
+        for group in groups {
+            guard isValid(group) else {
+                throw AccountsError(
+                    .invalid, "\(quoted(group)) is no group name: use 1 to 64 of A-Z a-z 0-9 . _ : @ / -")
+            }
+            guard byOperator || !isReserved(group) else {
+                throw AccountsError(.refused, "Only the operator gives the group \(quoted(group)).")
+            }
+        }
+        let unique = Set(groups).sorted()
+        guard unique.count <= maximumCount else {
+            throw AccountsError(.invalid, "A user has at most \(maximumCount) groups.")
+        }
+        return unique
+    }
+}
+
+/// A value in a message: bounded, and without control characters.
+func quoted(_ text: String) -> String {
+    let shown = text.unicodeScalars.prefix(80).map { $0.value < 0x20 || $0.value == 0x7f ? "?" : String($0) }.joined()
+    return "\"\(shown)\""
+}
+
+/// A display name or a key's name: text without control characters.
+func validatedLabel(_ text: String, what: String, maximumBytes: Int = 128) throws(AccountsError) -> String {
+    let plain = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7f...0x9f).contains($0.value) }
+    guard plain, text.utf8.count <= maximumBytes else {
+        throw AccountsError(
+            .invalid, "\(quoted(text)) is no \(what): use at most \(maximumBytes) bytes without control characters.")
+    }
+    return text
+}
