@@ -59,6 +59,7 @@ extension Commands {
         try writeNew(
             InitialConfiguration(publicURL: origin.description, dataFolder: data, apps: parsed).text, to: path,
             mode: 0o644)
+        try ProcessEnvironment.giveToService([key, data])
         if let address {
             try Invocation(configuration: path, json: invocation.json).withStore { store, context in
                 _ = try store.addUser(

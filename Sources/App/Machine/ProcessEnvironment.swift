@@ -26,6 +26,15 @@ enum ProcessEnvironment {
         }
     }
 
+    /// As root, gives files to the account of the packaged service, where the system has it; otherwise they stay the
+    /// caller's.
+    static func giveToService(_ paths: [String]) throws(CommandFailure) {
+        guard geteuid() == 0, let account = getpwnam("gatehouse") else { return }
+        for path in paths where chown(path, account.pointee.pw_uid, account.pointee.pw_gid) != 0 {
+            throw CommandFailure(.failed, "cannot give \(path) to gatehouse: \(String(cString: strerror(errno)))")
+        }
+    }
+
     /// The CPUs that this process may use: the cgroup's quota, rounded up, at most those of its affinity.
     static var availableCPUs: Int {
         let online = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))

@@ -1,0 +1,71 @@
+import Core
+import HTTPWire
+import Policy
+
+/// A configuration made ready for the loops: everything that an exchange would otherwise have to compute from it.
+final class Site: Sendable {
+    /// A route's part.
+    struct RouteEntry: Sendable {
+        let parameters: RouteParameters
+        let stripPrefix: [UInt8]
+        let keptTraits: PathTraits
+        /// `X-Forwarded-Proto: https` with its line end.
+        let protocolLine: [UInt8]
+    }
+
+    let configuration: Configuration
+    let snapshot: Snapshot
+    let routes: [RouteEntry]
+    let hygiene: HeaderHygiene
+    let ownCookies: OwnCookies
+    let loginURL: String
+    /// What a token of our own holds, whatever else it says: `"iss":"https://…"`.
+    let issuerMember: [UInt8]
+    let proxySecret: [UInt8]?
+
+    init(_ configuration: Configuration) throws(ProxyError) {
+        guard configuration.routes.count == configuration.snapshot.routes.count else {
+            throw ProxyError(.badConfiguration, "every route of the snapshot needs its parameters")
+        }
+        var reserved = configuration.reservedHeaders
+        for route in configuration.snapshot.routes { reserved += route.headers.headerNames }
+        var entries: [RouteEntry] = []
+        for (route, parameters) in zip(configuration.snapshot.routes, configuration.routes) {
+            if let upstream = parameters.upstream {
+                guard configuration.upstreams.indices.contains(upstream),
+                    !configuration.upstreams[upstream].addresses.isEmpty
+                else {
+                    throw ProxyError(.badConfiguration, "route \(route.name) names an upstream that has no address")
+                }
+            }
+            entries.append(
+                RouteEntry(
+                    parameters: parameters, stripPrefix: Self.prefix(parameters.stripPrefix),
+                    keptTraits: Self.traits(route.keepInPath),
+                    protocolLine: Array("X-Forwarded-Proto: \(route.scheme.rawValue)\r\n".utf8)))
+        }
+        self.configuration = configuration
+        snapshot = configuration.snapshot
+        routes = entries
+        ownCookies = OwnCookies(name: configuration.cookieName)
+        hygiene = HeaderHygiene(reserving: Array(Set(reserved)))
+        loginURL = configuration.loginURL ?? configuration.publicURL + "/.auth/login"
+        issuerMember = Array("\"iss\":\"\(configuration.publicURL)\"".utf8)
+        proxySecret = configuration.proxySecret?.withUnsafeBytes { Array($0) }
+    }
+
+    /// Without the trailing slash: what is left of the path must begin with one.
+    private static func prefix(_ text: String) -> [UInt8] {
+        var bytes = Array(text.utf8)
+        while bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
+        return bytes
+    }
+
+    private static func traits(_ kept: KeptInPath) -> PathTraits {
+        var traits: PathTraits = []
+        if kept.contains(.encodedSlash) { traits.insert(.encodedSlash) }
+        if kept.contains(.encodedBackslash) { traits.insert(.encodedBackslash) }
+        if kept.contains(.emptySegment) { traits.insert(.emptySegment) }
+        return traits
+    }
+}

@@ -1,0 +1,260 @@
+import Core
+import HTTPWire
+import Policy
+
+/// Which fields of a head are left out when it is forwarded, one bit a field.
+struct FieldMask: Equatable {
+    private var bits: UInt128 = 0
+
+    mutating func insert(_ index: Int) {
+        guard (0..<128).contains(index) else { return }
+        bits |= 1 << UInt128(index)
+    }
+
+    func contains(_ index: Int) -> Bool {
+        bits != 0 && (0..<128).contains(index) && bits >> UInt128(index) & 1 == 1
+    }
+
+    var isEmpty: Bool { bits == 0 }
+}
+
+/// What the credentials of one request came to.
+struct Resolution {
+    enum Outcome {
+        case settled(CredentialState)
+        /// Ask again when it is ready.
+        case pending(PendingReading)
+        /// Two headers of ours that differ.
+        case conflict
+    }
+
+    var outcome: Outcome
+    /// What the app must not see.
+    var removed: FieldMask
+}
+
+/// Finds the credential that is ours: key header, then `Authorization`; the first that is ours by its shape decides
+/// alone. What has another shape belongs to the app and is not looked into. (A session cookie would be the third.)
+///
+/// Ours are `gate_…` in `Gatehouse-Key`, `X-API-Key`, `Authorization: Bearer` or as a Basic password, and a JWT that
+/// one of the readers does not call `notMine`.
+struct CredentialResolver {
+    let head: RequestHead
+    let bytes: UnsafeRawBufferPointer
+    let scan: HeadScan
+    let site: Site
+    let sources: CredentialSources
+    /// A JWT of a configured issuer goes on to the app.
+    let forwardsForeign: Bool
+    let reader: any CredentialReader
+    let now: Timestamp
+    /// The 150 ms have been waited: what is still pending is refused.
+    let waited: Bool
+
+    private var removed = FieldMask()
+    private var presented: Presented?
+    private var conflict = false
+    private var token = -1
+
+    private struct Presented {
+        let source: PresentedCredential.Source
+        let bytes: UnsafeRawBufferPointer
+    }
+
+    init(
+        head: RequestHead, bytes: UnsafeRawBufferPointer, scan: HeadScan, site: Site, sources: CredentialSources,
+        forwardsForeign: Bool, reader: any CredentialReader, now: Timestamp, waited: Bool
+    ) {
+        self.head = head
+        self.bytes = bytes
+        self.scan = scan
+        self.site = site
+        self.sources = sources
+        self.forwardsForeign = forwardsForeign
+        self.reader = reader
+        self.now = now
+        self.waited = waited
+    }
+
+    /// Whether a head has anything that could be a credential of ours; if not, there is nothing to resolve.
+    static func hasCandidates(_ scan: HeadScan) -> Bool {
+        scan.gatehouseKeys + scan.apiKeys + scan.authorizations > 0
+    }
+
+    mutating func resolve() -> Resolution {
+        lookAtKeyHeaders()
+        var decoded: [UInt8] = []
+        lookAtAuthorization(&decoded)
+        return decoded.withUnsafeBytes { decoded in
+            if !decoded.isEmpty { consider(.basicPassword, decoded, looked: sources.contains(.authorization)) }
+            return conclude()
+        }
+    }
+
+    private mutating func lookAtKeyHeaders() {
+        guard scan.gatehouseKeys + scan.apiKeys > 0 else { return }
+        for index in head.fields.indices {
+            let id = head.fields[index].id
+            guard id == .gatehouseKey || id == .xAPIKey else { continue }
+            let value = head.fields[index].value.bytes(in: bytes)
+            guard ByteSearch.hasPrefix(value, "gate_") else { continue }
+            removed.insert(index)
+            consider(.keyHeader, value, looked: sources.contains(.key))
+        }
+    }
+
+    /// - Parameter decoded: gets the password of Basic, which has to stay in memory until it has been read.
+    private mutating func lookAtAuthorization(_ decoded: inout [UInt8]) {
+        guard scan.authorizations > 0 else { return }
+        for index in head.fields.indices where head.fields[index].id == .authorization {
+            let value = head.fields[index].value.bytes(in: bytes)
+            if let bearer = Self.parameter(of: "bearer ", in: value) {
+                if ByteSearch.hasPrefix(bearer, "gate_") {
+                    removed.insert(index)
+                    consider(.bearer, bearer, looked: sources.contains(.authorization))
+                } else if Self.isTokenShaped(bearer) {
+                    if token >= 0, !ByteSearch.equal(bearer, tokenBytes) { conflict = true }
+                    token = index
+                }
+            } else if let basic = Self.parameter(of: "basic ", in: value) {
+                guard let password = Self.password(of: basic) else { continue }
+                removed.insert(index)
+                if !decoded.isEmpty, decoded != password { conflict = true }
+                decoded = password
+            }
+        }
+    }
+
+    private mutating func consider(_ source: PresentedCredential.Source, _ value: UnsafeRawBufferPointer, looked: Bool)
+    {
+        guard looked else { return }
+        if let presented {
+            if !ByteSearch.equal(presented.bytes, value) { conflict = true }
+        } else {
+            presented = Presented(source: source, bytes: value)
+        }
+    }
+
+    private mutating func conclude() -> Resolution {
+        if conflict { return Resolution(outcome: .conflict, removed: removed) }
+        guard let presented else { return concludeWithToken() }
+        if token >= 0 {
+            guard sources.contains(.authorization) else {
+                removeUnseenToken()
+                return concludeWithKey(presented)
+            }
+            guard case .notMine = read(.bearer, tokenBytes) else {
+                return Resolution(outcome: .conflict, removed: removed)
+            }
+        }
+        return concludeWithKey(presented)
+    }
+
+    private func concludeWithKey(_ presented: Presented) -> Resolution {
+        let state: CredentialState
+        switch read(presented.source, presented.bytes) {
+        case .identity(let identity): state = .identity(identity)
+        case .refused(let refusal): state = .refused(refusal)
+        // It has our shape, so it is ours, whatever the readers think.
+        case .notMine: state = .refused(CredentialRefusal(.credentialUnknown))
+        case .pending(let pending):
+            guard waited else { return Resolution(outcome: .pending(pending), removed: removed) }
+            state = .refused(CredentialRefusal(.credentialUnknown))
+        }
+        return Resolution(outcome: .settled(state), removed: removed)
+    }
+
+    private mutating func concludeWithToken() -> Resolution {
+        guard token >= 0 else { return Resolution(outcome: .settled(.none), removed: removed) }
+        guard sources.contains(.authorization) else {
+            removeUnseenToken()
+            return Resolution(outcome: .settled(.none), removed: removed)
+        }
+        let state: CredentialState
+        switch read(.bearer, tokenBytes) {
+        case .notMine: state = .none
+        case .identity(let identity):
+            state = .identity(identity)
+            if identity.issuer == nil || !forwardsForeign { removeTokens() }
+        case .refused(let refusal):
+            state = .refused(refusal)
+            if !forwardsForeign || isOwnToken { removeTokens() }
+        case .pending(let pending):
+            guard waited else { return Resolution(outcome: .pending(pending), removed: removed) }
+            state = .refused(CredentialRefusal(.credentialUnknown))
+            if !forwardsForeign { removeTokens() }
+        }
+        return Resolution(outcome: .settled(state), removed: removed)
+    }
+
+    /// The route does not look at `Authorization`: what stands there is the app's, unless it is a token that no app
+    /// may hold.
+    private mutating func removeUnseenToken() {
+        if isOwnToken { return removeTokens() }
+        guard !forwardsForeign else { return }
+        if case .notMine = read(.bearer, tokenBytes) { return }
+        removeTokens()
+    }
+
+    private mutating func removeTokens() {
+        for index in head.fields.indices where head.fields[index].id == .authorization {
+            guard let bearer = Self.parameter(of: "bearer ", in: head.fields[index].value.bytes(in: bytes)),
+                Self.isTokenShaped(bearer)
+            else { continue }
+            removed.insert(index)
+        }
+    }
+
+    private var tokenBytes: UnsafeRawBufferPointer {
+        Self.parameter(of: "bearer ", in: head.fields[token].value.bytes(in: bytes))
+            ?? UnsafeRawBufferPointer(start: nil, count: 0)
+    }
+
+    /// A token that we issued, whatever else it is: our own encoder writes the issuer as exactly these bytes.
+    private var isOwnToken: Bool {
+        let parts = tokenBytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard parts.count == 3 else { return false }
+        let part = UnsafeRawBufferPointer(rebasing: parts[1])
+        let characters = part.bindMemory(to: UInt8.self)
+        guard let payload = Base64URL.decode(characters.span) else { return false }
+        return payload.withUnsafeBytes { payload in
+            site.issuerMember.withUnsafeBytes { ByteSearch.contains(payload, $0) }
+        }
+    }
+
+    private func read(_ source: PresentedCredential.Source, _ value: UnsafeRawBufferPointer) -> CredentialReading {
+        let characters = value.bindMemory(to: UInt8.self)
+        return reader.read(PresentedCredential(source: source, bytes: characters.span), at: now)
+    }
+
+    /// What follows the scheme of `Authorization` (RFC 9110 section 11.4), without blanks; nil for another scheme.
+    private static func parameter(of scheme: StaticString, in value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer?
+    {
+        guard ByteSearch.hasPrefixIgnoringCase(value, scheme) else { return nil }
+        return ByteSearch.trimmed(UnsafeRawBufferPointer(rebasing: value[scheme.utf8CodeUnitCount...]))
+    }
+
+    /// The compact form of a JWS: three parts, of which the first is a JSON object in Base 64.
+    static func isTokenShaped(_ value: UnsafeRawBufferPointer) -> Bool {
+        guard ByteSearch.hasPrefix(value, "ey") else { return false }
+        var dots = 0
+        for byte in value {
+            switch byte {
+            case UInt8(ascii: "."): dots += 1
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "-"), UInt8(ascii: "_"): continue
+            default: return false
+            }
+        }
+        return dots == 2
+    }
+
+    /// The password of Basic credentials, if it has the shape of a key of ours (RFC 7617 section 2).
+    private static func password(of basic: UnsafeRawBufferPointer) -> [UInt8]? {
+        let characters = basic.bindMemory(to: UInt8.self)
+        guard let pair = Base64.decode(characters.span), let colon = pair.firstIndex(of: UInt8(ascii: ":")) else {
+            return nil
+        }
+        let password = Array(pair[(colon + 1)...])
+        return password.starts(with: "gate_".utf8) ? password : nil
+    }
+}

@@ -1,0 +1,79 @@
+import HTTPWire
+
+/// Where the fields stand that an exchange looks at, found in one pass over the head. An index of -1: not there.
+struct HeadScan {
+    var authorization = -1
+    var authorizations = 0
+    var gatehouseKey = -1
+    var gatehouseKeys = 0
+    var apiKey = -1
+    var apiKeys = 0
+    var cookies = 0
+    var forwardedFor = 0
+    var requestID = -1
+    var vias = 0
+    var traceparent = -1
+    var traceparents = 0
+    var proxySecret = -1
+    var proxySecrets = 0
+    var hasOrigin = false
+    var hasRequestMethod = false
+    var hasRequestedWith = false
+    /// `Sec-Fetch-Mode`, `Sec-Fetch-Dest` and `Accept`, to know a navigation.
+    var fetchMode = -1
+    var fetchDestination = -1
+    var accept = -1
+
+    init(_ fields: [HeaderField]) {
+        for index in fields.indices { note(fields[index].id, at: index) }
+    }
+
+    @inline(__always)
+    private mutating func note(_ id: FieldID, at index: Int) {
+        switch id {
+        case .authorization:
+            if authorization < 0 { authorization = index }
+            authorizations += 1
+        case .gatehouseKey:
+            if gatehouseKey < 0 { gatehouseKey = index }
+            gatehouseKeys += 1
+        case .xAPIKey:
+            if apiKey < 0 { apiKey = index }
+            apiKeys += 1
+        case .cookie: cookies += 1
+        case .xForwardedFor: forwardedFor += 1
+        case .xRequestID: requestID = index
+        case .via: vias += 1
+        case .traceparent:
+            traceparent = index
+            traceparents += 1
+        case .gatehouseProxySecret:
+            proxySecret = index
+            proxySecrets += 1
+        case .origin: hasOrigin = true
+        case .accessControlRequestMethod: hasRequestMethod = true
+        case .secFetchMode: fetchMode = index
+        case .secFetchDest: fetchDestination = index
+        case .accept: accept = index
+        case .xRequestedWith: hasRequestedWith = true
+        // Of no interest here, and neither is a name that is told apart later.
+        default: break
+        }
+    }
+
+    /// `OPTIONS` with `Origin` and `Access-Control-Request-Method` is a CORS preflight.
+    var mayBePreflight: Bool { hasOrigin && hasRequestMethod }
+
+    /// A GET or HEAD by which a person opens a page: `Sec-Fetch-Mode: navigate` with destination `document`, or, where
+    /// that header is absent, an `Accept` that names HTML.
+    func isNavigation(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard head.methodKind == .get || head.methodKind == .head else { return false }
+        if fetchMode >= 0 {
+            guard fetchDestination >= 0 else { return false }
+            return ASCIIText.equalsIgnoringCase(head.fields[fetchMode].value.bytes(in: bytes), "navigate")
+                && ASCIIText.equalsIgnoringCase(head.fields[fetchDestination].value.bytes(in: bytes), "document")
+        }
+        guard accept >= 0 else { return false }
+        return ByteSearch.contains(head.fields[accept].value.bytes(in: bytes), "text/html")
+    }
+}

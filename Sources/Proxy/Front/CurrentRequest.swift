@@ -1,0 +1,44 @@
+import Core
+import HTTPWire
+import Policy
+
+/// What is remembered of the request under way once its head is gone.
+struct CurrentRequest {
+    var id = RequestID.made(0, 0)
+    var method = Method.get
+    var isOldVersion = false
+    var shape = Shape.inline
+    /// Index of the route; -1 for none.
+    var route = -1
+    /// Monotonic nanoseconds.
+    var started: UInt64 = 0
+    /// The answer to the client is chunked.
+    var answersChunked = false
+    /// Bytes of body that may still come before it is too large.
+    var bodyAllowance = UInt64.max
+    /// Some bytes of the next head are here.
+    var headHasBegun = false
+    var status = 0
+    /// Bytes of body that were passed over together with the head.
+    var skippedBody = 0
+    var clientAddress: IPAddress?
+    /// Kept only when an access line will be written.
+    var access: AccessNote?
+
+    /// The request may be sent again: idempotent (RFC 9110 section 9.2.2) and without a body.
+    var isRepeatable = false
+    var wasRetried = false
+
+    var isHead: Bool { method == .head }
+}
+
+/// What the access line says and the answer does not know.
+struct AccessNote {
+    var method: String
+    var host: String
+    var path: String
+    var user: String?
+    var credential: String?
+    var verdict: Verdict
+    var reason: Reason?
+}

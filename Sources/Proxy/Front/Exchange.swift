@@ -1,0 +1,207 @@
+/// One request and its answer on a client connection, without bytes: what may come next and what follows from it. The
+/// handler reports events and runs the actions.
+///
+/// ```
+///            ┌──────────── answered, kept alive ────────────┐
+///            ▼                                              │
+///  idle ── head ──┬─► resolving ──┬─► forwarding ── both ends ──► (idle | closed)
+///                 ├───────────────┤
+///                 │               ├─► collecting ─► responding ──► (idle | draining | closed)
+///                 └───────────────┴─► refused ────────────────────► (idle | draining | closed)
+/// ```
+struct Exchange: Equatable {
+    /// How far the request body has come.
+    enum RequestSide: Equatable {
+        case streaming, ended
+    }
+
+    /// How far the answer of the upstream has come.
+    enum ResponseSide: Equatable {
+        /// No byte of a final head.
+        case awaited
+        /// The head is on its way to the client.
+        case streaming
+    }
+
+    enum State: Equatable {
+        /// No head, or a part of one. Exits: `head`.
+        case idle
+        /// A head is here and is being judged; it may wait for a key set. Exits: `forward`, `collect`, `answered`.
+        case resolving
+        /// The body of a request for ourselves is gathered. Exits: `collected`, `answered`.
+        case collecting
+        /// Somebody else makes the answer. Exits: `answered`.
+        case responding
+        /// The upstream has it. Exits: `responseEnded`, `upstreamFailed`, `answered`.
+        case forwarding(RequestSide, ResponseSide)
+        /// The answer is out, the rest of the body is thrown away; so many bytes may still come. Exits: `bodyBytes`.
+        case draining(Int)
+        /// Nothing more happens here. No exits.
+        case closed
+    }
+
+    /// What a handler has to do next.
+    enum Action: Equatable {
+        case none
+        /// Take the next request from what is there, and read on.
+        case next
+        /// Send what is written, then close.
+        case close
+        /// Close at once, without an end of the answer that looks whole.
+        case abort
+        /// Read on and throw away.
+        case drain
+    }
+
+    /// What bytes from the client are now.
+    enum Expectation: Equatable {
+        case head, body, nothing
+    }
+
+    /// How much of a refused body is read before the connection is closed, so that the answer is not lost in a reset.
+    static let drainLimit = 64 * 1024
+
+    private(set) var state = State.idle
+    /// The client wants another request on this connection and can have it.
+    private(set) var keepsAlive = false
+    /// The request is complete.
+    private(set) var requestEnded = true
+    /// The server stops: no further request is taken.
+    private(set) var isLast = false
+
+    var expects: Expectation {
+        switch state {
+        case .idle: .head
+        case .collecting, .draining, .forwarding(.streaming, _): .body
+        case .resolving, .responding, .forwarding(.ended, _), .closed: .nothing
+        }
+    }
+
+    /// An answer that is written now may say that the connection stays.
+    var answerKeepsAlive: Bool { keepsAlive && requestEnded && !isLast }
+
+    /// A head was accepted by the parser.
+    mutating func head(keepsAlive: Bool, hasBody: Bool) {
+        state = .resolving
+        self.keepsAlive = keepsAlive
+        requestEnded = !hasBody
+    }
+
+    /// All of the body has come, and nobody wanted it.
+    mutating func bodySkipped() {
+        requestEnded = true
+    }
+
+    mutating func forward() {
+        state = .forwarding(requestEnded ? .ended : .streaming, .awaited)
+    }
+
+    mutating func collect() {
+        state = requestEnded ? .responding : .collecting
+    }
+
+    /// The body for ourselves is complete.
+    mutating func collected() {
+        requestEnded = true
+        state = .responding
+    }
+
+    /// Body bytes came while the exchange was past using them.
+    mutating func drained(_ count: Int, ended: Bool) -> Action {
+        guard case .draining(let left) = state else { return .none }
+        if ended || count >= left {
+            state = .closed
+            return .close
+        }
+        state = .draining(left - count)
+        return .none
+    }
+
+    /// The request body has been passed on to its end.
+    mutating func requestBodyEnded() {
+        requestEnded = true
+        if case .forwarding(_, let response) = state { state = .forwarding(.ended, response) }
+    }
+
+    /// The final head of the upstream is on its way.
+    mutating func responseBegan() {
+        if case .forwarding(let request, _) = state { state = .forwarding(request, .streaming) }
+    }
+
+    /// The connection cannot stay after this answer.
+    mutating func closeAfterwards() {
+        keepsAlive = false
+    }
+
+    /// A whole answer is written: ours, or the last byte of an upstream's.
+    ///
+    /// - Parameter malformed: the request could not be read, so nothing behind it can be.
+    mutating func answered(malformed: Bool = false) -> Action {
+        if malformed {
+            state = .closed
+            return .close
+        }
+        guard requestEnded else {
+            state = .draining(Self.drainLimit)
+            return .drain
+        }
+        guard keepsAlive, !isLast else {
+            state = .closed
+            return .close
+        }
+        state = .idle
+        return .next
+    }
+
+    /// What an upstream's failure means for the client.
+    enum FailureAnswer: Equatable {
+        /// Nothing has been sent: answer with a failure.
+        case answer
+        /// A part of the answer is out: the client must see that it is not whole.
+        case abort
+        /// Nobody waits for it.
+        case nothing
+    }
+
+    mutating func upstreamFailed() -> FailureAnswer {
+        switch state {
+        case .forwarding(_, .awaited):
+            return .answer
+        case .forwarding(_, .streaming):
+            state = .closed
+            return .abort
+        case .idle, .resolving, .collecting, .responding, .draining, .closed:
+            return .nothing
+        }
+    }
+
+    /// The server stops: an idle connection goes at once, a busy one after its answer, and a request whose head has
+    /// begun is still served.
+    mutating func stop(headHasBegun: Bool) -> Action {
+        isLast = true
+        switch state {
+        case .idle where !headHasBegun:
+            state = .closed
+            return .close
+        case .idle, .resolving, .collecting, .responding, .forwarding, .draining, .closed:
+            return .none
+        }
+    }
+
+    /// The client sent its last byte. A request that is complete still gets its answer.
+    mutating func inputClosed() -> Action {
+        keepsAlive = false
+        switch state {
+        case .closed: return .none
+        case .responding, .forwarding(.ended, _): return .none
+        case .resolving where requestEnded: return .none
+        case .idle, .resolving, .collecting, .forwarding(.streaming, _), .draining:
+            state = .closed
+            return .abort
+        }
+    }
+
+    mutating func closed() {
+        state = .closed
+    }
+}

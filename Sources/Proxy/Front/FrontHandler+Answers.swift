@@ -1,0 +1,222 @@
+import Core
+import HTTPWire
+import Logging
+import NIOCore
+import Policy
+
+/// The answers that are ours. Every way through here ends in a refusal or a failure, but for the two that say
+/// otherwise in their names.
+extension FrontHandler {
+    /// Passes over as much of the body as is there, so that the answer can say whether the connection stays.
+    func skipBody(_ incoming: Incoming) {
+        guard !exchange.requestEnded else { return }
+        let rest = UnsafeRawBufferPointer(rebasing: incoming.bytes[incoming.head.headLength...])
+        guard let measure = body.measure(rest), measure.end else { return }
+        current.skippedBody = measure.consumed
+        exchange.bodySkipped()
+    }
+
+    var setting: AnswerWriter.Setting {
+        AnswerWriter.Setting(
+            isHead: current.isHead, isOldVersion: current.isOldVersion, keepsAlive: exchange.answerKeepsAlive)
+    }
+
+    /// Refuses with a problem document.
+    ///
+    /// - Parameter malformed: the connection is closed at once behind the answer.
+    func refuse(
+        _ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState = .none, malformed: Bool = false
+    ) {
+        if malformed { exchange.closeAfterwards() } else { skipBody(incoming) }
+        noteRefused(incoming, answer, state)
+        if current.access == nil {
+            noteAccess(incoming, state: state, verdict: answer.verdict, reason: answer.reason)
+        }
+        let wantsBasic = current.route >= 0 && site.snapshot.routes[current.route].challenge == .basic
+        let basic = wantsBasic && incoming.scan.fetchMode < 0 && !incoming.scan.hasRequestedWith
+        writeRefusal(answer, basic: basic, detail: nil)
+        conclude(status: answer.status, malformed: malformed)
+    }
+
+    /// Whether somebody opened a page without being known: that is how every sign-in begins, and no denial to keep.
+    private func noteRefused(_ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState) {
+        loop.counters.countRefused(
+            route: current.route, shape: current.shape, verdict: answer.verdict, reason: answer.reason)
+        guard let reason = answer.reason else { return }
+        var denial = Denial(
+            reason: reason, route: current.route >= 0 ? site.snapshot.routes[current.route].name : nil, user: nil,
+            subject: nil, credentialID: nil, address: current.clientAddress, requestID: "", at: incoming.now)
+        switch state {
+        case .none:
+            if reason == .signInRequired, incoming.scan.isNavigation(incoming.head, incoming.bytes) { return }
+        case .identity(let identity):
+            denial.user = identity.user
+            denial.subject = identity.subject
+            denial.credentialID = identity.credentialID
+        case .refused(let refusal):
+            denial.user = refusal.user
+            denial.subject = refusal.subject
+            denial.credentialID = refusal.credentialID
+        }
+        denial.requestID = current.id.text
+        loop.context.decisions.denied(denial)
+    }
+
+    private func writeRefusal(_ answer: RefusalAnswer, basic: Bool, detail: String?) {
+        let setting = setting
+        let body = ProblemDocument.make(
+            status: answer.status, reason: answer.reason, detail: detail, requestID: current.id, loginURL: site.loginURL
+        )
+        loop.scratch.clear()
+        AnswerWriter.writeStatusLine(answer.status, into: &loop.scratch)
+        loop.writeDate(at: loop.clock.now(), into: &loop.scratch)
+        loop.scratch.writeStaticString("Content-Type: application/problem+json\r\nCache-Control: no-store\r\n")
+        AuthenticateHeader.write(answer.authentication, basic: basic, into: &loop.scratch)
+        if answer.status == 405 {
+            loop.scratch.writeStaticString("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
+        }
+        if answer.status == 503 { loop.scratch.writeStaticString("Retry-After: 1\r\n") }
+        writeReasonAndID(answer.reason)
+        AnswerWriter.writeConnection(setting, into: &loop.scratch)
+        AnswerWriter.writeBody(body, setting, into: &loop.scratch)
+        write(loop.scratch)
+    }
+
+    func writeReasonAndID(_ reason: Reason?) {
+        if let reason {
+            loop.scratch.writeStaticString("Gatehouse-Reason: ")
+            loop.scratch.writeString(reason.rawValue)
+            loop.scratch.writeStaticString("\r\n")
+        }
+        loop.scratch.writeStaticString("X-Request-Id: ")
+        current.id.write(into: &loop.scratch)
+        loop.scratch.writeStaticString("\r\n")
+    }
+
+    /// An answer of ours is written: what is counted and logged, and what comes next.
+    func conclude(status: Int, malformed: Bool = false) {
+        current.status = status
+        finishTiming()
+        let action = exchange.answered(malformed: malformed)
+        switch action {
+        case .none, .next, .drain: perform(action)
+        case .close, .abort:
+            flushAnswer()
+            perform(action)
+        }
+    }
+
+    /// A head that could not be read; there is nothing behind it that could.
+    func refuseUnreadable(_ refusal: HTTPWire.Refusal) {
+        takeSite()
+        exchange.head(keepsAlive: false, hasBody: true)
+        current.id = loop.makeRequestID()
+        current.started = NIODeadline.now().uptimeNanoseconds
+        current.method = .get
+        current.isOldVersion = false
+        current.shape = .inline
+        current.route = -1
+        current.access = nil
+        current.clientAddress = peer.address
+        let answer = RefusalAnswer(status: refusal.status, reason: refusal.reason, verdict: .deny)
+        loop.counters.countRefused(route: -1, shape: .inline, verdict: .deny, reason: answer.reason)
+        loop.logger.debug(
+            "a request was refused as malformed",
+            metadata: ["code": "\(refusal.code.rawValue)", "request_id": "\(current.id.text)"])
+        writeRefusal(answer, basic: false, detail: "The request was refused: \(refusal.code.rawValue).")
+        // Only what is no HTTP at all is cut; for the rest the sender may still be sending.
+        conclude(status: answer.status, malformed: answer.status == 400)
+        flushAnswer()
+    }
+
+    /// A path with more than one reading, where the route does not keep it.
+    func refusePath(_ incoming: Incoming, _ refusal: HTTPWire.Refusal) {
+        loop.logger.info(
+            "a path was refused",
+            metadata: [
+                "code": "\(refusal.code.rawValue)", "keep_in_path": "\(refusal.liftedBy.map { "\($0)" } ?? "-")",
+                "request_id": "\(current.id.text)",
+            ])
+        refuse(incoming, RefusalAnswer(status: 400, reason: .pathRefused, verdict: .deny), malformed: true)
+    }
+
+    /// Two headers of ours that differ.
+    func refuseConflict(_ incoming: Incoming) {
+        refuse(incoming, RefusalAnswer(status: 400, reason: .credentialsDisagree, verdict: .deny), malformed: true)
+    }
+
+    /// `OPTIONS *` is about this server (RFC 9110 section 9.3.7).
+    func answerAboutServer(_ incoming: Incoming) {
+        skipBody(incoming)
+        let setting = setting
+        loop.scratch.clear()
+        AnswerWriter.writeStatusLine(204, into: &loop.scratch)
+        loop.writeDate(at: incoming.now, into: &loop.scratch)
+        loop.scratch.writeStaticString("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
+        writeReasonAndID(nil)
+        AnswerWriter.writeConnection(setting, into: &loop.scratch)
+        loop.scratch.writeStaticString("\r\n")
+        write(loop.scratch)
+        conclude(status: 204)
+    }
+
+    /// Something went wrong after the verdict.
+    func answerFailure(status: Int, reason: Reason?, detail: String, malformed: Bool = false) {
+        // Inline the verdict has been counted already; what fails behind it is counted by its upstream.
+        if current.shape == .portal {
+            loop.counters.countRefused(route: -1, shape: .portal, verdict: .deny, reason: reason)
+        }
+        writeRefusal(RefusalAnswer(status: status, reason: reason, verdict: .deny), basic: false, detail: detail)
+        conclude(status: status, malformed: malformed)
+    }
+
+    // MARK: Counting and logging
+
+    /// How long the exchange took, and its access line.
+    func finishTiming() {
+        let nanoseconds = NIODeadline.now().uptimeNanoseconds &- current.started
+        let microseconds = Int64(truncatingIfNeeded: nanoseconds / 1000)
+        loop.counters.time(route: current.route, shape: current.shape, microseconds: microseconds)
+        guard let note = current.access else { return }
+        current.access = nil
+        writeAccessLine(note, microseconds: microseconds)
+    }
+
+    /// Keeps what the access line will say, if there is going to be one.
+    func noteAccess(_ incoming: Incoming, state: CredentialState, verdict: Verdict, reason: Reason?) {
+        switch site.configuration.requestLog {
+        case .none: return
+        case .denied where verdict == .allow: return
+        case .sampled(let oneIn) where verdict == .allow && loop.random() % UInt64(max(1, oneIn)) != 0: return
+        case .denied, .sampled, .all: break
+        }
+        func text(_ slice: Slice) -> String { String(decoding: slice.bytes(in: incoming.bytes), as: UTF8.self) }
+        var note = AccessNote(
+            method: text(incoming.head.method), host: text(incoming.head.host), path: text(incoming.head.path),
+            verdict: verdict, reason: reason)
+        switch state {
+        case .none: break
+        case .identity(let identity):
+            note.user = identity.user
+            note.credential = identity.credentialID
+        case .refused(let refusal):
+            note.user = refusal.user
+            note.credential = refusal.credentialID
+        }
+        current.access = note
+    }
+
+    private func writeAccessLine(_ note: AccessNote, microseconds: Int64) {
+        var metadata: Logger.Metadata = [
+            "method": "\(note.method)", "host": "\(note.host)", "path": "\(note.path)", "status": "\(current.status)",
+            "verdict": "\(note.verdict.rawValue)", "shape": "\(current.shape.label)",
+            "duration_us": "\(microseconds)", "request_id": "\(current.id.text)",
+        ]
+        if current.route >= 0 { metadata["route"] = "\(site.snapshot.routes[current.route].name)" }
+        if let reason = note.reason { metadata["reason"] = "\(reason.rawValue)" }
+        if let user = note.user { metadata["user"] = "\(user)" }
+        if let credential = note.credential { metadata["credential"] = "\(credential)" }
+        if let address = current.clientAddress { metadata["address"] = "\(address)" }
+        loop.logger.info("request", metadata: metadata)
+    }
+}

@@ -1,0 +1,223 @@
+import Core
+import HTTPWire
+import Logging
+import NIOCore
+import Policy
+
+/// From a whole head to a verdict.
+extension FrontHandler {
+    /// - Parameter waited: the credential was pending and has been waited for.
+    /// - Returns: how many bytes are used up; 0 when the head is wanted again.
+    func begin(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, waited: Bool) -> Int {
+        takeSite()
+        let now = loop.clock.now()
+        let scan = HeadScan(head.fields)
+        body = BodyReader(head.framing)
+        current.method = head.methodKind
+        current.isOldVersion = head.version == .http10
+        current.route = -1
+        current.shape = .inline
+        current.access = nil
+        current.bodyAllowance = .max
+        current.skippedBody = 0
+        current.isRepeatable = head.methodKind.isIdempotent && body.isEmpty
+        current.wasRetried = false
+        if !waited {
+            current.started = NIODeadline.now().uptimeNanoseconds
+            current.id = requestID(head, bytes, scan)
+        }
+        upstreamDeadline = .max
+        clientDeadline = .max
+        exchange.head(keepsAlive: head.keepAlive, hasBody: !body.isEmpty)
+        let incoming = Incoming(
+            head: head, bytes: bytes, scan: scan, now: now, peerIsTrusted: peerIsTrusted(head, bytes, scan),
+            waited: waited)
+        if head.isAsterisk {
+            answerAboutServer(incoming)
+        } else if let own = OwnPath(head.path.bytes(in: bytes)) {
+            serveOwn(own, incoming)
+        } else if role.serve.contains(.apps) {
+            judgeForApp(incoming)
+        } else {
+            refuse(incoming, RefusalAnswer(status: 404, reason: .noRoute, verdict: .deny))
+        }
+        if exchange.state == .resolving { return 0 }
+        return head.headLength + current.skippedBody
+    }
+
+    /// Everything of one head for as long as its bytes are there.
+    struct Incoming {
+        let head: RequestHead
+        let bytes: UnsafeRawBufferPointer
+        let scan: HeadScan
+        let now: Timestamp
+        let peerIsTrusted: Bool
+        let waited: Bool
+    }
+
+    private func requestID(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, _ scan: HeadScan) -> RequestID {
+        guard scan.requestID >= 0, let kept = RequestID(keeping: head.fields[scan.requestID].value.bytes(in: bytes))
+        else { return loop.makeRequestID() }
+        return kept
+    }
+
+    /// The peer may describe clients and requests: by its address, and by the secret where there is one.
+    private func peerIsTrusted(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, _ scan: HeadScan) -> Bool {
+        guard peer.isTrusted else { return false }
+        guard let secret = site.proxySecret else { return true }
+        guard scan.proxySecrets == 1 else { return false }
+        return ByteSearch.equalInConstantTime(head.fields[scan.proxySecret].value.bytes(in: bytes), secret)
+    }
+
+    private func judgeForApp(_ incoming: Incoming) {
+        let head = incoming.head
+        let bytes = incoming.bytes
+        let method = head.method.bytes(in: bytes).bindMemory(to: UInt8.self)
+        let host = head.host.bytes(in: bytes).bindMemory(to: UInt8.self)
+        let path = head.path.bytes(in: bytes).bindMemory(to: UInt8.self)
+        let address = clientAddress(incoming)
+        let facts = Facts(
+            method: method.span, host: host.span, path: path.span, clientAddress: address,
+            isPreflight: head.methodKind == .options && incoming.scan.mayBePreflight, now: incoming.now)
+        let route = site.snapshot.route(for: facts)
+        current.route = route?.index ?? -1
+        current.clientAddress = address
+        let kept = route.map { site.routes[$0.index].keptTraits } ?? []
+        if let refusal = RequestTarget.refusal(for: head.pathTraits, keeping: kept) {
+            return refusePath(incoming, refusal)
+        }
+        guard let route else {
+            return refuse(incoming, RefusalAnswer(status: 421, reason: .noRoute, verdict: .deny))
+        }
+        if ViaLoop.isLooping(head, bytes, incoming.scan) {
+            return refuse(incoming, RefusalAnswer(status: 508, reason: .upstreamFailed, verdict: .deny))
+        }
+        guard let resolved = resolve(incoming, route: route, onConflict: { refuseConflict(incoming) }) else { return }
+        let judgement = site.snapshot.decide(facts, route: route, credential: resolved.state)
+        let verdict = judgement.verdict
+        let reason = judgement.reason
+        noteShadow(judgement.shadow, route: route)
+        noteAccess(incoming, state: resolved.state, verdict: verdict, reason: reason)
+        guard let permit = judgement.permit() else {
+            return refuse(
+                incoming, RefusalAnswer(inline: verdict, reason ?? .ruleDenied, state: resolved.state), resolved.state)
+        }
+        forward(permit, incoming, removed: resolved.removed)
+    }
+
+    func clientAddress(_ incoming: Incoming) -> IPAddress? {
+        ClientAddress.resolve(
+            peer: peer, peerIsTrusted: incoming.peerIsTrusted, trusted: site.configuration.trustedProxies,
+            head: incoming.head, bytes: incoming.bytes, scan: incoming.scan)
+    }
+
+    /// What the credentials of a request came to.
+    struct Resolved {
+        let state: CredentialState
+        let removed: FieldMask
+    }
+
+    /// - Returns: nil when the exchange waits, or was refused because two headers of ours differ.
+    func resolve(_ incoming: Incoming, route: Route?, onConflict: () -> Void) -> Resolved? {
+        guard CredentialResolver.hasCandidates(incoming.scan) else {
+            return Resolved(state: .none, removed: FieldMask())
+        }
+        var resolver = CredentialResolver(
+            head: incoming.head, bytes: incoming.bytes, scan: incoming.scan, site: site,
+            sources: route?.credentialsFrom ?? .all,
+            forwardsForeign: route.map { site.routes[$0.index].parameters.forwardCredential } ?? true,
+            reader: loop.context.credentials, now: incoming.now, waited: incoming.waited)
+        let resolution = resolver.resolve()
+        switch resolution.outcome {
+        case .settled(let state): return Resolved(state: state, removed: resolution.removed)
+        case .pending(let pending):
+            waitFor(pending)
+            return nil
+        case .conflict:
+            onConflict()
+            return nil
+        }
+    }
+
+    /// The head stays where it is and is read again when the reading is ready, or after 150 ms.
+    private func waitFor(_ pending: PendingReading) {
+        errand &+= 1
+        let mine = errand
+        let handler = NIOLoopBound(self, eventLoop: loop.eventLoop)
+        let eventLoop = loop.eventLoop
+        let wake: @Sendable () -> Void = {
+            let handler = handler.value
+            guard handler.errand == mine else { return }
+            handler.errand &+= 1
+            handler.resumeResolving()
+        }
+        _ = eventLoop.scheduleTask(in: .milliseconds(150), wake)
+        // Even a reading that is ready at once is taken up after the bytes at hand have been put aside.
+        pending.onReady { eventLoop.execute(wake) }
+    }
+
+    private func forward(_ permit: consuming Permit, _ incoming: Incoming, removed: FieldMask) {
+        let route = permit.route
+        let entry = site.routes[route.index]
+        guard let upstreamIndex = entry.parameters.upstream else {
+            return refuse(incoming, RefusalAnswer(status: 404, reason: .noUpstream, verdict: .deny))
+        }
+        if let maximum = entry.parameters.maximumBody {
+            if case .length(let length) = incoming.head.framing, length > maximum {
+                return refuse(incoming, RefusalAnswer(status: 413, reason: .tooLarge, verdict: .deny))
+            }
+            current.bodyAllowance = maximum
+        }
+        guard
+            let path = RequestRewriting.strip(
+                entry.stripPrefix, from: incoming.head.path.bytes(in: incoming.bytes),
+                ignoringCase: route.ignorePathCase)
+        else { return refuse(incoming, RefusalAnswer(status: 400, reason: .pathRefused, verdict: .deny)) }
+        guard let block = identityBlock(permit.identity, route, at: incoming.now) else {
+            return refuse(incoming, RefusalAnswer(status: 503, reason: .storeUnavailable, verdict: .deny))
+        }
+        noteAllowed(permit.identity, route, incoming)
+        let lease = Lease(permit: permit, pool: loop.pools[upstreamIndex])
+        let rewriting = RequestRewriting(
+            head: incoming.head, bytes: incoming.bytes, site: site, route: route, removed: removed, peer: peer,
+            peerIsTrusted: incoming.peerIsTrusted, scan: incoming.scan, requestID: current.id)
+        requestBuffer.clear()
+        hostPlace = rewriting.write(
+            path: path, authority: lease.pool.authority(of: lease.endpoint, asked: !incoming.head.host.isEmpty),
+            identityBlock: block,
+            traceParent: (loop.random(), loop.random(), loop.random()), into: &requestBuffer)
+        current.skippedBody = 0
+        exchange.forward()
+        dispatch(lease)
+    }
+
+    /// The header lines that tell the app who it is; nil when they cannot be made.
+    func identityBlock(_ identity: Identity?, _ route: Route, at now: Timestamp) -> [UInt8]? {
+        do {
+            return try loop.identities.block(for: identity, on: route, signer: loop.context.assertions, at: now)
+        } catch {
+            loop.logger.error(
+                "identity headers cannot be made",
+                metadata: ["route": "\(route.name)", "error": "\(error)", "request_id": "\(current.id.text)"])
+            return nil
+        }
+    }
+
+    func noteAllowed(_ identity: Identity?, _ route: Route, _ incoming: Incoming) {
+        loop.counters.countAllowed(route: route.index, shape: current.shape)
+        guard let identity else { return }
+        loop.context.decisions.allowed(identity, route: route.name, address: current.clientAddress, at: incoming.now)
+    }
+
+    func noteShadow(_ results: [ShadowResult], route: Route) {
+        guard !results.isEmpty else { return }
+        for result in results where result.verdict != .allow {
+            loop.logger.notice(
+                "a shadow rule would have refused",
+                metadata: [
+                    "route": "\(route.name)", "rule": "\(result.ruleName ?? String(result.ruleIndex))",
+                    "verdict": "\(result.verdict.rawValue)", "request_id": "\(current.id.text)",
+                ])
+        }
+    }
+}

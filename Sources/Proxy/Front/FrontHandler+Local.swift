@@ -1,0 +1,222 @@
+import Core
+import HTTPWire
+import NIOCore
+import Policy
+
+/// A path below the reserved prefix.
+enum OwnPath: Equatable {
+    case check(String)
+    case portal
+
+    /// Nil when the path is an app's.
+    init?(_ path: UnsafeRawBufferPointer) {
+        guard ByteSearch.hasPrefix(path, "/.auth") else { return nil }
+        guard path.count > 6 else {
+            self = .portal
+            return
+        }
+        guard path[6] == UInt8(ascii: "/") else { return nil }
+        if ByteSearch.hasPrefix(path, "/.auth/check/nginx"), path.count == 18 {
+            self = .check("nginx")
+        } else if ByteSearch.hasPrefix(path, "/.auth/check/")
+            || ByteSearch.hasPrefix(path, "/.auth/check") && path.count == 12
+        {
+            self = .check("")
+        } else {
+            self = .portal
+        }
+    }
+}
+
+/// Requests for ourselves: taken whole, answered off the loop.
+extension FrontHandler {
+    /// A larger body is refused.
+    static let localBodyLimit = 64 * 1024
+
+    func serveOwn(_ own: OwnPath, _ incoming: Incoming) {
+        current.clientAddress = clientAddress(incoming)
+        switch own {
+        case .check(let dialect):
+            current.shape = .check
+            guard role.serve.contains(.check), dialect == NginxDialect.name else { return refuseUnknownPath(incoming) }
+            check(NginxDialect.self, incoming)
+        case .portal:
+            current.shape = .portal
+            guard role.serve.contains(.portal) else { return refuseUnknownPath(incoming) }
+            takeLocal(incoming)
+        }
+    }
+
+    func refuseUnknownPath(_ incoming: Incoming) {
+        refuse(incoming, RefusalAnswer(status: 404, reason: nil, verdict: .deny))
+    }
+
+    private func takeLocal(_ incoming: Incoming) {
+        let head = incoming.head
+        if let refusal = RequestTarget.refusal(for: head.pathTraits, keeping: []) {
+            return refusePath(incoming, refusal)
+        }
+        if case .length(let length) = head.framing, length > UInt64(Self.localBodyLimit) {
+            return refuse(incoming, RefusalAnswer(status: 413, reason: .tooLarge, verdict: .deny))
+        }
+        guard let resolved = resolve(incoming, route: nil, onConflict: { refuseConflict(incoming) }) else { return }
+        var identity: Identity?
+        if case .identity(let known) = resolved.state { identity = known }
+        noteAccess(incoming, state: resolved.state, verdict: .allow, reason: nil)
+        localRequest = Self.localRequest(incoming, identity, current.clientAddress, current.id)
+        current.skippedBody = 0
+        collected.removeAll()
+        exchange.collect()
+        if exchange.requestEnded { return respond() }
+        if head.expectContinue {
+            loop.scratch.clear()
+            loop.scratch.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
+            write(loop.scratch)
+        }
+        clientDeadline = loop.ticks + site.configuration.limits.bodyTimeout.wholeMilliseconds
+    }
+
+    private static func localRequest(
+        _ incoming: Incoming, _ identity: Identity?, _ address: IPAddress?, _ id: RequestID
+    ) -> LocalRequest {
+        func text(_ slice: Slice) -> String { String(decoding: slice.bytes(in: incoming.bytes), as: UTF8.self) }
+        let head = incoming.head
+        var headers: [(name: String, value: String)] = []
+        for field in head.fields {
+            switch field.id {
+            // Credentials have been read; nobody behind here needs them.
+            case .cookie, .authorization, .proxyAuthorization, .xAPIKey, .gatehouseKey, .gatehouseProxySecret: continue
+            default: headers.append((text(field.name), text(field.value)))
+            }
+        }
+        let host = head.host.bytes(in: incoming.bytes).bindMemory(to: UInt8.self)
+        return LocalRequest(
+            method: text(head.method), path: text(head.path), query: head.query.map(text),
+            host: HostName.canonical(host.span).map { String(decoding: $0, as: UTF8.self) } ?? "", headers: headers,
+            body: [], identity: identity, clientAddress: address, requestID: id.text)
+    }
+
+    func collectBody(_ buffer: inout ByteBuffer) -> Bool {
+        let reader = body
+        let step = buffer.withUnsafeReadableBytes { bytes -> (used: Int, reader: BodyReader, state: Collected) in
+            var reader = reader
+            var position = 0
+            while true {
+                let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
+                switch reader.next(rest) {
+                case .data(let range, let consumed):
+                    guard collected.count + range.count <= Self.localBodyLimit else {
+                        return (position, reader, .tooLarge)
+                    }
+                    collected.append(contentsOf: rest[range])
+                    position += consumed
+                    if reader.isEmpty { return (position, reader, .complete) }
+                case .needMore(let consumed): return (position + consumed, reader, .more)
+                case .end(let consumed): return (position + consumed, reader, .complete)
+                case .invalid(let refusal): return (position, reader, .invalid(refusal))
+                }
+            }
+        }
+        body = step.reader
+        buffer.moveReaderIndex(forwardBy: step.used)
+        switch step.state {
+        case .more:
+            clientDeadline = loop.ticks + site.configuration.limits.bodyTimeout.wholeMilliseconds
+        case .complete:
+            exchange.collected()
+            respond()
+        case .tooLarge:
+            exchange.closeAfterwards()
+            answerFailure(status: 413, reason: .tooLarge, detail: "The request body is too large.")
+            return true
+        case .invalid(let refusal):
+            exchange.closeAfterwards()
+            answerFailure(
+                status: refusal.status, reason: refusal.reason, detail: "The request body was refused.", malformed: true
+            )
+        }
+        return false
+    }
+
+    private enum Collected {
+        case more, complete, tooLarge
+        case invalid(HTTPWire.Refusal)
+    }
+
+    private func respond() {
+        clientDeadline = .max
+        guard var request = localRequest else { return }
+        localRequest = nil
+        request.body = collected
+        collected = []
+        guard loop.shared.takeLocalRequest() else {
+            return answerFailure(status: 503, reason: .rateLimited, detail: "Too many requests are being answered.")
+        }
+        errand &+= 1
+        let mine = errand
+        let responders = loop.responders
+        let shared = loop.shared
+        let eventLoop = loop.eventLoop
+        let handler = NIOLoopBound(self, eventLoop: eventLoop)
+        let whole = request
+        Task {
+            var answer: LocalResponse?
+            for responder in responders {
+                answer = await responder.respond(to: whole)
+                if answer != nil { break }
+            }
+            let found = answer
+            shared.returnLocalRequest()
+            eventLoop.execute {
+                let handler = handler.value
+                guard handler.errand == mine, handler.exchange.state == .responding else { return }
+                handler.answerLocally(found)
+            }
+        }
+    }
+
+    private func answerLocally(_ response: LocalResponse?) {
+        guard let response else {
+            answerFailure(status: 404, reason: nil, detail: "There is nothing here.")
+            return resumeInput()
+        }
+        loop.counters.countAllowed(route: -1, shape: .portal)
+        let setting = setting
+        let hasBody = response.status != 204 && response.status != 304 && response.status >= 200
+        loop.scratch.clear()
+        AnswerWriter.writeStatusLine(response.status, into: &loop.scratch)
+        loop.writeDate(at: loop.clock.now(), into: &loop.scratch)
+        for (name, value) in response.headers where Self.isWritable(name, value) {
+            loop.scratch.writeString(name)
+            loop.scratch.writeStaticString(": ")
+            loop.scratch.writeString(value)
+            loop.scratch.writeStaticString("\r\n")
+        }
+        writeReasonAndID(nil)
+        AnswerWriter.writeConnection(setting, into: &loop.scratch)
+        if hasBody {
+            AnswerWriter.writeBody(ByteBuffer(bytes: response.body), setting, into: &loop.scratch)
+        } else {
+            loop.scratch.writeStaticString("\r\n")
+        }
+        write(loop.scratch)
+        conclude(status: response.status)
+        resumeInput()
+    }
+
+    /// Framing and connection headers are ours; nothing may end a line.
+    private static func isWritable(_ name: String, _ value: String) -> Bool {
+        var name = name
+        var value = value
+        return name.withUTF8 { name in
+            value.withUTF8 { value in
+                let id = FieldID.of(UnsafeRawBufferPointer(name))
+                guard !HeaderHygiene.isHopByHop(id), id != .contentLength, id != .date, id != .xRequestID else {
+                    return false
+                }
+                return !name.isEmpty && !name.contains { $0 <= 0x20 || $0 >= 0x7f || $0 == UInt8(ascii: ":") }
+                    && HeaderHygiene.isSafeValue(UnsafeRawBufferPointer(value))
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+/// The cookies that only Gatehouse sets: an app on the same domain that set one of them could sign a browser in as
+/// somebody else, or out (session fixation).
+struct OwnCookies: Sendable {
+    /// `NAME` for apps and `NAME-portal`, each bare and with the prefixes of RFC 6265bis section 4.1.3.
+    private let names: [[UInt8]]
+
+    /// - Parameter name: the configured name of the session cookie.
+    init(name: String) {
+        names = ["", "__Host-", "__Secure-"].flatMap { prefix in
+            [Array((prefix + name).utf8), Array((prefix + name + "-portal").utf8)]
+        }
+    }
+
+    /// A `Set-Cookie` with one of the names. Browsers take the text up to the first `=` without surrounding blanks for
+    /// the name, and one without `=` for a cookie without a name, whose value they send as if it were the whole pair.
+    func contains(setCookie value: UnsafeRawBufferPointer) -> Bool {
+        let pair = value.prefix { $0 != UInt8(ascii: ";") }
+        var name = ByteSearch.trimmed(UnsafeRawBufferPointer(rebasing: pair.prefix { $0 != UInt8(ascii: "=") }))
+        if name.isEmpty {
+            let rest = pair.drop { $0 != UInt8(ascii: "=") }.dropFirst()
+            name = ByteSearch.trimmed(
+                UnsafeRawBufferPointer(rebasing: rest.prefix { $0 != UInt8(ascii: "=") }))
+        }
+        return names.contains { own in own.withUnsafeBytes { ByteSearch.equalIgnoringCase(name, $0) } }
+    }
+}

@@ -1,0 +1,161 @@
+import Core
+import HTTPWire
+import NIOCore
+import Policy
+
+/// Writes the head that an upstream gets. What the client sent is copied in runs of whole lines; hop-by-hop and
+/// reserved fields and our credentials fall out, ours come after them.
+struct RequestRewriting {
+    let head: RequestHead
+    let bytes: UnsafeRawBufferPointer
+    let site: Site
+    let route: Route
+    let removed: FieldMask
+    let peer: Peer
+    let peerIsTrusted: Bool
+    let scan: HeadScan
+    let requestID: RequestID
+
+    /// What stands before and after the value of `Host`, so that another server of the same upstream can be given its
+    /// own.
+    struct HostPlace {
+        var offset: Int
+        var count: Int
+    }
+
+    /// - Parameters:
+    ///   - path: what is left of the path after `strip_prefix`.
+    ///   - authority: the server's own name; nil: the client's `Host` is kept.
+    /// - Returns: where in `buffer` the value of `Host` stands.
+    func write(
+        path: UnsafeRawBufferPointer, authority: [UInt8]?, identityBlock: [UInt8],
+        traceParent: (UInt64, UInt64, UInt64),
+        into buffer: inout ByteBuffer
+    ) -> HostPlace {
+        writeRequestLine(path, into: &buffer)
+        buffer.writeStaticString("Host: ")
+        let place = HostPlace(
+            offset: buffer.writerIndex - buffer.readerIndex,
+            count: authority.map { buffer.writeBytes($0) } ?? buffer.writeBytes(head.host.bytes(in: bytes)))
+        buffer.writeStaticString("\r\n")
+        copyFields(into: &buffer)
+        if case .chunked = head.framing { buffer.writeStaticString("Transfer-Encoding: chunked\r\n") }
+        buffer.writeBytes(identityBlock)
+        writeForwarded(into: &buffer)
+        buffer.writeStaticString("Via: 1.1 gatehouse\r\nX-Request-Id: ")
+        requestID.write(into: &buffer)
+        buffer.writeStaticString("\r\n")
+        if !keepsTraceParent { writeTraceParent(traceParent, into: &buffer) }
+        buffer.writeStaticString("\r\n")
+        return place
+    }
+
+    private func writeRequestLine(_ path: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) {
+        buffer.writeBytes(head.method.bytes(in: bytes))
+        buffer.writeStaticString(" ")
+        buffer.writeBytes(path)
+        if let query = head.query {
+            buffer.writeStaticString("?")
+            buffer.writeBytes(query.bytes(in: bytes))
+        }
+        buffer.writeStaticString(" HTTP/1.1\r\n")
+    }
+
+    /// Lines stand next to each other in the head that was parsed (no folding, every end is CR LF), so neighbours
+    /// that both go on are one copy.
+    private func copyFields(into buffer: inout ByteBuffer) {
+        var runStart = -1
+        for index in head.fields.indices {
+            let start = Int(head.fields[index].name.offset)
+            if copies(index) {
+                if runStart < 0 { runStart = start }
+            } else if runStart >= 0 {
+                buffer.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<start]))
+                runStart = -1
+            }
+        }
+        if runStart >= 0 {
+            buffer.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<head.headLength - 2]))
+        }
+    }
+
+    private func copies(_ index: Int) -> Bool {
+        if removed.contains(index) { return false }
+        let field = head.fields[index]
+        switch field.id {
+        case .host, .xRequestID, .xForwardedFor: return false
+        case .expect where !head.expectContinue: return false
+        case .traceparent: return keepsTraceParent
+        default: return site.hygiene.forwards(field, of: head, in: bytes)
+        }
+    }
+
+    private func writeForwarded(into buffer: inout ByteBuffer) {
+        if peerIsTrusted, scan.forwardedFor > 0 {
+            buffer.writeStaticString("X-Forwarded-For: ")
+            for index in head.fields.indices where head.fields[index].id == .xForwardedFor {
+                buffer.writeBytes(head.fields[index].value.bytes(in: bytes))
+                buffer.writeStaticString(", ")
+            }
+            if peer.text.isEmpty { buffer.moveWriterIndex(to: buffer.writerIndex - 2) }
+            buffer.writeBytes(peer.text)
+            buffer.writeStaticString("\r\n")
+        } else if !peer.text.isEmpty {
+            buffer.writeStaticString("X-Forwarded-For: ")
+            buffer.writeBytes(peer.text)
+            buffer.writeStaticString("\r\n")
+        }
+        buffer.writeBytes(site.routes[route.index].protocolLine)
+        buffer.writeStaticString("X-Forwarded-Host: ")
+        buffer.writeBytes(head.host.bytes(in: bytes))
+        buffer.writeStaticString("\r\n")
+    }
+
+    /// One `traceparent` of the right shape goes on (W3C Trace Context, section 3.2).
+    private var keepsTraceParent: Bool {
+        scan.traceparents == 1 && Self.isTraceParent(head.fields[scan.traceparent].value.bytes(in: bytes))
+    }
+
+    static func isTraceParent(_ value: UnsafeRawBufferPointer) -> Bool {
+        guard value.count >= 55, value.count == 55 || value[55] == UInt8(ascii: "-") else { return false }
+        for (index, byte) in value.prefix(55).enumerated() {
+            switch index {
+            case 2, 35, 52: guard byte == UInt8(ascii: "-") else { return false }
+            default: guard (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte) else { return false }
+            }
+        }
+        let isVersion255 = value[0] == UInt8(ascii: "f") && value[1] == UInt8(ascii: "f")
+        let isVersion0 = value[0] == 0x30 && value[1] == 0x30
+        return !isVersion255 && (!isVersion0 || value.count == 55) && value[3..<35].contains { $0 != 0x30 }
+            && value[36..<52].contains { $0 != 0x30 }
+    }
+
+    /// A new trace, marked as sampled: that leaves the app's own sampler as it would be without us.
+    private func writeTraceParent(_ id: (UInt64, UInt64, UInt64), into buffer: inout ByteBuffer) {
+        buffer.writeStaticString("traceparent: 00-")
+        buffer.writeHexadecimal(id.0 | 1)
+        buffer.writeHexadecimal(id.1)
+        buffer.writeStaticString("-")
+        buffer.writeHexadecimal(id.2 | 1)
+        buffer.writeStaticString("-01\r\n")
+    }
+
+    /// What is left of `path` when `prefix` is taken off; nil when it does not begin with it, as it came.
+    static func strip(
+        _ prefix: [UInt8], from path: UnsafeRawBufferPointer, ignoringCase: Bool
+    ) -> UnsafeRawBufferPointer? {
+        guard !prefix.isEmpty else { return path }
+        guard path.count >= prefix.count else { return nil }
+        for index in prefix.indices where path[index] != prefix[index] {
+            guard ignoringCase, ByteSearch.lower(path[index]) == ByteSearch.lower(prefix[index]) else { return nil }
+        }
+        let rest = UnsafeRawBufferPointer(rebasing: path[prefix.count...])
+        guard let first = rest.first else { return slash(in: path) }
+        return first == UInt8(ascii: "/") ? rest : nil
+    }
+
+    /// The path of a request whose whole path was the prefix: the slash that it began with.
+    private static func slash(in path: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: path.prefix(1))
+    }
+}

@@ -1,0 +1,137 @@
+import Core
+import NIOCore
+import Policy
+
+/// The front's part of `/metrics`, in Prometheus' text format: gathers every loop's numbers on that loop.
+struct Exposition: Sendable {
+    let loops: [NIOLoopBound<ProxyLoop>]
+    let more: @Sendable () async -> String
+
+    /// One loop's numbers.
+    struct Sample: Sendable {
+        let counters: LoopCounters
+        let connections: [(idle: Int, active: Int)]
+    }
+
+    func text() async -> String {
+        var samples: [Sample] = []
+        for loop in loops {
+            let sample = try? await loop.eventLoop.submit {
+                Sample(counters: loop.value.counters, connections: loop.value.pools.map(\.connections))
+            }.get()
+            if let sample { samples.append(sample) }
+        }
+        return Self.render(samples) + (await more())
+    }
+
+    static func render(_ samples: [Sample]) -> String {
+        var out = ""
+        renderRequests(samples, &out)
+        renderSeconds(samples, &out)
+        renderUpstreams(samples, &out)
+        return out
+    }
+
+    private static func renderRequests(_ samples: [Sample], _ out: inout String) {
+        var counts: [String: UInt64] = [:]
+        for counters in samples.lazy.map(\.counters) {
+            for route in -1..<counters.routeNames.count {
+                for shape in Shape.allCases {
+                    let count = counters.allowed[(route + 1) * Shape.allCases.count + shape.rawValue]
+                    guard count > 0 else { continue }
+                    counts[labels(counters, route, shape, "allow", ""), default: 0] += count
+                }
+            }
+            for (key, count) in counters.refused {
+                let text = labels(counters, key.route, key.shape, key.verdict.rawValue, key.reason?.rawValue ?? "")
+                counts[text, default: 0] += count
+            }
+        }
+        out += "# TYPE gatehouse_requests_total counter\n"
+        for (labels, count) in counts.sorted(by: { $0.key < $1.key }) {
+            out += "gatehouse_requests_total{\(labels)} \(count)\n"
+        }
+    }
+
+    private static func labels(
+        _ counters: LoopCounters, _ route: Int, _ shape: Shape, _ verdict: String, _ reason: String
+    ) -> String {
+        "route=\"\(escaped(name(counters, route)))\",shape=\"\(shape.label)\",verdict=\"\(verdict)\",reason=\"\(reason)\""
+    }
+
+    private static func name(_ counters: LoopCounters, _ route: Int) -> String {
+        counters.routeNames.indices.contains(route) ? counters.routeNames[route] : ""
+    }
+
+    private static func renderSeconds(_ samples: [Sample], _ out: inout String) {
+        var histograms: [String: LoopCounters.Histogram] = [:]
+        for counters in samples.lazy.map(\.counters) {
+            for route in -1..<counters.routeNames.count {
+                for shape in Shape.allCases {
+                    let one = counters.seconds[(route + 1) * Shape.allCases.count + shape.rawValue]
+                    guard one.buckets.contains(where: { $0 > 0 }) else { continue }
+                    let key = "route=\"\(escaped(name(counters, route)))\",shape=\"\(shape.label)\""
+                    var total = histograms[key] ?? LoopCounters.Histogram()
+                    for index in one.buckets.indices { total.buckets[index] += one.buckets[index] }
+                    total.sum += one.sum
+                    histograms[key] = total
+                }
+            }
+        }
+        out += "# TYPE gatehouse_request_seconds histogram\n"
+        for (key, histogram) in histograms.sorted(by: { $0.key < $1.key }) {
+            var sum: UInt64 = 0
+            for (index, bound) in LoopCounters.bounds.enumerated() {
+                sum += histogram.buckets[index]
+                out += "gatehouse_request_seconds_bucket{\(key),le=\"\(seconds(UInt64(bound)))\"} \(sum)\n"
+            }
+            sum += histogram.buckets[LoopCounters.bounds.count]
+            out += "gatehouse_request_seconds_bucket{\(key),le=\"+Inf\"} \(sum)\n"
+            out += "gatehouse_request_seconds_sum{\(key)} \(seconds(histogram.sum))\n"
+            out += "gatehouse_request_seconds_count{\(key)} \(sum)\n"
+        }
+    }
+
+    private static func renderUpstreams(_ samples: [Sample], _ out: inout String) {
+        guard let first = samples.first?.counters else { return }
+        let kinds = UpstreamFailure.allCases
+        out += "# TYPE gatehouse_upstream_errors_total counter\n"
+        for (index, name) in first.upstreamNames.enumerated() {
+            for kind in kinds {
+                let count = samples.reduce(UInt64(0)) {
+                    $0 + $1.counters.upstreamErrors[index * kinds.count + kind.rawValue]
+                }
+                out +=
+                    "gatehouse_upstream_errors_total{upstream=\"\(escaped(name))\",kind=\"\(kind.label)\"} \(count)\n"
+            }
+        }
+        out += "# TYPE gatehouse_upstream_connections gauge\n"
+        for (index, name) in first.upstreamNames.enumerated() {
+            let idle = samples.reduce(0) { $0 + $1.connections[index].idle }
+            let active = samples.reduce(0) { $0 + $1.connections[index].active }
+            out += "gatehouse_upstream_connections{upstream=\"\(escaped(name))\",state=\"active\"} \(active)\n"
+            out += "gatehouse_upstream_connections{upstream=\"\(escaped(name))\",state=\"idle\"} \(idle)\n"
+        }
+    }
+
+    /// Microseconds as seconds, without the rounding of binary fractions.
+    static func seconds(_ microseconds: UInt64) -> String {
+        let fraction = String(microseconds % 1_000_000)
+        var digits = String(repeating: "0", count: 6 - fraction.utf8.count) + fraction
+        while digits.utf8.count > 1, digits.hasSuffix("0") { digits.removeLast() }
+        return "\(microseconds / 1_000_000).\(digits)"
+    }
+
+    private static func escaped(_ text: String) -> String {
+        var result = ""
+        for character in text {
+            switch character {
+            case "\\": result += "\\\\"
+            case "\"": result += "\\\""
+            case "\n": result += "\\n"
+            default: result.append(character)
+            }
+        }
+        return result
+    }
+}

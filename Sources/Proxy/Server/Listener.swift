@@ -1,0 +1,112 @@
+import Glibc
+import NIOCore
+import NIOPosix
+
+/// Binds the server's sockets. TCP: one socket a loop with SO_REUSEPORT, so that the kernel spreads connections and
+/// no loop hands one to another. Unix sockets know no such thing: one loop accepts and the group takes turns.
+struct Listener {
+    let loops: [NIOLoopBound<ProxyLoop>]
+    let group: MultiThreadedEventLoopGroup
+
+    private static let reusePort = NIOBSDSocket.Option(rawValue: SO_REUSEPORT)
+    /// Waiting connections that the kernel keeps.
+    private static let backlog: Int32 = 4096
+
+    func bind(_ description: ListenerDescription) async throws(ProxyError) -> (
+        channels: [any Channel], bound: BoundAddress
+    ) {
+        let role = ListenerRole(serve: description.serve)
+        switch description.address {
+        case .tcp(let host, let port):
+            var channels: [any Channel] = []
+            var actual = port
+            try await checkFree(host, port)
+            for loop in loops {
+                do {
+                    let channel = try await bootstrap(on: loop, role: role)
+                        .serverChannelOption(.socketOption(Self.reusePort), value: 1)
+                        .bind(host: host, port: actual).get()
+                    actual = channel.localAddress?.port ?? actual
+                    channels.append(channel)
+                } catch {
+                    for channel in channels { channel.close(promise: nil) }
+                    throw Self.error(error, "\(host):\(port)")
+                }
+            }
+            return (channels, BoundAddress(channels.first?.localAddress, path: nil))
+        case .unix(let path, let mode, let group):
+            try UnixSocketFile.prepare(path)
+            let channel: any Channel
+            do {
+                channel = try await shared(role: role).bind(unixDomainSocketPath: path).get()
+            } catch {
+                throw Self.error(error, "unix:\(path)")
+            }
+            do throws(ProxyError) {
+                try UnixSocketFile.giveOver(path, mode: mode, group: group)
+            } catch {
+                channel.close(promise: nil)
+                unlink(path)
+                throw error
+            }
+            return ([channel], BoundAddress(nil, path: path))
+        }
+    }
+
+    /// With SO_REUSEPORT a second server of the same user could bind too, and each would take half of the connections:
+    /// a mistake that nobody would see. A socket without that option finds out.
+    private func checkFree(_ host: String, _ port: Int) async throws(ProxyError) {
+        guard port != 0 else { return }
+        do {
+            let probe = try await ServerBootstrap(group: loops[0].eventLoop)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .bind(host: host, port: port).get()
+            try await probe.close().get()
+        } catch {
+            throw Self.error(error, "\(host):\(port)")
+        }
+    }
+
+    private func bootstrap(on loop: NIOLoopBound<ProxyLoop>, role: ListenerRole) -> ServerBootstrap {
+        configure(ServerBootstrap(group: loop.eventLoop, childGroup: loop.eventLoop), role: role)
+    }
+
+    private func shared(role: ListenerRole) -> ServerBootstrap {
+        configure(ServerBootstrap(group: loops[0].eventLoop, childGroup: group), role: role)
+    }
+
+    private func configure(_ bootstrap: ServerBootstrap, role: ListenerRole) -> ServerBootstrap {
+        let loops = loops
+        return
+            bootstrap
+            .serverChannelOption(.backlog, value: Self.backlog)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.maxMessagesPerRead, value: 16)
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let address = channel.remoteAddress
+                    if address?.protocol == .inet || address?.protocol == .inet6 {
+                        try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+                    }
+                    guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop }) else {
+                        throw ProxyError(.cannotBind, "a connection came to a loop that is not ours")
+                    }
+                    let handler = FrontHandler(loop: loop.value, role: role, socketAddress: address)
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                }
+            }
+    }
+
+    static func error(_ error: any Error, _ address: String) -> ProxyError {
+        if let io = error as? IOError {
+            switch io.errnoCode {
+            case EADDRINUSE: return ProxyError(.addressInUse, "\(address) is in use by another process")
+            case EACCES, EPERM: return ProxyError(.permissionDenied, "listening on \(address) is not permitted")
+            default: break
+            }
+        }
+        return ProxyError(.cannotBind, "cannot listen on \(address): \(error)")
+    }
+}

@@ -1,0 +1,56 @@
+public import Core
+
+/// What one event loop owns of the rooms that Proxy does not know: made on that loop, used on it only, and replaced
+/// together with the configuration.
+public struct LoopContext {
+    /// Turns credentials into identities.
+    public let credentials: any CredentialReader
+    /// Takes note of what was decided.
+    public let decisions: any DecisionSink
+    /// Signs for the apps; nil: no assertions.
+    public let assertions: (any AssertionSigner)?
+    /// Called on the loop about once a second, and once more before the loop ends.
+    public let everySecond: () -> Void
+
+    /// Takes the four parts as they are.
+    public init(
+        credentials: any CredentialReader, decisions: any DecisionSink, assertions: (any AssertionSigner)?,
+        everySecond: @escaping () -> Void = {}
+    ) {
+        self.credentials = credentials
+        self.decisions = decisions
+        self.assertions = assertions
+        self.everySecond = everySecond
+    }
+}
+
+/// Whether this instance should be given requests.
+public enum Readiness: Sendable, Equatable {
+    case ready
+    /// What is missing, in words for the operator.
+    case notReady(reasons: [String])
+}
+
+/// Why the front could not start or change.
+public struct ProxyError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What kind of failure it was.
+    public enum Code: String, Sendable {
+        case addressInUse, permissionDenied, cannotBind, invalidAddress, alreadyStarted, notRunning, contextFailed
+        case badConfiguration
+    }
+
+    /// What kind of failure it was; equality is on this.
+    public let code: Code
+    /// What went wrong and how to mend it.
+    public let message: String
+
+    /// - Parameter message: for people.
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    public static func == (left: ProxyError, right: ProxyError) -> Bool { left.code == right.code }
+
+    public var description: String { message }
+}

@@ -1,0 +1,182 @@
+import Core
+import HTTPWire
+import Logging
+import NIOCore
+import Policy
+
+/// What one event loop has of its own. Used on that loop only; nothing here is shared with another.
+final class ProxyLoop {
+    let eventLoop: any EventLoop
+    let clock: any WallClock
+    let logger: Logger
+    let shared: SharedState
+    let responders: [any LocalResponder]
+    private(set) var site: Site
+    private(set) var context: LoopContext
+    private(set) var pools: [UpstreamPool] = []
+    var counters: LoopCounters
+    /// Reused for every head; what is needed longer is copied out.
+    var head = RequestHead()
+    var responseHead = ResponseHead()
+    /// Reused for every answer; free again as soon as the kernel has taken the bytes.
+    var scratch = ByteBuffer()
+    var identities = IdentityBlockCache()
+    private var requestIDs: RequestIDSource
+    private var dateLine: [UInt8] = []
+    private var dateSecond = Int64.min
+    private var connections: [FrontHandler] = []
+    private var ticker: RepeatedTask?
+    private var sinceSecond: Int64 = 0
+    private(set) var isStopping = false
+    private var emptied: [EventLoopPromise<Void>] = []
+    /// Milliseconds of the monotonic clock at the last tick: what timeouts are measured by.
+    private(set) var ticks: Int64
+
+    init(
+        eventLoop: any EventLoop, site: Site, context: LoopContext, services: ProxyServer.Services, shared: SharedState,
+        number: Int
+    ) {
+        self.eventLoop = eventLoop
+        self.site = site
+        self.context = context
+        self.shared = shared
+        clock = services.clock
+        logger = services.logger
+        responders = services.responders
+        requestIDs = RequestIDSource(seed: services.seed &+ UInt64(number) &* 0x2545_f491_4f6c_dd1d)
+        counters = LoopCounters(
+            routeNames: site.snapshot.routes.map(\.name), upstreamNames: site.configuration.upstreams.map(\.name))
+        ticks = Self.monotonicMilliseconds()
+        pools = makePools()
+    }
+
+    private func makePools() -> [UpstreamPool] {
+        site.configuration.upstreams.indices.map {
+            UpstreamPool(
+                loop: self, index: $0, description: site.configuration.upstreams[$0], limits: site.configuration.limits)
+        }
+    }
+
+    static func monotonicMilliseconds() -> Int64 {
+        Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000)
+    }
+
+    func startTicking() {
+        let interval = TimeAmount.milliseconds(max(5, site.configuration.limits.tick.wholeMilliseconds))
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        ticker = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in bound.value.tick() }
+    }
+
+    private func tick() {
+        let now = Self.monotonicMilliseconds()
+        sinceSecond += now - ticks
+        ticks = now
+        // A timeout may take connections out of the list while it is walked.
+        var index = connections.count
+        while index > 0 {
+            index -= 1
+            if index < connections.count { connections[index].checkTimeouts(now) }
+        }
+        for pool in pools { pool.sweep(now) }
+        if sinceSecond >= 1000 {
+            sinceSecond = 0
+            context.everySecond()
+        }
+    }
+
+    /// Exchanges under way keep what they began with; connections to upstreams are made anew.
+    func replace(site: Site, context: LoopContext?) {
+        let old = counters
+        for pool in pools { pool.retire() }
+        self.site = site
+        if let context {
+            self.context.everySecond()
+            self.context = context
+        }
+        identities = IdentityBlockCache()
+        counters = LoopCounters(
+            routeNames: site.snapshot.routes.map(\.name), upstreamNames: site.configuration.upstreams.map(\.name))
+        counters.inherit(from: old)
+        pools = makePools()
+    }
+
+    func makeRequestID() -> RequestID {
+        .made(requestIDs.next(), requestIDs.next())
+    }
+
+    /// A random number that is no secret.
+    func random() -> UInt64 { requestIDs.next() }
+
+    /// `Date: …` with its line end; made once a second.
+    func writeDate(at now: Timestamp, into buffer: inout ByteBuffer) {
+        if now.seconds != dateSecond {
+            dateSecond = now.seconds
+            dateLine = HTTPDate.line(now)
+        }
+        buffer.writeBytes(dateLine)
+    }
+
+    func add(_ connection: FrontHandler) {
+        connection.place = connections.count
+        connections.append(connection)
+    }
+
+    func remove(_ connection: FrontHandler) {
+        let place = connection.place
+        guard connections.indices.contains(place), connections[place] === connection else { return }
+        let last = connections.removeLast()
+        if last !== connection {
+            connections[place] = last
+            last.place = place
+        }
+        connection.place = -1
+        if isStopping, connections.isEmpty { finishStop() }
+    }
+
+    var connectionCount: Int { connections.count }
+
+    /// Takes no further request; succeeds when the last exchange has ended.
+    func drain() -> EventLoopFuture<Void> {
+        let promise = eventLoop.makePromise(of: Void.self)
+        emptied.append(promise)
+        isStopping = true
+        for connection in connections { connection.stop() }
+        if connections.isEmpty { finishStop() }
+        return promise.futureResult
+    }
+
+    private func finishStop() {
+        let waiting = emptied
+        emptied = []
+        for promise in waiting { promise.succeed(()) }
+    }
+
+    /// Ends what is left.
+    func shutDown() {
+        ticker?.cancel()
+        ticker = nil
+        for connection in connections { connection.abort() }
+        for pool in pools { pool.retire() }
+        context.everySecond()
+        finishStop()
+    }
+}
+
+/// `Date` as RFC 9110 section 5.6.7 wants it.
+enum HTTPDate {
+    private static let days = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
+    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+    static func line(_ time: Timestamp) -> [UInt8] {
+        // RFC 3339's form has the civil date already: 2026-11-23T01:07:48…
+        let text = Array(time.rfc3339.utf8)
+        guard text.count >= 19, let month = Int(String(decoding: text[5..<7], as: UTF8.self)),
+            (1...12).contains(month)
+        else { return [] }
+        let day = Int(time.seconds / 86_400 % 7)
+        let name = days[day < 0 ? day + 7 : day]
+        func part(_ range: Range<Int>) -> String { String(decoding: text[range], as: UTF8.self) }
+        let date = "\(name), \(part(8..<10)) \(months[month - 1]) \(part(0..<4)) \(part(11..<19)) GMT"
+        return Array("Date: \(date)\r\n".utf8)
+    }
+}

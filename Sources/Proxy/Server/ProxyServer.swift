@@ -1,0 +1,221 @@
+public import Core
+import Glibc
+public import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// The front: accepts connections, judges every request and carries it on or refuses it.
+///
+/// Threads: `start`, `replace` and `stop` may be called from any task, one at a time. Everything that belongs to a
+/// connection stays on that connection's event loop.
+public final class ProxyServer: Sendable {
+    /// What the front is given by the rest of the house.
+    public struct Services: Sendable {
+        /// The time of judgements and of `Date`.
+        public var clock: any WallClock
+        /// For access lines and for what an operator has to know.
+        public var logger: Logger
+        /// Asked in order for `/.auth/…` other than checks; nil from all of them is 404.
+        public var responders: [any LocalResponder]
+        /// For `/readyz`.
+        public var readiness: @Sendable () async -> Readiness
+        /// Prometheus text that is not the front's own, for `/metrics`.
+        public var metrics: @Sendable () async -> String
+        /// For request ids, which are no secrets.
+        public var seed: UInt64
+        /// Called once on every loop, with the loop's number.
+        public var makeContext: @Sendable (_ loop: Int) throws -> LoopContext
+
+        /// All fields, named as they are.
+        public init(
+            clock: any WallClock, logger: Logger, responders: [any LocalResponder],
+            readiness: @escaping @Sendable () async -> Readiness, metrics: @escaping @Sendable () async -> String,
+            seed: UInt64, makeContext: @escaping @Sendable (_ loop: Int) throws -> LoopContext
+        ) {
+            self.clock = clock
+            self.logger = logger
+            self.responders = responders
+            self.readiness = readiness
+            self.metrics = metrics
+            self.seed = seed
+            self.makeContext = makeContext
+        }
+    }
+
+    private struct Running: Sendable {
+        let group: MultiThreadedEventLoopGroup
+        let loops: [NIOLoopBound<ProxyLoop>]
+        var channels: [any Channel] = []
+        var bound: [BoundAddress] = []
+        var monitor: (channel: any Channel, bound: BoundAddress)?
+        var socketFiles: [String] = []
+    }
+
+    private enum State: Sendable {
+        case new
+        case starting
+        case running(Running)
+        case stopped
+    }
+
+    private let configuration: Configuration
+    private let services: Services
+    private let workers: Int
+    private let shared = SharedState()
+    // Not on the hot path: taken when the server starts, changes or ends.
+    private let state = Mutex(State.new)
+
+    /// - Parameter workers: event loops, at least one.
+    public init(configuration: Configuration, services: Services, workers: Int) {
+        self.configuration = configuration
+        self.services = services
+        self.workers = max(1, workers)
+    }
+
+    /// Binds all listeners and serves.
+    ///
+    /// - Throws: when something cannot be bound or a loop's context cannot be made; then nothing listens.
+    public func start() async throws(ProxyError) {
+        let mayStart = state.withLock { state in
+            guard case .new = state else { return false }
+            state = .starting
+            return true
+        }
+        guard mayStart else { throw ProxyError(.alreadyStarted, "the server was started before") }
+        let site: Site
+        do throws(ProxyError) {
+            site = try Site(configuration)
+        } catch {
+            state.withLock { $0 = .stopped }
+            throw error
+        }
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: workers)
+        do throws(ProxyError) {
+            var running = Running(group: group, loops: try await makeLoops(group, site))
+            do throws(ProxyError) {
+                try await listen(&running)
+            } catch {
+                await Self.shutDown(running)
+                throw error
+            }
+            let complete = running
+            state.withLock { $0 = .running(complete) }
+        } catch {
+            state.withLock { $0 = .stopped }
+            try? await group.shutdownGracefully()
+            throw error
+        }
+    }
+
+    private func makeLoops(_ group: MultiThreadedEventLoopGroup, _ site: Site) async throws(ProxyError)
+        -> [NIOLoopBound<ProxyLoop>]
+    {
+        var loops: [NIOLoopBound<ProxyLoop>] = []
+        for (number, eventLoop) in group.makeIterator().enumerated() {
+            let services = services
+            let shared = shared
+            do {
+                let loop = try await eventLoop.submit {
+                    let context = try services.makeContext(number)
+                    let loop = ProxyLoop(
+                        eventLoop: eventLoop, site: site, context: context, services: services, shared: shared,
+                        number: number)
+                    loop.startTicking()
+                    return NIOLoopBound(loop, eventLoop: eventLoop)
+                }.get()
+                loops.append(loop)
+            } catch {
+                for loop in loops { try? await loop.eventLoop.submit { loop.value.shutDown() }.get() }
+                throw ProxyError(.contextFailed, "event loop \(number) could not be set up: \(error)")
+            }
+        }
+        return loops
+    }
+
+    private func listen(_ running: inout Running) async throws(ProxyError) {
+        let listener = Listener(loops: running.loops, group: running.group)
+        for description in configuration.listeners {
+            let result = try await listener.bind(description)
+            running.channels += result.channels
+            running.bound.append(result.bound)
+            if case .unix(let path, _, _) = description.address { running.socketFiles.append(path) }
+        }
+        if let address = configuration.monitor {
+            let exposition = Exposition(loops: running.loops, more: services.metrics)
+            let monitor = MonitorListener(group: running.loops[0].eventLoop, exposition: exposition, services: services)
+            running.monitor = try await monitor.bind(address)
+            if case .unix(let path, _, _) = address { running.socketFiles.append(path) }
+        }
+    }
+
+    /// Where the listeners listen, in the order of the configuration; empty before `start`.
+    public var listening: [BoundAddress] {
+        state.withLock { if case .running(let running) = $0 { running.bound } else { [] } }
+    }
+
+    /// Where the monitor listens.
+    public var monitorAddress: BoundAddress? {
+        state.withLock { if case .running(let running) = $0 { running.monitor?.bound } else { nil } }
+    }
+
+    /// Puts another configuration into force, loop by loop; listeners stay as they are. Exchanges under way end with
+    /// what they began with.
+    ///
+    /// - Parameter makeContext: makes each loop's context anew; nil keeps the contexts.
+    /// - Throws: when the configuration or a context is not fit; loops that had changed by then stay changed only if
+    ///   all contexts could be made.
+    public func replace(
+        configuration: Configuration, makeContext: (@Sendable (_ loop: Int) throws -> LoopContext)? = nil
+    ) async throws(ProxyError) {
+        let current: Running? = state.withLock { if case .running(let running) = $0 { running } else { nil } }
+        guard let current else { throw ProxyError(.notRunning, "the server is not running") }
+        let site = try Site(configuration)
+        do {
+            var made: [NIOLoopBoundBox<LoopContext?>] = []
+            for (number, loop) in current.loops.enumerated() {
+                let context = try await loop.eventLoop.submit {
+                    NIOLoopBoundBox(try makeContext?(number), eventLoop: loop.eventLoop)
+                }.get()
+                made.append(context)
+            }
+            for (loop, context) in zip(current.loops, made) {
+                try await loop.eventLoop.submit { loop.value.replace(site: site, context: context.value) }.get()
+            }
+        } catch {
+            throw ProxyError(.contextFailed, "an event loop could not take the new configuration: \(error)")
+        }
+    }
+
+    /// Stops accepting, lets exchanges end for as long as `drain`, then closes what is left.
+    public func stop(drain: Duration) async {
+        let current: Running? = state.withLock { state in
+            guard case .running(let running) = state else { return nil }
+            state = .stopped
+            return running
+        }
+        guard let current else { return }
+        for channel in current.channels { try? await channel.close().get() }
+        for path in current.socketFiles { unlink(path) }
+        await withTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                for loop in current.loops {
+                    try? await loop.eventLoop.flatSubmit { loop.value.drain() }.get()
+                }
+            }
+            tasks.addTask { try? await Task.sleep(for: drain) }
+            await tasks.next()
+            // Whoever still waits is woken by this.
+            for loop in current.loops { try? await loop.eventLoop.submit { loop.value.shutDown() }.get() }
+            tasks.cancelAll()
+        }
+        if let monitor = current.monitor { try? await monitor.channel.close().get() }
+        try? await current.group.shutdownGracefully()
+    }
+
+    private static func shutDown(_ running: Running) async {
+        for channel in running.channels { try? await channel.close().get() }
+        for path in running.socketFiles { unlink(path) }
+        for loop in running.loops { try? await loop.eventLoop.submit { loop.value.shutDown() }.get() }
+    }
+}

@@ -1,0 +1,72 @@
+/// The life of one connection to an upstream, without bytes.
+///
+/// ```
+///  idle ── begin ─► awaiting ── final head ─► streaming ── end ─► idle | closed
+///    └── anything else that happens: closed
+/// ```
+struct UpstreamExchange: Equatable {
+    enum State: Equatable {
+        /// In the pool. Exits: `begin`; a byte or the end of the connection closes it.
+        case idle
+        /// A request is on its way, no final head yet. Exits: `finalHead`, `failed`.
+        case awaiting(sawBytes: Bool)
+        /// The body of the answer. Exits: `ended`, `failed`.
+        case streaming
+        /// No exits.
+        case closed
+    }
+
+    private(set) var state = State.idle
+    /// It has carried a whole exchange before: only then may the server have closed it just as we wrote.
+    private(set) var isReused = false
+
+    mutating func begin() {
+        guard state == .idle else { return }
+        state = .awaiting(sawBytes: false)
+    }
+
+    /// Bytes came.
+    ///
+    /// - Returns: false when nobody asked for them.
+    mutating func received() -> Bool {
+        switch state {
+        case .idle:
+            state = .closed
+            return false
+        case .awaiting:
+            state = .awaiting(sawBytes: true)
+            return true
+        case .streaming: return true
+        case .closed: return false
+        }
+    }
+
+    mutating func finalHead() {
+        if case .awaiting = state { state = .streaming }
+    }
+
+    /// The answer is complete.
+    ///
+    /// - Returns: whether the connection can be used again.
+    mutating func ended(keepAlive: Bool, requestEnded: Bool, leftOver: Bool) -> Bool {
+        guard state == .streaming, keepAlive, requestEnded, !leftOver else {
+            state = .closed
+            return false
+        }
+        state = .idle
+        isReused = true
+        return true
+    }
+
+    /// The connection ended or has to.
+    ///
+    /// - Returns: whether the request may be sent again elsewhere, as far as this connection is concerned: it had been
+    ///   used before and died without a byte of an answer.
+    mutating func failed() -> Bool {
+        defer { state = .closed }
+        switch state {
+        case .awaiting(sawBytes: false): return isReused
+        case .idle, .awaiting(sawBytes: true), .streaming, .closed: return false
+        }
+    }
+}

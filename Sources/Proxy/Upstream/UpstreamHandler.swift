@@ -1,0 +1,212 @@
+import HTTPWire
+import NIOCore
+
+/// One connection to an upstream: parses answers strictly and hands them, piece by piece, to the client connection
+/// that has leased it. Lives on that client's loop.
+final class UpstreamHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private(set) var exchange = UpstreamExchange()
+    /// Who waits for the answer.
+    private unowned let loop: ProxyLoop
+    private var client: FrontHandler?
+    private let pool: UpstreamPool
+    let endpoint: Int
+    private var channelContext: ChannelHandlerContext?
+    private var parser = ResponseParser()
+    private var body = BodyReader(ResponseFraming.none)
+    private var pending: ByteBuffer?
+    private var method = Method.get
+    private var keepsAlive = false
+    private var isPaused = false
+    private var hasUnflushed = false
+    private var informationalHeads = 0
+    /// When the pool gives it up, in ticks of the loop.
+    var idleUntil: Int64 = 0
+
+    init(loop: ProxyLoop, pool: UpstreamPool, endpoint: Int) {
+        self.loop = loop
+        self.pool = pool
+        self.endpoint = endpoint
+    }
+
+    /// More heads of 1xx before one answer are a flood.
+    private static let informationalLimit = 32
+
+    var isUsable: Bool { exchange.state == .idle && channelContext?.channel.isActive == true }
+    var isWritable: Bool { channelContext?.channel.isWritable ?? false }
+    var isReused: Bool { exchange.isReused }
+
+    func handlerAdded(context: ChannelHandlerContext) { channelContext = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) { channelContext = nil }
+
+    // MARK: What the client connection asks for
+
+    func begin(for client: FrontHandler, method: Method) {
+        self.client = client
+        self.method = method
+        keepsAlive = false
+        informationalHeads = 0
+        pending = nil
+        parser.reset()
+        exchange.begin()
+    }
+
+    func write(_ buffer: ByteBuffer) {
+        hasUnflushed = true
+        channelContext?.write(wrapOutboundOut(buffer), promise: nil)
+    }
+
+    func flush() {
+        guard hasUnflushed else { return }
+        hasUnflushed = false
+        channelContext?.flush()
+    }
+
+    /// The client cannot take more, or can again.
+    func setPaused(_ paused: Bool) {
+        guard paused != isPaused, let context = channelContext else { return }
+        isPaused = paused
+        // A channel that is going away has no options any more, and then nothing is to be read either.
+        try? context.channel.syncOptions?.setOption(.autoRead, value: !paused)
+    }
+
+    /// The client connection that has leased it wants nothing more of it.
+    func abandon() {
+        client = nil
+        pool.forget(self)
+        discard()
+    }
+
+    /// The pool, which has taken it off its lists, wants nothing more of it.
+    func discard() {
+        _ = exchange.failed()
+        close()
+    }
+
+    func close() {
+        channelContext?.close(promise: nil)
+    }
+
+    // MARK: What the server says
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var buffer = unwrapInboundIn(data)
+        guard exchange.received(), let client else {
+            pool.forgetIdle(self)
+            return close()
+        }
+        if var held = pending {
+            pending = nil
+            held.writeBuffer(&buffer)
+            buffer = held
+        }
+        take(&buffer, for: client)
+        client.flushAnswer()
+    }
+
+    private func take(_ buffer: inout ByteBuffer, for client: FrontHandler) {
+        while case .awaiting = exchange.state {
+            switch parseHead(&buffer, for: client) {
+            case .goOn: continue
+            case .wait: return
+            }
+        }
+        guard exchange.state == .streaming else { return }
+        takeBody(&buffer, for: client)
+    }
+
+    private enum HeadStep {
+        case goOn, wait
+    }
+
+    private func parseHead(_ buffer: inout ByteBuffer, for client: FrontHandler) -> HeadStep {
+        let result = buffer.withUnsafeReadableBytes { bytes -> ParseResult in
+            let result = parser.parse(bytes, requestMethod: method, into: &loop.responseHead)
+            if result == .complete { receive(loop.responseHead, bytes, for: client) }
+            return result
+        }
+        switch result {
+        case .incomplete:
+            if buffer.readableBytes > 0 { pending = buffer }
+            return .wait
+        case .refused:
+            fail(.malformed)
+            return .wait
+        case .complete:
+            buffer.moveReaderIndex(forwardBy: loop.responseHead.headLength)
+            return .goOn
+        }
+    }
+
+    private func receive(_ head: ResponseHead, _ bytes: UnsafeRawBufferPointer, for client: FrontHandler) {
+        if head.isInformational {
+            informationalHeads += 1
+            guard informationalHeads <= Self.informationalLimit else { return fail(.malformed) }
+            return client.upstreamInformed(head, bytes)
+        }
+        // We asked for no other protocol.
+        guard head.status != 101 else { return fail(.malformed) }
+        keepsAlive = head.keepAlive
+        body = BodyReader(head.framing)
+        exchange.finalHead()
+        client.upstreamAnswered(
+            head, bytes, rest: UnsafeRawBufferPointer(rebasing: bytes[head.headLength...]), body: body)
+    }
+
+    private func takeBody(_ buffer: inout ByteBuffer, for client: FrontHandler) {
+        let outcome = client.upstreamSent(&buffer, body: &body)
+        switch outcome {
+        case .more:
+            if buffer.readableBytes > 0 { pending = buffer }
+        case .ended: end(leftOver: buffer.readableBytes > 0)
+        case .invalid: fail(.malformed)
+        }
+    }
+
+    private func end(leftOver: Bool) {
+        guard let client else { return }
+        self.client = nil
+        let reusable = exchange.ended(
+            keepAlive: keepsAlive && !body.endsWithConnection, requestEnded: client.requestIsComplete,
+            leftOver: leftOver)
+        setPaused(false)
+        pool.giveBack(self, reusable: reusable)
+        if !reusable { close() }
+        client.upstreamEnded()
+    }
+
+    /// The connection is of no use any more, for the reason `kind`.
+    func fail(_ kind: UpstreamFailure) {
+        let mayRetry = exchange.failed()
+        pool.forget(self)
+        close()
+        guard let client else { return }
+        self.client = nil
+        client.upstreamFailed(kind, mayRetry: mayRetry)
+        client.flushAnswer()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if exchange.state == .streaming, body.endsWithConnection {
+            guard let client else { return }
+            client.upstreamClosedBody()
+            end(leftOver: false)
+            client.flushAnswer()
+        } else if exchange.state != .closed {
+            fail(.closed)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A reset is not the end that a body until close may have.
+        if exchange.state != .closed { fail(.closed) } else { close() }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        client?.upstreamWritabilityChanged(context.channel.isWritable)
+        context.fireChannelWritabilityChanged()
+    }
+}

@@ -1,0 +1,187 @@
+import Core
+import NIOCore
+import NIOPosix
+import Policy
+
+/// The right to send one request to an upstream: only a permit makes it, and it is used up by the exchange.
+struct Lease: ~Copyable {
+    let permit: Permit
+    let pool: UpstreamPool
+    /// Servers that were tried, one bit each.
+    private(set) var tried: UInt64 = 0
+    private(set) var endpoint: Int
+
+    init(permit: consuming Permit, pool: UpstreamPool) {
+        self.permit = permit
+        self.pool = pool
+        endpoint = pool.choose(notIn: 0) ?? 0
+    }
+
+    /// The next server that has not been tried.
+    ///
+    /// - Returns: false when there is none left.
+    mutating func failOver() -> Bool {
+        tried |= 1 << UInt64(endpoint & 63)
+        guard let next = pool.choose(notIn: tried) else { return false }
+        endpoint = next
+        return true
+    }
+}
+
+/// The connections of one loop to one upstream.
+final class UpstreamPool {
+    private struct Endpoint {
+        let address: UpstreamDescription.Address
+        let authority: [UInt8]
+        var idle: [UpstreamHandler] = []
+        var active = 0
+        var downUntil: Int64 = 0
+    }
+
+    private unowned let loop: ProxyLoop
+    let index: Int
+    let description: UpstreamDescription
+    private let limits: Limits
+    private var endpoints: [Endpoint]
+    private var turn = 0
+    private var isRetired = false
+
+    /// How long a server that refused a connection is passed over while others are there.
+    private static let pauseAfterFailure: Int64 = 2_000
+
+    init(loop: ProxyLoop, index: Int, description: UpstreamDescription, limits: Limits) {
+        self.loop = loop
+        self.index = index
+        self.description = description
+        self.limits = limits
+        endpoints = description.addresses.map { Endpoint(address: $0, authority: Self.authority(of: $0)) }
+    }
+
+    /// The number of connections: in the pool, and in use.
+    var connections: (idle: Int, active: Int) {
+        endpoints.reduce((0, 0)) { ($0.0 + $1.idle.count, $0.1 + $1.active) }
+    }
+
+    /// What goes into `Host`, if it is not what the client sent.
+    ///
+    /// - Parameter asked: the client named a host.
+    func authority(of endpoint: Int, asked: Bool = true) -> [UInt8]? {
+        description.host == .upstream || !asked ? endpoints[endpoint].authority : nil
+    }
+
+    /// The server with the fewest exchanges, in turn among equals; one that just refused only when there is no other.
+    func choose(notIn tried: UInt64) -> Int? {
+        if endpoints.count == 1 { return tried & 1 == 0 ? 0 : nil }
+        turn &+= 1
+        var best: Int?
+        var bestLoad = Int.max
+        for offset in endpoints.indices {
+            let candidate = (turn &+ offset) % endpoints.count
+            guard tried >> UInt64(candidate & 63) & 1 == 0 else { continue }
+            let down = endpoints[candidate].downUntil > loop.ticks
+            let load = endpoints[candidate].active + (down ? 1 << 32 : 0)
+            if load < bestLoad {
+                best = candidate
+                bestLoad = load
+            }
+        }
+        return best
+    }
+
+    /// A connection that waits, the one used last first; it counts as used from now on.
+    func takeIdle(_ endpoint: Int) -> UpstreamHandler? {
+        while let handler = endpoints[endpoint].idle.popLast() {
+            guard handler.isUsable else { continue }
+            endpoints[endpoint].active += 1
+            return handler
+        }
+        return nil
+    }
+
+    /// Makes a new connection; it counts as used from now on.
+    func connect(_ endpoint: Int, then: @escaping (Result<UpstreamHandler, any Error>) -> Void) {
+        endpoints[endpoint].active += 1
+        let handler = UpstreamHandler(loop: loop, pool: self, endpoint: endpoint)
+        let bound = NIOLoopBound(handler, eventLoop: loop.eventLoop)
+        let bootstrap = ClientBootstrap(group: loop.eventLoop)
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .connectTimeout(.milliseconds(description.connectTimeout.wholeMilliseconds))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
+            }
+        let future: EventLoopFuture<any Channel>
+        switch endpoints[endpoint].address {
+        case .tcp(let host, let port):
+            let tcp = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            if let address = try? SocketAddress(ipAddress: host, port: port) {
+                future = tcp.connect(to: address)
+            } else {
+                future = tcp.connect(host: host, port: port)
+            }
+        case .unix(let path): future = bootstrap.connect(unixDomainSocketPath: path)
+        }
+        future.assumeIsolated().whenComplete { [self] result in
+            switch result {
+            case .success:
+                endpoints[endpoint].downUntil = 0
+                then(.success(handler))
+            case .failure(let error):
+                endpoints[endpoint].active -= 1
+                endpoints[endpoint].downUntil = loop.ticks + Self.pauseAfterFailure
+                then(.failure(error))
+            }
+        }
+    }
+
+    /// An exchange is over.
+    func giveBack(_ handler: UpstreamHandler, reusable: Bool) {
+        endpoints[handler.endpoint].active -= 1
+        guard reusable, !isRetired, endpoints[handler.endpoint].idle.count < limits.maximumIdleUpstream else {
+            if reusable { handler.discard() }
+            return
+        }
+        handler.idleUntil = loop.ticks + limits.upstreamKeepAlive.wholeMilliseconds
+        endpoints[handler.endpoint].idle.append(handler)
+    }
+
+    /// The connection has died, in the pool or in use.
+    func forget(_ handler: UpstreamHandler) {
+        if !forgetIdle(handler) { endpoints[handler.endpoint].active -= 1 }
+    }
+
+    /// - Returns: whether it was in the pool.
+    @discardableResult
+    func forgetIdle(_ handler: UpstreamHandler) -> Bool {
+        guard let place = endpoints[handler.endpoint].idle.firstIndex(where: { $0 === handler }) else { return false }
+        endpoints[handler.endpoint].idle.remove(at: place)
+        return true
+    }
+
+    /// Closes what has waited too long.
+    func sweep(_ now: Int64) {
+        for index in endpoints.indices {
+            while let first = endpoints[index].idle.first, first.idleUntil <= now {
+                endpoints[index].idle.removeFirst()
+                first.discard()
+            }
+        }
+    }
+
+    /// Takes nothing back any more.
+    func retire() {
+        isRetired = true
+        for index in endpoints.indices {
+            for handler in endpoints[index].idle { handler.discard() }
+            endpoints[index].idle = []
+        }
+    }
+
+    private static func authority(of address: UpstreamDescription.Address) -> [UInt8] {
+        switch address {
+        case .tcp(let host, let port):
+            let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
+            return Array((port == 80 ? name : "\(name):\(port)").utf8)
+        case .unix: return Array("localhost".utf8)
+        }
+    }
+}

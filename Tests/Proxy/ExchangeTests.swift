@@ -1,0 +1,140 @@
+import Testing
+
+@testable import Proxy
+
+/// The client's side as a value: events in, actions out.
+struct ExchangeTests {
+    private func begun(keepsAlive: Bool = true, hasBody: Bool = false) -> Exchange {
+        var exchange = Exchange()
+        exchange.head(keepsAlive: keepsAlive, hasBody: hasBody)
+        return exchange
+    }
+
+    @Test func aRefusalKeepsTheConnectionWhenTheRequestIsComplete() {
+        var exchange = begun()
+        #expect(exchange.answerKeepsAlive)
+        #expect(exchange.answered() == .next)
+        #expect(exchange.expects == .head)
+    }
+
+    @Test func aMalformedRequestClosesWhateverElse() {
+        var exchange = begun()
+        #expect(exchange.answered(malformed: true) == .close)
+        #expect(exchange.state == .closed)
+    }
+
+    @Test func aRefusedBodyIsDrainedUpToItsLimitAndThenCut() {
+        var exchange = begun(hasBody: true)
+        #expect(!exchange.answerKeepsAlive)
+        #expect(exchange.answered() == .drain)
+        #expect(exchange.expects == .body)
+        #expect(exchange.drained(Exchange.drainLimit - 1, ended: false) == .none)
+        #expect(exchange.drained(1, ended: false) == .close)
+        #expect(exchange.drained(1, ended: false) == .none)
+    }
+
+    @Test func aRefusedBodyThatEndsClosesToo() {
+        var exchange = begun(hasBody: true)
+        _ = exchange.answered()
+        #expect(exchange.drained(10, ended: true) == .close)
+    }
+
+    @Test func bothEndsMakeRoomForTheNextRequest() {
+        var exchange = begun(hasBody: true)
+        exchange.forward()
+        #expect(exchange.expects == .body)
+        exchange.requestBodyEnded()
+        #expect(exchange.expects == .nothing)
+        exchange.responseBegan()
+        #expect(exchange.answered() == .next)
+    }
+
+    @Test func anEarlyAnswerLeavesTheRestOfTheBodyToBeDrained() {
+        var exchange = begun(hasBody: true)
+        exchange.forward()
+        exchange.responseBegan()
+        #expect(exchange.answered() == .drain)
+    }
+
+    @Test func aFailureIsAnsweredOnlyWhileNothingIsOut() {
+        var exchange = begun()
+        exchange.forward()
+        #expect(exchange.upstreamFailed() == .answer)
+        exchange.responseBegan()
+        #expect(exchange.upstreamFailed() == .abort)
+        #expect(exchange.upstreamFailed() == .nothing)
+    }
+
+    @Test func aStopClosesWhatIsIdleAndLetsTheRestEnd() {
+        var idle = Exchange()
+        #expect(idle.stop(headHasBegun: false) == .close)
+        var begunHead = Exchange()
+        #expect(begunHead.stop(headHasBegun: true) == .none)
+        begunHead.head(keepsAlive: true, hasBody: false)
+        #expect(!begunHead.answerKeepsAlive)
+        var busy = begun()
+        busy.forward()
+        #expect(busy.stop(headHasBegun: false) == .none)
+        busy.responseBegan()
+        #expect(busy.answered() == .close)
+    }
+
+    @Test func halfClosedIsNotGone() {
+        var complete = begun()
+        complete.forward()
+        #expect(complete.inputClosed() == .none)
+        complete.responseBegan()
+        #expect(complete.answered() == .close)
+        var incomplete = begun(hasBody: true)
+        incomplete.forward()
+        #expect(incomplete.inputClosed() == .abort)
+        var idle = Exchange()
+        #expect(idle.inputClosed() == .abort)
+    }
+}
+
+struct UpstreamExchangeTests {
+    @Test func aWholeAnswerMakesTheConnectionReusable() {
+        var exchange = UpstreamExchange()
+        exchange.begin()
+        #expect(exchange.received() == true)
+        exchange.finalHead()
+        #expect(exchange.ended(keepAlive: true, requestEnded: true, leftOver: false) == true)
+        #expect(exchange.isReused)
+        #expect(exchange.state == .idle)
+    }
+
+    @Test(arguments: [(false, true, false), (true, false, false), (true, true, true)])
+    func anythingElseDoesNot(_ keepAlive: Bool, _ requestEnded: Bool, _ leftOver: Bool) {
+        var exchange = UpstreamExchange()
+        exchange.begin()
+        _ = exchange.received()
+        exchange.finalHead()
+        #expect(exchange.ended(keepAlive: keepAlive, requestEnded: requestEnded, leftOver: leftOver) == false)
+        #expect(exchange.state == .closed)
+    }
+
+    @Test func bytesThatNobodyAskedForCloseIt() {
+        var exchange = UpstreamExchange()
+        #expect(exchange.received() == false)
+        #expect(exchange.state == .closed)
+    }
+
+    @Test func onlyAReusedConnectionWithoutAByteOfAnAnswerMayBeRetried() {
+        var fresh = UpstreamExchange()
+        fresh.begin()
+        #expect(fresh.failed() == false)
+
+        var reused = UpstreamExchange()
+        reused.begin()
+        _ = reused.received()
+        reused.finalHead()
+        _ = reused.ended(keepAlive: true, requestEnded: true, leftOver: false)
+        var answering = reused
+        reused.begin()
+        #expect(reused.failed() == true)
+        answering.begin()
+        _ = answering.received()
+        #expect(answering.failed() == false)
+    }
+}

@@ -1,0 +1,105 @@
+import Core
+import Policy
+import Testing
+
+@testable import Proxy
+
+/// Requests for Gatehouse itself: whole, bounded, and without credentials.
+@Suite(.serialized)
+struct LocalRequestTests {
+    private static let key = "X-API-Key: gate_anna"
+
+    struct Echo: LocalResponder {
+        func respond(to request: LocalRequest) async -> LocalResponse? {
+            guard request.path != "/.auth/nothing" else { return nil }
+            let text =
+                "\(request.method) \(request.path) \(request.query ?? "-") \(request.host) "
+                + "\(request.identity?.user ?? "-") \(request.body.count) "
+                + request.headers.map { $0.name.lowercased() }.sorted().joined(separator: ",")
+            return LocalResponse(
+                status: 200,
+                headers: [("Content-Type", "text/plain"), ("X-Bad", "a\r\nb"), ("Content-Length", "9999")],
+                body: Array(text.utf8))
+        }
+    }
+
+    @Test func lesson60_requestsForOurselvesComeWholeAndWithoutCredentials() async throws {
+        try await withHarness(try await Harness(responders: [Echo()])) { harness in
+            let client = try harness.connect()
+            try await client.write(
+                Harness.request(
+                    "POST", "/.auth/api/x?q", [Self.key, "Cookie: a=b", "Transfer-Encoding: chunked", "X-A: 1"],
+                    host: "Auth.Example.com:443")
+                    + "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n" + Harness.request("GET", "/.auth/nothing"))
+            let answer = try await client.readAnswer()
+            #expect(answer.status == 200)
+            #expect(answer.body == "POST /.auth/api/x q auth.example.com anna 5 host,transfer-encoding,x-a")
+            #expect(answer.all("X-Bad").isEmpty)
+            #expect(answer.all("Content-Length").count == 1)
+            do {
+                let value = try await client.readAnswer().status
+                #expect(value == 404)
+            }
+        }
+    }
+
+    @Test func lesson59_requestsForOurselvesAreBounded() async throws {
+        try await withHarness(try await Harness(responders: [Echo()])) { harness in
+            let announced = try await harness.send(Harness.request("POST", "/.auth/x", ["Content-Length: 65537"]))
+            #expect(announced.status == 413)
+            let client = try harness.connect()
+            try await client.write(
+                Harness.request("POST", "/.auth/x", ["Transfer-Encoding: chunked", "Expect: 100-continue"]))
+            do {
+                let value = try await client.readAnswer().status
+                #expect(value == 100)
+            }
+            try await client.write("ffff\r\n" + String(repeating: "x", count: 65_535) + "\r\n2\r\nxx\r\n0\r\n\r\n")
+            do {
+                let value = try await client.readAnswer().status
+                #expect(value == 413)
+            }
+            let exact = try await harness.send(
+                Harness.request("POST", "/.auth/x", ["Content-Length: 65536"]) + String(repeating: "x", count: 65_536))
+            #expect(exact.status == 200)
+        }
+    }
+
+    private struct Waiting: LocalResponder {
+        let entered: Counter
+        let gate: Counter
+
+        func respond(to request: LocalRequest) async -> LocalResponse? {
+            entered.add(1)
+            while gate.value == 0 { try? await Task.sleep(for: .milliseconds(2)) }
+            return LocalResponse(status: 200)
+        }
+    }
+
+    @Test func atMostSixtyFourAtATime() async throws {
+        let responder = Waiting(entered: Counter(), gate: Counter())
+        try await withHarness(try await Harness(responders: [responder])) { harness in
+            var clients: [RawClient] = []
+            for _ in 0..<64 {
+                let client = try harness.connect()
+                try await client.write(Harness.request("GET", "/.auth/x"))
+                clients.append(client)
+            }
+            while responder.entered.value < 64 { try await Task.sleep(for: .milliseconds(1)) }
+            let answer = try await harness.get("/.auth/x")
+            #expect(answer.status == 503)
+            #expect(answer["Retry-After"] != nil)
+            responder.gate.add(1)
+            for client in clients {
+                do {
+                    let value = try await client.readAnswer().status
+                    #expect(value == 200)
+                }
+            }
+            do {
+                let value = try await harness.get("/.auth/x").status
+                #expect(value == 200)
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import Core
+import Synchronization
+
+/// A time that stands still.
+struct FixedClock: WallClock {
+    func now() -> Timestamp { Timestamp(seconds: 1_760_000_000) }
+}
+
+/// Knows a few credentials by heart. One object may serve several loops only because it never changes.
+final class StubReader: CredentialReader {
+    private let readings: [String: @Sendable (_ attempt: Int) -> CredentialReading]
+    private var attempts: [String: Int] = [:]
+
+    init(_ readings: [String: @Sendable (_ attempt: Int) -> CredentialReading]) {
+        self.readings = readings
+    }
+
+    func read(_ credential: borrowing PresentedCredential, at now: Timestamp) -> CredentialReading {
+        var bytes: [UInt8] = []
+        for index in credential.bytes.indices { bytes.append(credential.bytes[index]) }
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let reading = readings[text] else {
+            return text.hasPrefix("gate_") ? .refused(CredentialRefusal(.credentialUnknown)) : .notMine
+        }
+        attempts[text, default: 0] += 1
+        return reading(attempts[text] ?? 0)
+    }
+}
+
+/// Remembers what it was told; shared by the loops of a test.
+final class Records: Sendable {
+    struct Content: Sendable {
+        var denials: [Denial] = []
+        var allowed: [(user: String, route: String)] = []
+        var seconds = 0
+    }
+
+    private let content = Mutex(Content())
+
+    var denials: [Denial] { content.withLock { $0.denials } }
+    var allowed: [String] { content.withLock { $0.allowed.map(\.user) } }
+    var seconds: Int { content.withLock { $0.seconds } }
+
+    func add(_ denial: Denial) { content.withLock { $0.denials.append(denial) } }
+    func add(_ user: String, _ route: String) { content.withLock { $0.allowed.append((user, route)) } }
+    func second() { content.withLock { $0.seconds += 1 } }
+}
+
+final class RecordingSink: DecisionSink {
+    private let records: Records
+
+    init(_ records: Records) { self.records = records }
+
+    func denied(_ denial: Denial) { records.add(denial) }
+
+    func allowed(_ identity: Identity, route: String, address: IPAddress?, at now: Timestamp) {
+        records.add(identity.user, route)
+    }
+}
+
+final class StubSigner: AssertionSigner {
+    struct Failure: Error {}
+    let fails: Bool
+
+    init(fails: Bool = false) { self.fails = fails }
+
+    func assertion(
+        for identity: Identity, audience: String, groups: [String], groupsTruncated: Bool, at now: Timestamp
+    ) throws -> [UInt8] {
+        if fails { throw Failure() }
+        return Array("signed.\(identity.user).\(audience)".utf8)
+    }
+}
+
+enum Sample {
+    static let anna = Identity(
+        kind: .apiKey, credentialID: "k1", subject: "s-anna", user: "anna", email: "anna@example.com", name: "Anna",
+        groups: ["staff"])
+    static let bert = Identity(
+        kind: .apiKey, credentialID: "k2", subject: "s-bert", user: "bert", email: nil, name: "", groups: [])
+    static let foreign = Identity(
+        kind: .jwt, credentialID: "j1", subject: "corp:1", user: "corp:carl", groups: ["staff"], issuer: "corp")
+    static let ownToken = Identity(
+        kind: .session, credentialID: "s1", subject: "s-anna", user: "anna", groups: ["staff"], session: "s1")
+
+    static let annaKey = "gate_anna"
+    static let bertKey = "gate_bert"
+    static let foreignToken = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJjb3JwIn0.c2ln"
+    static let expiredForeignToken = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJjb3JwIiwieCI6MX0.c2ln"
+    static let unknownToken = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJvdGhlciJ9.c2ln"
+    static let accessToken = token(issuer: "https://auth.example.com", extra: "")
+    static let revokedAccessToken = token(issuer: "https://auth.example.com", extra: ",\"jti\":\"gone\"")
+
+    static func token(issuer: String, extra: String) -> String {
+        "eyJhbGciOiJFUzI1NiJ9."
+            + Base64URL.encode(Array("{\"iss\":\"\(issuer)\"\(extra)}".utf8)) + ".c2ln"
+    }
+
+    static var readings: [String: @Sendable (_ attempt: Int) -> CredentialReading] {
+        [
+            annaKey: { _ in .identity(anna) },
+            bertKey: { _ in .identity(bert) },
+            "gate_revoked": { _ in .refused(CredentialRefusal(.credentialRevoked, user: "anna")) },
+            "gate_store": { _ in .refused(CredentialRefusal(.storeUnavailable)) },
+            foreignToken: { _ in .identity(foreign) },
+            expiredForeignToken: { _ in .refused(CredentialRefusal(.credentialExpired)) },
+            accessToken: { _ in .identity(ownToken) },
+            revokedAccessToken: { _ in .refused(CredentialRefusal(.credentialRevoked)) },
+        ]
+    }
+}
