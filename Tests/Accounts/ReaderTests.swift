@@ -195,17 +195,4 @@ import Testing
         #expect(reader.read(key.secret, at: test.now).identity != nil)
         #expect(try test.events(AuditFilter(type: "block_added")).count == 1)
     }
-
-    @Test func theClockCacheForgetsWhatIsNotUsed() {
-        var cache = ClockCache<Int, Int>(capacity: 3)
-        for number in 1...3 { cache.insert(number, for: number) }
-        _ = cache.find(1)
-        cache.insert(4, for: 4)
-        #expect(cache.find(1) != nil && cache.find(2) == nil && cache.count == 3)
-        for number in 10..<100 { cache.insert(number, for: number) }
-        #expect(cache.count == 3)
-        if let place = cache.find(99) { #expect(cache[place] == 99) }
-        cache.removeAll()
-        #expect(cache.count == 0 && cache.find(99) == nil)
-    }
 }

@@ -115,25 +115,3 @@ import Testing
         #expect(fetched.issuers.withoutKeys == ["corp"])
     }
 }
-
-@Suite struct RecentCacheTests {
-    @Test func isBoundedAndKeepsWhatIsAskedFor() {
-        var cache = RecentCache<Int, Int>(capacity: 8)
-        cache[-1] = 1
-        for key in 0..<1000 {
-            cache[key] = key
-            #expect(cache[-1] == 1)
-            #expect(cache.count <= 9)
-        }
-        #expect(cache[0] == nil)
-        #expect(cache[999] == 999)
-        cache[999] = nil
-        #expect(cache[999] == nil)
-    }
-
-    @Test func holdsNothingWhenItMay() {
-        var cache = RecentCache<Int, Int>(capacity: 0)
-        cache[1] = 1
-        #expect(cache[1] == nil)
-    }
-}

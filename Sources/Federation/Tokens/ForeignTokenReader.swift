@@ -21,7 +21,7 @@ public final class ForeignTokenReader: CredentialReader {
     private let issuers: [IssuerKeys]
     private let standing: any ForeignStanding
     private let hasher = TokenHasher()
-    private var verified: RecentCache<TokenDigest, Entry>
+    private var verified: ClockCache<TokenDigest, Entry>
 
     /// - Parameters:
     ///   - standing: this loop's.
@@ -29,7 +29,7 @@ public final class ForeignTokenReader: CredentialReader {
     public init(issuers: Issuers, standing: any ForeignStanding, cacheEntries: Int = 16_384) {
         self.issuers = issuers.all
         self.standing = standing
-        verified = RecentCache(capacity: cacheEntries)
+        verified = ClockCache(capacity: cacheEntries)
     }
 
     /// Answers `notMine` for everything that is no JWT of a configured issuer in `Authorization: Bearer`.
@@ -49,18 +49,17 @@ public final class ForeignTokenReader: CredentialReader {
     }
 
     private func remembered(_ digest: TokenDigest) -> ForeignIdentity? {
-        guard var entry = verified[digest] else { return nil }
-        let issuer = issuers[entry.issuer]
-        if entry.generation != issuer.generation {
+        guard let place = verified.find(digest) else { return nil }
+        let issuer = issuers[verified[place].issuer]
+        if verified[place].generation != issuer.generation {
             let current = issuer.current
-            guard let keys = current.keys, keys.contains(entry.key) else {
-                verified[digest] = nil
+            guard let keys = current.keys, keys.contains(verified[place].key) else {
+                verified.remove(digest)
                 return nil
             }
-            entry.generation = current.generation
-            verified[digest] = entry
+            verified[place].generation = current.generation
         }
-        return entry.identity
+        return verified[place].identity
     }
 
     private func verify(
@@ -82,8 +81,9 @@ public final class ForeignTokenReader: CredentialReader {
             else {
                 return .refused(.init(.credentialUnknown))
             }
-            verified[digest] = Entry(
-                identity: identity, issuer: position, key: proof.key, generation: current.generation)
+            verified.insert(
+                Entry(identity: identity, issuer: position, key: proof.key, generation: current.generation),
+                for: digest)
             return judge(identity, at: now)
         } catch {
             if error.code == .noKey, let pending = issuer.refetchForUnknownKey(at: now) { return .pending(pending) }

@@ -1,8 +1,7 @@
 import Core
 import Policy
 
-/// The rendered identity headers of identities on routes, two generations of bounded size: what was not asked for
-/// while a whole generation filled up is forgotten.
+/// The rendered identity headers of identities on routes, as many as a loop remembers identities.
 struct IdentityBlockCache {
     private struct Key: Hashable {
         let identity: ObjectIdentifier
@@ -20,12 +19,10 @@ struct IdentityBlockCache {
     /// it hands them out.
     static let lifetime = Duration.seconds(15)
 
-    private let generationSize: Int
-    private var young: [Key: Entry] = [:]
-    private var old: [Key: Entry] = [:]
+    private var entries: ClockCache<Key, Entry>
 
-    init(generationSize: Int = 4096) {
-        self.generationSize = generationSize
+    init(capacity: Int = 16_384) {
+        entries = ClockCache(capacity: capacity)
     }
 
     /// The header lines for `permit`'s identity on its route.
@@ -36,10 +33,8 @@ struct IdentityBlockCache {
     ) throws -> [UInt8] {
         guard let identity else { return route.anonymousHeaders }
         let key = Key(identity: ObjectIdentifier(identity), route: route.index)
-        if let entry = young[key], entry.goodUntil > now, entry.identity === identity { return entry.block }
-        if let entry = old[key], entry.goodUntil > now, entry.identity === identity {
-            insert(entry, for: key)
-            return entry.block
+        if let place = entries.find(key), entries[place].goodUntil > now, entries[place].identity === identity {
+            return entries[place].block
         }
         var assertion: [UInt8]?
         if route.assertion, let signer {
@@ -49,15 +44,7 @@ struct IdentityBlockCache {
             )
         }
         let block = try IdentityHeaders.render(identity, for: route, assertion: assertion)
-        insert(Entry(identity: identity, block: block, goodUntil: now + Self.lifetime), for: key)
+        entries.insert(Entry(identity: identity, block: block, goodUntil: now + Self.lifetime), for: key)
         return block
-    }
-
-    private mutating func insert(_ entry: Entry, for key: Key) {
-        if young.count >= generationSize {
-            old = young
-            young = [:]
-        }
-        young[key] = entry
     }
 }
