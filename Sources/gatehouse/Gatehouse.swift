@@ -31,7 +31,8 @@ struct Gatehouse: AsyncParsableCommand {
             }
             let code = exitCode(for: error)
             guard code != .success else { exit(withError: error) }
-            CommandFailure(.usage, fullMessage(for: error)).endProcess()
+            let text = fullMessage(for: error)
+            CommandFailure(.usage, text.hasPrefix("Error: ") ? String(text.dropFirst(7)) : text).endProcess()
         }
     }
 }

@@ -115,10 +115,17 @@ extension Commands {
             let result = try store.verifyAudit(checkpoint: line)
             try context.output.value(result) {
                 result.problem.map { "Event \($0.sequence): \($0.message)" }
-                    ?? "\(result.checked) events, none changed, missing or out of order."
+                    ?? "\(result.checked) events, none changed, missing or out of order.\(seal(of: result))"
             }
             if result.problem != nil { throw CommandFailure(.failed, "") }
         }
+    }
+
+    private static func seal(of result: AuditVerification) -> String {
+        if result.unsealed > 0 {
+            return "\nThe last \(result.unsealed) are behind the last seal: vouched for by the chain alone."
+        }
+        return result.isSealed ? "" : "\nThe end of the log is not sealed: a cut tail would not be found."
     }
 
     static func time(_ text: String?) throws(CommandFailure) -> Timestamp? {

@@ -43,13 +43,14 @@ extension Commands {
             let map_used_bytes: UInt64
             let readers: UInt32
             let last_transaction: UInt64
+            let rows: StoreCounts
         }
         try invocation.withStore { store, context in
             let information = store.environment.information
             let answer = Answer(
                 path: context.settings.dataFolder, schema: Int(Build.schema), map_bytes: information.mapBytes,
                 map_used_bytes: information.usedBytes, readers: information.readers,
-                last_transaction: information.lastTransactionID)
+                last_transaction: information.lastTransactionID, rows: try store.counts())
             try context.output.value(answer) {
                 """
                 path              \(answer.path)
@@ -57,6 +58,11 @@ extension Commands {
                 map               \(answer.map_used_bytes) of \(answer.map_bytes) bytes
                 readers           \(answer.readers)
                 last transaction  \(answer.last_transaction)
+                users             \(answer.rows.users)
+                API keys          \(answer.rows.apiKeys)
+                sessions          \(answer.rows.sessions)
+                blocks            \(answer.rows.blocks)
+                audit events      \(answer.rows.auditEvents)
                 """
             }
         }

@@ -9,6 +9,9 @@ enum StoreMetrics {
         func add(_ name: String, _ kind: String, _ help: String, _ value: String, labels: String = "") {
             text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind)\n\(name)\(labels) \(value)\n"
         }
+        if let counts = try? store.counts() {
+            add("gatehouse_sessions", "gauge", "Sessions that have not been swept.", "\(counts.sessions)")
+        }
         add(
             "gatehouse_build_info", "gauge", "Which program this is.", "1",
             labels: "{version=\"\(Build.version)\",schema=\"\(Build.schema)\"}")
