@@ -4,13 +4,9 @@ internal import LMDB
 /// What the local accounts say of foreign identities: blocked, a local account, or one to go on with. One an event
 /// loop; not Sendable, never waits.
 public final class LocalStanding: ForeignStanding {
-    private struct Key: Hashable {
-        let issuerID: String
-        let credentialID: String
-    }
-
-    private var reading: LoopReading<Key>
-    private var known: ClockCache<Key, ForeignIdentity>
+    private var reading: LoopReading<ObjectIdentifier>
+    /// Held, so that the key of a finding stays this object's.
+    private var known: ClockCache<ObjectIdentifier, ForeignIdentity>
 
     /// - Parameter cacheEntries: how many identities are remembered; 0: none.
     /// - Throws: `store` when all reader places are taken.
@@ -30,14 +26,9 @@ public final class LocalStanding: ForeignStanding {
 
     public func standing(of foreign: ForeignIdentity, at now: Timestamp) -> CredentialReading {
         do {
-            let key = Key(issuerID: foreign.issuerID, credentialID: foreign.credentialID)
-            // A `jti` is the issuer's choice: another token under the same one must not get this one's identity.
-            if let place = known.find(key) {
-                if known[place] != foreign {
-                    reading.remove(key)
-                    known[place] = foreign
-                }
-            } else {
+            let key = ObjectIdentifier(foreign)
+            if known.find(key) == nil {
+                // The address may have been another's, whose finding is still there.
                 reading.remove(key)
                 known.insert(foreign, for: key)
             }

@@ -1,38 +1,39 @@
-/// What a verified JWT of a configured issuer said, before the local accounts have had their say.
-public struct ForeignIdentity: Hashable, Sendable {
+/// What a verified JWT of a configured issuer said, before the local accounts have had their say. Immutable; one object
+/// lives as long as its token is remembered, so that what is known of it can be found by the object alone.
+public final class ForeignIdentity: Sendable {
     /// How a foreign identity is matched with a local account (`match_users`).
     public enum Matching: String, Hashable, Sendable, CaseIterable {
         case none, email, user
     }
 
     /// The issuer's id in the configuration.
-    public var issuerID: String
+    public let issuerID: String
     /// The `iss` claim.
-    public var issuer: String
+    public let issuer: String
     /// The `sub` claim (or the one that `claims.user` names), without prefix.
-    public var subject: String
+    public let subject: String
     /// The prefixed user name.
-    public var user: String
+    public let user: String
     /// The e-mail claim; nil when absent or malformed.
-    public var email: EmailAddress?
+    public let email: EmailAddress?
     /// The issuer is trusted with e-mails or said `email_verified: true`.
-    public var emailVerified: Bool
+    public let emailVerified: Bool
     /// The display name, or empty.
-    public var name: String
+    public let name: String
     /// Prefixed groups; those that were malformed or named `gatehouse-…` are left out.
-    public var groups: [String]
+    public let groups: [String]
     /// The scopes that the token carries; nil when it carries none.
-    public var scopes: [String]?
+    public let scopes: [String]?
     /// `amr` of the token.
-    public var amr: [String]
+    public let amr: [String]
     /// `auth_time` of the token.
-    public var authenticatedAt: Timestamp?
+    public let authenticatedAt: Timestamp?
     /// `exp`, with what is given to the issuer's clock added.
-    public var expiresAt: Timestamp
+    public let expiresAt: Timestamp
     /// `jti`, or the first 16 hexadecimal characters of the token's SHA-256.
-    public var credentialID: String
+    public let credentialID: String
     /// How the operator wants it matched.
-    public var matching: Matching
+    public let matching: Matching
 
     /// All fields, named as they are.
     public init(
