@@ -14,6 +14,7 @@ struct GoldenFiles: FileReading {
         "open.key": (key, 0o640),
         "short.key": ("AAECAwQFBgcICQoLDA0ODw==", 0o600),
         "empty.key": ("\n", 0o600),
+        "short.txt": ("short", 0o600),
         "proxy.secret": ("correct-horse-battery\n", 0o600),
         "jwks.json": ("{\"keys\":[]}", 0o644),
         "robots.jwks.json": ("{\"keys\":[]}", 0o600),
