@@ -192,6 +192,27 @@ def test_explain_with_a_key_and_an_expectation(gate):
     assert gate.cli("explain", "GET", url, "--api-key", made["id"], "--expect", "deny", check=False).returncode == 1
 
 
+def test_explain_with_a_token(make_gate, make_origin, make_issuer, tmp_path):
+    """A foreign token and one of ours, for an operator who may not read the master key."""
+    issuer, origin = make_issuer(), make_origin()
+    gate = make_gate(
+        upstreams={"app": {"url": [origin.url]}},
+        routes=[{"name": "app", "host": ["app.example.com"], "upstream": "app",
+                 "rules": [{"allow": {"groups": ["staff", "corp:staff"]}}]}],
+        jwt={"issuers": [issuer.settings()]},
+    )
+    gate.add_user("mary", ["staff"])
+    own = gate.json("token", "issue", "--user", "mary")["access_token"]
+    (gate.folder / "master.key").unlink()
+    url, token = "http://app.example.com/page", tmp_path / "token"
+    for text, user in ((issuer.token("ES256", groups=["staff"]), "corp:"), (own, "mary")):
+        token.write_text(text + "\n")
+        said = gate.json("explain", "GET", url, "--jwt", token)
+        assert said["verdict"] == "allow" and said["headers"]["Remote-User"].startswith(user)
+    token.write_text(own[:-4] + "AAAA")
+    assert json.loads(gate.cli("explain", "GET", url, "--jwt", token, "--json", check=False).stdout)["verdict"] == "deny"
+
+
 def test_explain_an_unknown_host(gate):
     said = json.loads(gate.cli("explain", "GET", "http://unknown.example.com/", "--json", check=False).stdout)
     assert said["verdict"] == "deny" and said["reason"] == "no_route"

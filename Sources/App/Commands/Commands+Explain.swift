@@ -34,7 +34,7 @@ extension Commands {
 
     /// `explain METHOD URL`.
     public static func explain(_ invocation: Invocation, _ question: Question) async throws {
-        let context = try invocation.context(readingMasterKey: question.tokenFile != nil)
+        let context = try invocation.context()
         if let expected = question.expected, Verdict(rawValue: expected) == nil {
             throw CommandFailure(.usage, "--expect is allow, sign_in, step_up or deny")
         }
@@ -67,7 +67,7 @@ extension Commands {
         }
         guard question.user != nil || question.apiKey != nil || question.tokenFile != nil else { return .none }
         let store = try Store.open(
-            try context.storeConfiguration(readingMasterKey: question.tokenFile != nil), clock: SystemClock())
+            try context.storeConfiguration(readingMasterKey: false), clock: SystemClock())
         defer { store.close() }
         let reading: CredentialReading
         if let user = question.user {

@@ -4,6 +4,11 @@ internal import Glibc
 enum TextFile {
     /// Everything in the file at `path`; `-` is standard input.
     static func read(_ path: String) throws(CommandFailure) -> String {
+        String(decoding: try bytes(path), as: UTF8.self)
+    }
+
+    /// As ``read(_:)``, byte for byte.
+    static func bytes(_ path: String) throws(CommandFailure) -> [UInt8] {
         let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure(path) }
         defer { close(descriptor) }
@@ -13,7 +18,7 @@ enum TextFile {
             let count = Glibc.read(descriptor, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw failure(path) }
-            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+            if count == 0 { return bytes }
             bytes.append(contentsOf: buffer[..<count])
         }
     }

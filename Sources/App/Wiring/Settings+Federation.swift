@@ -12,8 +12,8 @@ extension Settings {
             case .url(let url): keys = .url(url)
             case .discovery: keys = .discovery
             case .file(let path, let content):
-                guard let content else { throw CommandFailure(.usage, "the key set \(path) was not read") }
-                keys = .inline(content.withUnsafeBytes { Array($0) })
+                // A command that leaves the secrets alone still needs the issuer's keys.
+                keys = .inline(try content.map { $0.withUnsafeBytes { Array($0) } } ?? TextFile.bytes(path))
             }
             return IssuerConfiguration(
                 id: issuer.id, issuer: issuer.issuer, audiences: issuer.audiences, keys: keys,
