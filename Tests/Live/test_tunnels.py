@@ -4,6 +4,7 @@ import hashlib
 import socket
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -105,16 +106,13 @@ def test_large_messages_both_ways(chat):
 
 def test_many_at_once(chat, echo):
     gate = chat()
-    connections = [dial(gate, key=gate.mary_key) for _ in range(60)]
-    try:
+    with ExitStack() as stack:
+        connections = [stack.enter_context(dial(gate, key=gate.mary_key)) for _ in range(60)]
         for number, connection in enumerate(connections):
             connection.send(f"message {number}")
         for number, connection in enumerate(connections):
             assert connection.recv(timeout=20) == f"message {number}"
         assert tunnels(gate) == 60
-    finally:
-        for connection in connections:
-            connection.close()
     assert eventually(lambda: tunnels(gate) == 0 and echo.open == 0)
 
 
@@ -125,8 +123,8 @@ def test_either_side_may_close(chat, echo):
         with pytest.raises(ConnectionClosed) as closed:
             connection.recv(timeout=10)
         assert closed.value.rcvd.code == 1000
-    connection = dial(gate, key=gate.mary_key)
-    connection.close(1001, "gone")
+    with dial(gate, key=gate.mary_key) as connection:
+        connection.close(1001, "gone")
     assert eventually(lambda: echo.open == 0)
 
 
@@ -228,8 +226,8 @@ def test_streams_are_watched_too(simple):
     with Connection(gate.port) as chunks, Connection(gate.port) as close, Connection(gate.port) as silent:
         for path, connection in [("/chunks", chunks), ("/close", close), ("/silent", silent)]:
             connection.send(head("GET", path, HOST, [("X-API-Key", key["key"])]))
-        assert chunks._until(b"one").endswith(b"\r\n") or True
-        assert close.head()[1] == 200
+        assert chunks.head()[1] == 200 and close.head()[1] == 200
+        assert chunks._until(b"one") == b"3\r\n"
         gate.cli("api-key", "revoke", key["id"])
         start = time.monotonic()
         assert silent.read().code == "credential_revoked"
@@ -394,7 +392,7 @@ def test_each_side_may_end_alone(simple):
     assert eventually(lambda: tunnels(gate, "app") == 0)
 
 
-def test_the_death_of_the_app_closes_the_clients_side(chat, echo, simple):
+def test_the_death_of_the_app_closes_the_clients_side(simple):
     stop = threading.Event()
 
     def behave(connection):
@@ -445,7 +443,7 @@ def test_an_idle_tunnel_is_closed(chat):
         for _ in range(8):
             assert works(connection)
             threading.Event().wait(0.2)
-        assert 0.5 < closed_after(connection) < 3
+        assert closed_after(connection) < 3
     assert "a tunnel was idle for too long" in gate.log_text()
 
 

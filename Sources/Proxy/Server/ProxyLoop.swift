@@ -27,6 +27,8 @@ final class ProxyLoop {
     private var connections: [FrontHandler] = []
     private var watchlist = Watchlist<FrontHandler>()
     private var isSweeping = false
+    /// When the next few are judged again.
+    private var nextSweep = NIODeadline.distantPast
     private var ticker: RepeatedTask?
     private var sinceSecond: Int64 = 0
     private(set) var isStopping = false
@@ -140,6 +142,7 @@ final class ProxyLoop {
         watchlist.add(connection)
         guard !isSweeping else { return }
         isSweeping = true
+        nextSweep = .now()
         scheduleSweep()
     }
 
@@ -148,9 +151,11 @@ final class ProxyLoop {
         watchlist.remove(connection)
     }
 
+    /// The time that the judging takes is a part of the pause.
     private func scheduleSweep() {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        _ = eventLoop.scheduleTask(in: .microseconds(watchlist.pause)) { bound.value.sweep() }
+        nextSweep = max(nextSweep + .microseconds(watchlist.pause), .now())
+        _ = eventLoop.scheduleTask(deadline: nextSweep) { bound.value.sweep() }
     }
 
     private func sweep() {
