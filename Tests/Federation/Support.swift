@@ -68,7 +68,8 @@ final class OpenStanding: ForeignStanding {
             Identity(
                 kind: .jwt, credentialID: foreign.credentialID, subject: foreign.user, user: foreign.user,
                 email: foreign.emailVerified ? foreign.email?.description : nil, name: foreign.name,
-                groups: foreign.groups, scopes: foreign.scopes, issuer: foreign.issuerID, expiresAt: foreign.expiresAt))
+                groups: foreign.groups, scopes: foreign.scopes, issuer: foreign.issuerID, expiresAt: foreign.expiresAt,
+                origin: .foreign(foreign)))
     }
 }
 

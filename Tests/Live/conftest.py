@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.echo import EchoServer
 from support.gatehouse import Gatehouse
 from support.issuer import Issuer
 from support.origins import RawOrigin, WSGIOrigin
@@ -150,6 +151,32 @@ def simple(make_gate, make_origin):
         gate.add_user("mary", ["staff"], name="Mary Major")
         gate.mary_key = gate.add_key("mary")["key"]
         gate.origin = origin
+        return gate.start()
+
+    return make
+
+
+@pytest.fixture
+def echo():
+    server = EchoServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def chat(make_gate, echo):
+    """A server in front of the echo server, with mary, her key, and a foreign issuer where one is given."""
+
+    def make(**settings):
+        upstream = {"url": [echo.url]} | settings.pop("upstream", {})
+        rules = settings.pop("rules", [{"paths": ["/public/**"], "allow": "everyone"},
+                                       {"allow": {"groups": ["staff", "corp:staff"]}}])
+        gate = make_gate(
+            start=False, upstreams={"app": upstream},
+            routes=[{"name": "chat", "host": ["app.example.com"], "upstream": "app", "rules": rules}], **settings,
+        )
+        gate.mary = gate.add_user("mary", ["staff"], name="Mary Major")
+        gate.mary_key = gate.add_key("mary")["key"]
         return gate.start()
 
     return make

@@ -79,6 +79,57 @@ struct ExchangeTests {
         #expect(busy.answered() == .close)
     }
 
+    private func tunnel() -> Exchange {
+        var exchange = begun()
+        exchange.forward()
+        exchange.switched()
+        return exchange
+    }
+
+    @Test func aTunnelBeginsOnlyWhereAnAnswerIsAwaited() {
+        #expect(tunnel().state == .tunnelling(.open))
+        #expect(tunnel().expects == .raw)
+        var answered = begun()
+        answered.forward()
+        answered.responseBegan()
+        answered.switched()
+        #expect(answered.state == .forwarding(.ended, .streaming))
+        var uploading = begun(hasBody: true)
+        uploading.forward()
+        uploading.switched()
+        #expect(uploading.state == .forwarding(.streaming, .awaited))
+    }
+
+    @Test func aTunnelEndsWhenBothSidesHave() {
+        var client = tunnel()
+        #expect(client.inputClosed() == .endUpstream)
+        #expect(client.inputClosed() == .none)
+        #expect(client.expects == .raw)
+        #expect(client.upstreamClosed() == .close)
+        #expect(client.state == .closed)
+        var upstream = tunnel()
+        #expect(upstream.upstreamClosed() == .endClient)
+        #expect(upstream.upstreamClosed() == .none)
+        #expect(upstream.inputClosed() == .finishUpstream)
+        #expect(upstream.state == .closed)
+        #expect(upstream.upstreamClosed() == .none)
+    }
+
+    @Test func aTunnelThatBreaksKeepsWhatHasCome() {
+        for ends in [false, true] {
+            var exchange = tunnel()
+            if ends { _ = exchange.inputClosed() }
+            #expect(exchange.upstreamFailed() == .close)
+            #expect(exchange.upstreamFailed() == .nothing)
+        }
+    }
+
+    @Test func aStopLeavesATunnelItsTime() {
+        var exchange = tunnel()
+        #expect(exchange.stop(headHasBegun: false) == .none)
+        #expect(exchange.state == .tunnelling(.open))
+    }
+
     @Test func halfClosedIsNotGone() {
         var complete = begun()
         complete.forward()
@@ -112,6 +163,18 @@ struct UpstreamExchangeTests {
         exchange.finalHead()
         #expect(exchange.ended(keepAlive: keepAlive, requestEnded: requestEnded, leftOver: leftOver) == false)
         #expect(exchange.state == .closed)
+    }
+
+    @Test func aTunnelIsNeverUsedAgain() {
+        var exchange = UpstreamExchange()
+        exchange.begin()
+        _ = exchange.received()
+        exchange.switched()
+        #expect(exchange.state == .tunnelling)
+        #expect(exchange.received() == true)
+        exchange.finalHead()
+        #expect(exchange.ended(keepAlive: true, requestEnded: true, leftOver: false) == false)
+        #expect(exchange.failed() == false)
     }
 
     @Test func bytesThatNobodyAskedForCloseIt() {

@@ -72,12 +72,45 @@ public final class AccountReader: CredentialReader {
             case .refused(let reason):
                 answer = .refused(CredentialRefusal(reason))
                 return nil
-            case .valid(let session, let subject, let expiresAt):
-                return try Findings.accessToken(
-                    session: session, subject: subject, expiresAt: expiresAt, keys: keys.revision, in: transaction)
+            case .valid(let keyID, let session, let subject, let expiresAt):
+                let origin = AccessTokenOrigin(
+                    digest: digest.bytes, keyID: keyID, session: session, subject: subject, expiresAt: expiresAt)
+                return try Findings.accessToken(origin, keys: keys.revision, in: transaction)
             }
         }
         return outcome?.reading(at: now) ?? answer ?? .refused(CredentialRefusal(.credentialUnknown))
+    }
+
+    public func recheck(_ identity: Identity, at now: Timestamp) -> CredentialReading {
+        do {
+            switch identity.origin {
+            case .apiKey(let digest): return try recheckKey(digest, at: now)
+            case .accessToken(let token): return try recheckToken(token, at: now)
+            case .foreign, nil: return .notMine
+            }
+        } catch {
+            return .refused(CredentialRefusal(.storeUnavailable))
+        }
+    }
+
+    private func recheckKey(_ bytes: [UInt8], at now: Timestamp) throws -> CredentialReading {
+        guard let digest = SHA256Digest(bytes) else { return .refused(CredentialRefusal(.credentialUnknown)) }
+        let outcome = try reading.finding(for: digest) { transaction in
+            try Findings.apiKey(bytes, in: transaction)
+        }
+        return outcome?.reading(at: now) ?? .refused(CredentialRefusal(.credentialUnknown))
+    }
+
+    /// Its signature was good when it came; now its key must still be one of ours.
+    private func recheckToken(_ token: AccessTokenOrigin, at now: Timestamp) throws -> CredentialReading {
+        try keys.refresh(store, reading)
+        guard let digest = SHA256Digest(token.digest), keys.publicKeys.contains(where: { $0.keyID == token.keyID })
+        else { return .refused(CredentialRefusal(.credentialUnknown, credentialID: token.session)) }
+        let revision = keys.revision
+        let outcome = try reading.finding(for: digest) { transaction in
+            try Findings.accessToken(token, keys: revision, in: transaction)
+        }
+        return outcome?.reading(at: now) ?? .refused(CredentialRefusal(.credentialUnknown))
     }
 
     // Every header that we sign is a JSON object without white space: {" in base64url is eyJ.
@@ -99,7 +132,7 @@ enum OwnToken {
         case unreadable
         /// It names us as its issuer and is no access token of ours that is good.
         case refused(Reason)
-        case valid(session: String, subject: String, expiresAt: Timestamp)
+        case valid(keyID: String, session: String, subject: String, expiresAt: Timestamp)
     }
 
     /// Whatever has our `iss` is ours to judge: an assertion or an ID token of ours, or one for another audience, is
@@ -113,9 +146,9 @@ enum OwnToken {
         }
         guard token.issuer == publicURL else { return .foreign }
         guard token.hasType(type), let verified = try? token.verify(with: keys, allowed: [.es256]),
-            verified.claims.audiences == [publicURL], let session = verified.claims.tokenID,
+            verified.claims.audiences == [publicURL], let keyID = token.keyID, let session = verified.claims.tokenID,
             let subject = verified.claims.subject, let expiresAt = verified.claims.expiresAt
         else { return .refused(.credentialUnknown) }
-        return .valid(session: session, subject: subject, expiresAt: expiresAt)
+        return .valid(keyID: keyID, session: session, subject: subject, expiresAt: expiresAt)
     }
 }

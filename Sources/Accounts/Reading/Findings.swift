@@ -9,16 +9,18 @@ enum Findings {
         var dependencies = [Dependency(row: .apiKey(digest), revision: revision)]
         let (user, isBlocked) = try owner(key.userID, &dependencies, in: transaction)
         return Finding(
-            CredentialJudgement.apiKey(key, user: user, isBlocked: isBlocked), dependencies, in: transaction)
+            CredentialJudgement.apiKey(key, digest: digest, user: user, isBlocked: isBlocked), dependencies,
+            in: transaction)
     }
 
     /// For a token of ours whose signature is good.
     ///
     /// - Parameter keys: the revision of the signing keys that it was verified with.
     static func accessToken(
-        session id: String, subject: String, expiresAt: Timestamp, keys: UInt64?,
-        in transaction: borrowing ReadTransaction
+        _ token: AccessTokenOrigin, keys: UInt64?, in transaction: borrowing ReadTransaction
     ) throws -> Finding {
+        let id = token.session
+        let subject = token.subject
         var dependencies = [Dependency(row: .signingKeys, revision: keys)]
         guard let (session, revision) = try Tables.sessions.getWithRevision(id, in: transaction) else {
             // We did sign it, so the session was there: it was ended and freed, or a backup was put back.
@@ -34,8 +36,9 @@ enum Findings {
         }
         let (user, isBlocked) = try owner(subject, &dependencies, in: transaction)
         return Finding(
-            CredentialJudgement.session(session, user: user, isBlocked: isBlocked, expiresAt: expiresAt), dependencies,
-            in: transaction)
+            CredentialJudgement.session(
+                session, user: user, isBlocked: isBlocked, expiresAt: token.expiresAt, origin: token),
+            dependencies, in: transaction)
     }
 
     /// What the local accounts say of a foreign identity.

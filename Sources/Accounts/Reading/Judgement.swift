@@ -3,9 +3,10 @@ internal import Core
 /// What the records say of a credential; pure. Time is compared elsewhere, at each use.
 enum CredentialJudgement {
     /// - Parameters:
+    ///   - digest: the key's SHA-256.
     ///   - user: the owner; nil when the account was deleted.
     ///   - isBlocked: the owner's address is blocked.
-    static func apiKey(_ key: APIKeyRecord, user: UserRecord?, isBlocked: Bool) -> Outcome {
+    static func apiKey(_ key: APIKeyRecord, digest: [UInt8], user: UserRecord?, isBlocked: Bool) -> Outcome {
         var refusal = CredentialRefusal(
             .credentialRevoked, user: user?.username, subject: key.userID, credentialID: key.id)
         guard let user else { return .refused(refusal) }
@@ -17,12 +18,15 @@ enum CredentialJudgement {
         return .identity(
             Identity(
                 kind: .apiKey, credentialID: key.id, subject: user.id, user: user.username, email: user.email,
-                name: user.name, groups: user.groups, scopes: key.scopes, expiresAt: key.expiresAt, bounds: key.bounds))
+                name: user.name, groups: user.groups, scopes: key.scopes, expiresAt: key.expiresAt, bounds: key.bounds,
+                origin: .apiKey(digest: digest)))
     }
 
-    /// - Parameter expiresAt: of the token, which may end before its session.
+    /// - Parameters:
+    ///   - expiresAt: of the token, which may end before its session.
+    ///   - origin: the token; nil when there is none.
     static func session(
-        _ session: SessionRecord, user: UserRecord?, isBlocked: Bool, expiresAt: Timestamp
+        _ session: SessionRecord, user: UserRecord?, isBlocked: Bool, expiresAt: Timestamp, origin: AccessTokenOrigin?
     ) -> Outcome {
         var refusal = CredentialRefusal(
             .credentialRevoked, user: user?.username, subject: session.userID, credentialID: session.id)
@@ -37,7 +41,7 @@ enum CredentialJudgement {
                 kind: .session, credentialID: session.id, subject: user.id, user: user.username, email: user.email,
                 name: user.name, groups: user.groups, amr: session.amr, factors: session.factors,
                 authenticatedAt: session.authenticatedAt, session: session.id,
-                expiresAt: min(expiresAt, session.expiresAt)))
+                expiresAt: min(expiresAt, session.expiresAt), origin: origin.map { .accessToken($0) }))
     }
 
     /// A foreign identity that is a local account, with its names and groups.
@@ -51,7 +55,8 @@ enum CredentialJudgement {
             Identity(
                 kind: .jwt, credentialID: foreign.credentialID, subject: user.id, user: user.username,
                 email: user.email, name: user.name, groups: user.groups, scopes: foreign.scopes, amr: foreign.amr,
-                authenticatedAt: foreign.authenticatedAt, issuer: foreign.issuerID, expiresAt: foreign.expiresAt))
+                authenticatedAt: foreign.authenticatedAt, issuer: foreign.issuerID, expiresAt: foreign.expiresAt,
+                origin: .foreign(foreign)))
     }
 
     /// A foreign identity that stays one. The groups that only the operator gives are left out here too.
@@ -68,6 +73,6 @@ enum CredentialJudgement {
                 email: foreign.emailVerified ? foreign.email?.description : nil, name: foreign.name,
                 groups: foreign.groups.filter { GroupName.isValid($0) && !GroupName.isReserved($0) },
                 scopes: foreign.scopes, amr: foreign.amr, authenticatedAt: foreign.authenticatedAt,
-                issuer: foreign.issuerID, expiresAt: foreign.expiresAt))
+                issuer: foreign.issuerID, expiresAt: foreign.expiresAt, origin: .foreign(foreign)))
     }
 }

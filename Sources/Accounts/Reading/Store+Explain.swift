@@ -29,7 +29,7 @@ extension Store {
                 id: "explain", kind: .token, userID: user.id, epoch: user.epoch, actor: "explain", createdAt: now,
                 expiresAt: now + .seconds(60), amr: [], factors: 0)
             return CredentialJudgement.session(
-                session, user: user, isBlocked: isBlocked, expiresAt: session.expiresAt
+                session, user: user, isBlocked: isBlocked, expiresAt: session.expiresAt, origin: nil
             ).reading(at: now)
         }
     }

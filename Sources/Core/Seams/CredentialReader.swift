@@ -76,6 +76,11 @@ public protocol CredentialReader: AnyObject {
     /// Judges `credential` at the time `now`: expiry, revocation and the owner's state are looked at in every call, a
     /// cached answer included. An internal failure is `refused(.storeUnavailable)`, never an identity.
     func read(_ credential: borrowing PresentedCredential, at now: Timestamp) -> CredentialReading
+
+    /// Judges an identity again that this reader, or one of an earlier configuration, has made from a credential that
+    /// is gone: what a new request with the same credential would get, but never `pending`. `notMine` for what another
+    /// reader made. An identity without an origin nobody can judge.
+    func recheck(_ identity: Identity, at now: Timestamp) -> CredentialReading
 }
 
 /// Readers asked one after the other.
@@ -90,6 +95,15 @@ public final class CredentialReaderChain: CredentialReader {
     public func read(_ credential: borrowing PresentedCredential, at now: Timestamp) -> CredentialReading {
         for reader in readers {
             let reading = reader.read(credential, at: now)
+            if case .notMine = reading { continue }
+            return reading
+        }
+        return .notMine
+    }
+
+    public func recheck(_ identity: Identity, at now: Timestamp) -> CredentialReading {
+        for reader in readers {
+            let reading = reader.recheck(identity, at: now)
             if case .notMine = reading { continue }
             return reading
         }

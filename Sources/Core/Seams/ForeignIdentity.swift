@@ -34,12 +34,14 @@ public final class ForeignIdentity: Sendable {
     public let credentialID: String
     /// How the operator wants it matched.
     public let matching: Matching
+    /// What vouches for it, known only to the room that verified it; nil where nothing is known of that.
+    public let evidence: (any AnyObject & Sendable)?
 
     /// All fields, named as they are.
     public init(
         issuerID: String, issuer: String, subject: String, user: String, email: EmailAddress?, emailVerified: Bool,
         name: String, groups: [String], scopes: [String]?, amr: [String], authenticatedAt: Timestamp?,
-        expiresAt: Timestamp, credentialID: String, matching: Matching
+        expiresAt: Timestamp, credentialID: String, matching: Matching, evidence: (any AnyObject & Sendable)? = nil
     ) {
         self.issuerID = issuerID
         self.issuer = issuer
@@ -55,6 +57,7 @@ public final class ForeignIdentity: Sendable {
         self.expiresAt = expiresAt
         self.credentialID = credentialID
         self.matching = matching
+        self.evidence = evidence
     }
 }
 

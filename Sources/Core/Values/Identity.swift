@@ -43,13 +43,15 @@ public final class Identity: Sendable {
     public let expiresAt: Timestamp?
     /// What an API key is bound to; nil when it is bound to nothing.
     public let bounds: KeyBounds?
+    /// From what it was made, for ``CredentialReader/recheck(_:at:)``; nil when it cannot be judged again.
+    public let origin: CredentialOrigin?
 
     /// - Parameter groups: in any order, duplicates allowed.
     public init(
         kind: Kind, credentialID: String, subject: String, user: String, email: String? = nil, name: String = "",
         groups: [String] = [], scopes: [String]? = nil, amr: [String] = [], factors: Int = 0,
         authenticatedAt: Timestamp? = nil, session: String? = nil, issuer: String? = nil, expiresAt: Timestamp? = nil,
-        bounds: KeyBounds? = nil
+        bounds: KeyBounds? = nil, origin: CredentialOrigin? = nil
     ) {
         self.kind = kind
         self.credentialID = credentialID
@@ -66,6 +68,7 @@ public final class Identity: Sendable {
         self.issuer = issuer
         self.expiresAt = expiresAt
         self.bounds = bounds
+        self.origin = origin
     }
 }
 

@@ -11,8 +11,9 @@ struct ClaimReader {
         self.leeway = leeway
     }
 
+    /// - Parameter evidence: what its signature was good by.
     /// - Returns: nil when the token names no user, or one that cannot be written into a header.
-    func identity(_ claims: Claims, digest: TokenDigest) -> ForeignIdentity? {
+    func identity(_ claims: Claims, digest: TokenDigest, evidence: any AnyObject & Sendable) -> ForeignIdentity? {
         guard let subject = claims.string(issuer.claims.user), Self.isPlain(subject), !subject.isEmpty,
             subject.utf8.count <= 255, let end = claims.time("exp")
         else { return nil }
@@ -25,7 +26,7 @@ struct ClaimReader {
             scopes: words(claims, issuer.claims.scopes), amr: claims.strings("amr") ?? [],
             authenticatedAt: claims.time("auth_time"), expiresAt: end + leeway,
             credentialID: claims.string("jti").flatMap(Self.loggable) ?? String(digest.hex.prefix(16)),
-            matching: issuer.matching)
+            matching: issuer.matching, evidence: evidence)
     }
 
     private func groups(_ claims: Claims) -> [String] {

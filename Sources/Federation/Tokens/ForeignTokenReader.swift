@@ -1,6 +1,17 @@
 public import Core
 internal import JOSE
 
+/// What a token was verified with.
+private final class VerifiedBy: Sendable {
+    let issuer: IssuerKeys
+    let key: JWK
+
+    init(issuer: IssuerKeys, key: JWK) {
+        self.issuer = issuer
+        self.key = key
+    }
+}
+
 /// Judges JWTs of the configured issuers. One instance an event loop, synchronous: a key that is not known yet makes
 /// the reading pending.
 ///
@@ -77,7 +88,7 @@ public final class ForeignTokenReader: CredentialReader {
                 leeway: Self.leeway)
             guard
                 let identity = ClaimReader(issuer.configuration, leeway: Self.leeway).identity(
-                    proof.claims, digest: digest)
+                    proof.claims, digest: digest, evidence: VerifiedBy(issuer: issuer, key: proof.key))
             else {
                 return .refused(.init(.credentialUnknown))
             }
@@ -89,6 +100,24 @@ public final class ForeignTokenReader: CredentialReader {
             if error.code == .noKey, let pending = issuer.refetchForUnknownKey(at: now) { return .pending(pending) }
             return .refused(.init(error.code == .expired ? .credentialExpired : .credentialUnknown))
         }
+    }
+
+    public func recheck(_ identity: Identity, at now: Timestamp) -> CredentialReading {
+        guard case .foreign(let foreign)? = identity.origin, let proof = foreign.evidence as? VerifiedBy
+        else { return .notMine }
+        let refused = CredentialReading.refused(
+            .init(
+                .credentialUnknown, user: identity.user, subject: identity.subject, credentialID: foreign.credentialID))
+        // Another configuration would have read the token in another way, if at all.
+        guard
+            let issuer = issuers.first(where: { $0 === proof.issuer })
+                ?? issuers.first(where: { $0.configuration == proof.issuer.configuration })
+        else { return refused }
+        // A set that was never fetched since the configuration was read again says nothing against the key.
+        guard let keys = issuer.current.keys ?? proof.issuer.current.keys, keys.contains(proof.key) else {
+            return refused
+        }
+        return judge(foreign, at: now)
     }
 
     private func judge(_ identity: ForeignIdentity, at now: Timestamp) -> CredentialReading {

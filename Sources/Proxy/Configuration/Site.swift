@@ -54,6 +54,11 @@ final class Site: Sendable {
         proxySecret = configuration.proxySecret?.withUnsafeBytes { Array($0) }
     }
 
+    /// The name of the upstream behind a route; nil when there is none.
+    func upstreamName(of route: Int) -> String? {
+        routes[route].parameters.upstream.map { configuration.upstreams[$0].name }
+    }
+
     /// Without the trailing slash: what is left of the path must begin with one.
     private static func prefix(_ text: String) -> [UInt8] {
         var bytes = Array(text.utf8)

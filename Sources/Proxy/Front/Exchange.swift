@@ -8,6 +8,8 @@
 ///                 ├───────────────┤
 ///                 │               ├─► collecting ─► responding ──► (idle | draining | closed)
 ///                 └───────────────┴─► refused ────────────────────► (idle | draining | closed)
+///
+///  forwarding ── 101 ─► tunnelling ── both sides' ends ─► closed
 /// ```
 struct Exchange: Equatable {
     /// How far the request body has come.
@@ -23,6 +25,16 @@ struct Exchange: Equatable {
         case streaming
     }
 
+    /// Which sides of a tunnel have sent their last byte; both: it is closed.
+    enum Tunnel: Equatable {
+        /// Bytes go both ways. Exits: `inputClosed`, `upstreamClosed`, `upstreamFailed`.
+        case open
+        /// The client has ended. Exits: `upstreamClosed`, `upstreamFailed`.
+        case clientEnded
+        /// The upstream has ended. Exits: `inputClosed`, `upstreamFailed`.
+        case upstreamEnded
+    }
+
     enum State: Equatable {
         /// No head, or a part of one. Exits: `head`.
         case idle
@@ -32,8 +44,10 @@ struct Exchange: Equatable {
         case collecting
         /// Somebody else makes the answer. Exits: `answered`.
         case responding
-        /// The upstream has it. Exits: `responseEnded`, `upstreamFailed`, `answered`.
+        /// The upstream has it. Exits: `answered`, `upstreamFailed`, `switched`.
         case forwarding(RequestSide, ResponseSide)
+        /// Another protocol, of which we know nothing: bytes go on as they come.
+        case tunnelling(Tunnel)
         /// The answer is out, the rest of the body is thrown away; so many bytes may still come. Exits: `bodyBytes`.
         case draining(Int)
         /// Nothing more happens here. No exits.
@@ -47,6 +61,12 @@ struct Exchange: Equatable {
         case next
         /// Send what is written, then close.
         case close
+        /// End the way to the upstream behind what was written.
+        case endUpstream
+        /// End the way to the client behind what was written.
+        case endClient
+        /// Give the upstream the rest, then close both.
+        case finishUpstream
         /// Close at once, without an end of the answer that looks whole.
         case abort
         /// Read on and throw away.
@@ -55,7 +75,7 @@ struct Exchange: Equatable {
 
     /// What bytes from the client are now.
     enum Expectation: Equatable {
-        case head, body, nothing
+        case head, body, raw, nothing
     }
 
     /// How much of a refused body is read before the connection is closed, so that the answer is not lost in a reset.
@@ -73,6 +93,7 @@ struct Exchange: Equatable {
         switch state {
         case .idle: .head
         case .collecting, .draining, .forwarding(.streaming, _): .body
+        case .tunnelling: .raw
         case .resolving, .responding, .forwarding(.ended, _), .closed: .nothing
         }
     }
@@ -128,6 +149,27 @@ struct Exchange: Equatable {
         if case .forwarding(let request, _) = state { state = .forwarding(request, .streaming) }
     }
 
+    /// The upstream speaks another protocol from now on, and so does the client.
+    mutating func switched() {
+        guard state == .forwarding(.ended, .awaited) else { return }
+        keepsAlive = false
+        state = .tunnelling(.open)
+    }
+
+    /// The upstream's side of a tunnel has sent its last byte.
+    mutating func upstreamClosed() -> Action {
+        switch state {
+        case .tunnelling(.open):
+            state = .tunnelling(.upstreamEnded)
+            return .endClient
+        case .tunnelling(.clientEnded):
+            state = .closed
+            return .close
+        case .tunnelling(.upstreamEnded), .idle, .resolving, .collecting, .responding, .forwarding, .draining, .closed:
+            return .none
+        }
+    }
+
     /// The connection cannot stay after this answer.
     mutating func closeAfterwards() {
         keepsAlive = false
@@ -159,6 +201,8 @@ struct Exchange: Equatable {
         case answer
         /// A part of the answer is out: the client must see that it is not whole.
         case abort
+        /// A tunnel: what came before the end is still the client's.
+        case close
         /// Nobody waits for it.
         case nothing
     }
@@ -170,6 +214,9 @@ struct Exchange: Equatable {
         case .forwarding(_, .streaming):
             state = .closed
             return .abort
+        case .tunnelling:
+            state = .closed
+            return .close
         case .idle, .resolving, .collecting, .responding, .draining, .closed:
             return .nothing
         }
@@ -183,7 +230,7 @@ struct Exchange: Equatable {
         case .idle where !headHasBegun:
             state = .closed
             return .close
-        case .idle, .resolving, .collecting, .responding, .forwarding, .draining, .closed:
+        case .idle, .resolving, .collecting, .responding, .forwarding, .tunnelling, .draining, .closed:
             return .none
         }
     }
@@ -195,6 +242,13 @@ struct Exchange: Equatable {
         case .closed: return .none
         case .responding, .forwarding(.ended, _): return .none
         case .resolving where requestEnded: return .none
+        case .tunnelling(.open):
+            state = .tunnelling(.clientEnded)
+            return .endUpstream
+        case .tunnelling(.upstreamEnded):
+            state = .closed
+            return .finishUpstream
+        case .tunnelling(.clientEnded): return .none
         case .idle, .resolving, .collecting, .forwarding(.streaming, _), .draining:
             state = .closed
             return .abort

@@ -62,7 +62,7 @@ extension FrontHandler {
         loop.context.decisions.denied(denial)
     }
 
-    private func writeRefusal(_ answer: RefusalAnswer, basic: Bool, detail: String?) {
+    func writeRefusal(_ answer: RefusalAnswer, basic: Bool, detail: String?) {
         let setting = setting
         let body = ProblemDocument.make(
             status: answer.status, reason: answer.reason, detail: detail, requestID: current.id, loginURL: site.loginURL
@@ -97,13 +97,7 @@ extension FrontHandler {
     func conclude(status: Int, malformed: Bool = false) {
         current.status = status
         finishTiming()
-        let action = exchange.answered(malformed: malformed)
-        switch action {
-        case .none, .next, .drain: perform(action)
-        case .close, .abort:
-            flushAnswer()
-            perform(action)
-        }
+        perform(exchange.answered(malformed: malformed))
     }
 
     /// A head that could not be read; there is nothing behind it that could.

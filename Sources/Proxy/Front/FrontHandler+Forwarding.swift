@@ -25,7 +25,8 @@ extension FrontHandler {
         let endpoint = lease.endpoint
         let pool = lease.pool
         self.lease = consume lease
-        if let handler = pool.takeIdle(endpoint) {
+        // What may become a tunnel gets a connection of its own, with small buffers.
+        if current.upgrade == nil, let handler = pool.takeIdle(endpoint) {
             send(on: handler)
         } else {
             connect(pool, endpoint)
@@ -35,7 +36,7 @@ extension FrontHandler {
     private func connect(_ pool: UpstreamPool, _ endpoint: Int) {
         errand &+= 1
         let mine = errand
-        pool.connect(endpoint) { [self] result in
+        pool.connect(endpoint, forTunnel: current.upgrade != nil) { [self] result in
             switch result {
             case .success(let handler):
                 guard mine == errand, exchange.state != .closed else {
@@ -67,7 +68,7 @@ extension FrontHandler {
         }
         loop.counters.countUpstreamError(pool.index, kind)
         rename(to: pool.authority(of: endpoint))
-        if let handler = pool.takeIdle(endpoint) {
+        if current.upgrade == nil, let handler = pool.takeIdle(endpoint) {
             send(on: handler)
             handler.flush()
             resumeInput()
@@ -118,7 +119,7 @@ extension FrontHandler {
         case .collecting: return collectBody(&buffer)
         case .draining: return drainBody(&buffer)
         case .forwarding(.streaming, _): return passBody(&buffer)
-        case .idle, .resolving, .responding, .forwarding(.ended, _), .closed: return false
+        case .idle, .resolving, .responding, .forwarding(.ended, _), .tunnelling, .closed: return false
         }
     }
 
@@ -181,6 +182,7 @@ extension FrontHandler {
     }
 
     func upstreamWritabilityChanged(_ isWritable: Bool) {
+        if case .tunnelling = exchange.state { return isWritable ? resumeInput() : pauseReading(true) }
         guard case .forwarding(.streaming, _) = exchange.state else { return }
         if isWritable {
             upstreamDeadline = .max
@@ -265,6 +267,7 @@ extension FrontHandler {
     /// - Parameter mayRetry: the connection had been used before and died without a byte of an answer.
     func upstreamFailed(_ kind: UpstreamFailure, mayRetry: Bool) {
         upstream = nil
+        if case .tunnelling = exchange.state { return tunnelLost() }
         guard let pool = lease?.pool else { return }
         if mayRetry, current.isRepeatable, exchange.state == .forwarding(.ended, .awaited), !current.wasRetried,
             let endpoint = lease?.endpoint
@@ -284,13 +287,14 @@ extension FrontHandler {
             answerFailure(
                 status: kind.status, reason: .upstreamFailed, detail: "The application did not answer properly.")
             resumeInput()
-        case .abort: abort()
+        case .abort, .close: abort()
         case .nothing: break
         }
     }
 
     func upstreamTimedOut() {
         guard let upstream else { return }
+        if case .tunnelling = exchange.state { return tunnelTimedOut() }
         let isAwaited = exchange.state == .forwarding(.ended, .awaited)
         upstream.fail(isAwaited ? .firstByteTimeout : .idleTimeout)
     }

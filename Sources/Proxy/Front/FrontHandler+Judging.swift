@@ -22,6 +22,7 @@ extension FrontHandler {
         current.skippedBody = 0
         current.isRepeatable = head.methodKind.isIdempotent && body.isEmpty
         current.wasRetried = false
+        current.upgrade = nil
         if !waited {
             current.started = NIODeadline.now().uptimeNanoseconds
             current.id = requestID(head, bytes, scan)
@@ -181,6 +182,8 @@ extension FrontHandler {
         let rewriting = RequestRewriting(
             head: incoming.head, bytes: incoming.bytes, site: site, route: route, removed: removed, peer: peer,
             peerIsTrusted: incoming.peerIsTrusted, scan: incoming.scan, requestID: current.id)
+        current.upgrade = incoming.head.upgrade.map { Array($0.bytes(in: incoming.bytes)) }
+        judged.keep(incoming)
         requestBuffer.clear()
         hostPlace = rewriting.write(
             path: path, authority: lease.pool.authority(of: lease.endpoint, asked: !incoming.head.host.isEmpty),

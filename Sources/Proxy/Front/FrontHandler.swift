@@ -20,7 +20,7 @@ final class FrontHandler: ChannelInboundHandler {
     var place = -1
     var peer: Peer
     private let socketAddress: SocketAddress?
-    private var channelContext: ChannelHandlerContext?
+    private(set) var channelContext: ChannelHandlerContext?
 
     var exchange = Exchange()
     private var parser = RequestParser()
@@ -34,6 +34,10 @@ final class FrontHandler: ChannelInboundHandler {
     var current = CurrentRequest()
     /// The head as the upstream gets it, kept until the answer begins.
     var requestBuffer = ByteBuffer()
+    /// What the request was judged by, to judge it again while it lasts.
+    var judged = JudgedRequest()
+    /// Its place among what is judged again; -1: it is not there.
+    var watchPlace = -1
     var hostPlace = RequestRewriting.HostPlace(offset: 0, count: 0)
     var lease: Lease?
     /// The head of the answer is in the loop's scratch and goes out with the first of the body.
@@ -49,8 +53,9 @@ final class FrontHandler: ChannelInboundHandler {
     var clientDeadline = Int64.max
     var upstreamDeadline = Int64.max
     private var isReadingPaused = false
-    private var inputIsClosed = false
+    private(set) var inputIsClosed = false
     private var hasUnflushed = false
+    private var outputIsEnding = false
     private var countsAsConnection = false
 
     init(loop: ProxyLoop, role: ListenerRole, socketAddress: SocketAddress?) {
@@ -92,6 +97,7 @@ final class FrontHandler: ChannelInboundHandler {
             upstream.abandon()
         }
         input = nil
+        loop.unwatch(self)
         guard countsAsConnection else { return }
         countsAsConnection = false
         loop.remove(self)
@@ -112,7 +118,7 @@ final class FrontHandler: ChannelInboundHandler {
     }
 
     /// How long a client that has sent its last byte may be without a piece of its answer: it may be gone altogether.
-    private static let halfClosedPatience: Int64 = 30_000
+    static let halfClosedPatience: Int64 = 30_000
 
     /// Keeps to the configuration that is in force now.
     func takeSite() {
@@ -158,7 +164,7 @@ final class FrontHandler: ChannelInboundHandler {
         switch exchange.state {
         case .idle: clientIsWritable
         case .collecting, .draining: true
-        case .forwarding(.streaming, _): upstream?.isWritable ?? false
+        case .forwarding(.streaming, _), .tunnelling: upstream?.isWritable ?? false
         case .resolving, .responding, .forwarding(.ended, _), .closed: false
         }
     }
@@ -174,6 +180,9 @@ final class FrontHandler: ChannelInboundHandler {
             }
             return takeHead(&buffer)
         case .body: return takeBody(&buffer)
+        case .raw:
+            passRaw(&buffer)
+            return false
         case .nothing: return false
         }
     }
@@ -256,7 +265,9 @@ final class FrontHandler: ChannelInboundHandler {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         let isWritable = context.channel.isWritable
         if let upstream { upstream.setPaused(!isWritable) }
-        if isWritable {
+        if case .tunnelling = exchange.state {
+            // Whoever does not take bytes is idle, and that has its own time.
+        } else if isWritable {
             clientDeadline = inputIsClosed ? loop.ticks + Self.halfClosedPatience : .max
             if upstream != nil { upstreamDeadline = loop.ticks + idleTimeout }
             if exchange.state == .idle {
@@ -284,9 +295,20 @@ final class FrontHandler: ChannelInboundHandler {
             current.headHasBegun = false
             clientDeadline = loop.ticks + site.configuration.limits.keepAliveTimeout.wholeMilliseconds
             upstreamDeadline = .max
-        case .close:
+        case .close: closeWhenWritten()
+        case .endUpstream: upstream?.endOutput()
+        case .endClient:
             flushAnswer()
-            channelContext?.close(promise: nil)
+            outputIsEnding = true
+            channelContext?.close(mode: .output, promise: nil)
+            clientDeadline = loop.ticks + Self.halfClosedPatience
+        case .finishUpstream:
+            lease = nil
+            if let upstream {
+                self.upstream = nil
+                upstream.finish()
+            }
+            closeWhenWritten()
         case .abort:
             channelContext?.close(promise: nil)
         case .drain:
@@ -296,7 +318,14 @@ final class FrontHandler: ChannelInboundHandler {
         }
     }
 
+    func closeWhenWritten() {
+        flushAnswer()
+        clientDeadline = loop.ticks + Self.halfClosedPatience
+        channelContext?.closeBehindWrites(outputIsEnding: outputIsEnding)
+    }
+
     func checkTimeouts(_ now: Int64) {
+        if watchPlace < 0, hasLasted(at: now) { loop.watch(self) }
         if upstreamDeadline <= now {
             upstreamDeadline = .max
             upstreamTimedOut()
@@ -314,7 +343,7 @@ final class FrontHandler: ChannelInboundHandler {
             exchange.closeAfterwards()
             answerFailure(status: 408, reason: nil, detail: "The request body did not come in time.")
             flushAnswer()
-        case .idle, .resolving, .responding, .forwarding, .draining, .closed:
+        case .idle, .resolving, .responding, .forwarding, .tunnelling, .draining, .closed:
             abort()
         }
     }

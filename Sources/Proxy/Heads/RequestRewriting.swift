@@ -40,6 +40,11 @@ struct RequestRewriting {
         buffer.writeStaticString("\r\n")
         copyFields(into: &buffer)
         if case .chunked = head.framing { buffer.writeStaticString("Transfer-Encoding: chunked\r\n") }
+        if let upgrade = head.upgrade {
+            buffer.writeStaticString("Connection: Upgrade\r\nUpgrade: ")
+            buffer.writeBytes(upgrade.bytes(in: bytes))
+            buffer.writeStaticString("\r\n")
+        }
         buffer.writeBytes(identityBlock)
         writeForwarded(into: &buffer)
         buffer.writeStaticString("Via: 1.1 gatehouse\r\nX-Request-Id: ")

@@ -26,6 +26,11 @@ struct ResponseRewriting {
         buffer.writeBytes(head.reasonPhrase.bytes(in: bytes))
         buffer.writeStaticString("\r\n")
         copyFields(into: &buffer)
+        if head.status == 101, let upgrade = head.upgrade {
+            buffer.writeStaticString("Connection: Upgrade\r\nUpgrade: ")
+            buffer.writeBytes(upgrade.bytes(in: bytes))
+            buffer.writeStaticString("\r\n")
+        }
         if framing == .chunked { buffer.writeStaticString("Transfer-Encoding: chunked\r\n") }
         if closes {
             buffer.writeStaticString("Connection: close\r\n")

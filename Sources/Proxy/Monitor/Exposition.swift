@@ -11,13 +11,17 @@ struct Exposition: Sendable {
     struct Sample: Sendable {
         let counters: LoopCounters
         let connections: [(idle: Int, active: Int)]
+        /// By the names of routes.
+        let tunnels: [String: Int]
     }
 
     func text() async -> String {
         var samples: [Sample] = []
         for loop in loops {
             let sample = try? await loop.eventLoop.submit {
-                Sample(counters: loop.value.counters, connections: loop.value.pools.map(\.connections))
+                Sample(
+                    counters: loop.value.counters, connections: loop.value.pools.map(\.connections),
+                    tunnels: loop.value.tunnels)
             }.get()
             if let sample { samples.append(sample) }
         }
@@ -29,6 +33,7 @@ struct Exposition: Sendable {
         renderRequests(samples, &out)
         renderSeconds(samples, &out)
         renderUpstreams(samples, &out)
+        renderTunnels(samples, &out)
         return out
     }
 
@@ -111,6 +116,19 @@ struct Exposition: Sendable {
             let active = samples.reduce(0) { $0 + $1.connections[index].active }
             out += "gatehouse_upstream_connections{upstream=\"\(escaped(name))\",state=\"active\"} \(active)\n"
             out += "gatehouse_upstream_connections{upstream=\"\(escaped(name))\",state=\"idle\"} \(idle)\n"
+        }
+    }
+
+    /// Every route, and those of an earlier configuration that still have one.
+    private static func renderTunnels(_ samples: [Sample], _ out: inout String) {
+        var counts: [String: Int] = [:]
+        for sample in samples {
+            for name in sample.counters.routeNames { counts[name, default: 0] += 0 }
+            for (name, count) in sample.tunnels { counts[name, default: 0] += count }
+        }
+        out += "# TYPE gatehouse_tunnels gauge\n"
+        for (name, count) in counts.sorted(by: { $0.key < $1.key }) {
+            out += "gatehouse_tunnels{route=\"\(escaped(name))\"} \(count)\n"
         }
     }
 

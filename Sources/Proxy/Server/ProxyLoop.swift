@@ -25,6 +25,10 @@ final class ProxyLoop {
     private var dateLine: [UInt8] = []
     private var dateSecond = Int64.min
     private var connections: [FrontHandler] = []
+    private var watchlist = Watchlist<FrontHandler>()
+    private var isSweeping = false
+    /// When the next few are judged again.
+    private var nextSweep = NIODeadline.distantPast
     private var ticker: RepeatedTask?
     private var sinceSecond: Int64 = 0
     private(set) var isStopping = false
@@ -131,6 +135,45 @@ final class ProxyLoop {
         }
         connection.place = -1
         if isStopping, connections.isEmpty { finishStop() }
+    }
+
+    /// From now on `connection` is judged again, until it is taken off the list.
+    func watch(_ connection: FrontHandler) {
+        watchlist.add(connection)
+        guard !isSweeping else { return }
+        isSweeping = true
+        nextSweep = .now()
+        scheduleSweep()
+    }
+
+    func unwatch(_ connection: FrontHandler) {
+        guard connection.watchPlace >= 0 else { return }
+        watchlist.remove(connection)
+    }
+
+    /// The time that the judging takes is a part of the pause.
+    private func scheduleSweep() {
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        nextSweep = max(nextSweep + .microseconds(watchlist.pause), .now())
+        _ = eventLoop.scheduleTask(deadline: nextSweep) { bound.value.sweep() }
+    }
+
+    private func sweep() {
+        guard !watchlist.isEmpty else {
+            isSweeping = false
+            return
+        }
+        let now = clock.now()
+        for connection in watchlist.nextBatch() { connection.judgeAgain(at: now) }
+        scheduleSweep()
+    }
+
+    /// Open tunnels by the names of their routes.
+    var tunnels: [String: Int] {
+        watchlist.members.reduce(into: [:]) { counts, connection in
+            guard case .tunnelling = connection.exchange.state else { return }
+            counts[connection.site.snapshot.routes[connection.current.route].name, default: 0] += 1
+        }
     }
 
     var connectionCount: Int { connections.count }

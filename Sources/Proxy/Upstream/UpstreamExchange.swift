@@ -1,17 +1,20 @@
 /// The life of one connection to an upstream, without bytes.
 ///
 /// ```
-///  idle ── begin ─► awaiting ── final head ─► streaming ── end ─► idle | closed
+///  idle ── begin ─► awaiting ─┬─ final head ─► streaming ── end ─► idle | closed
+///                             └─ 101 ─► tunnelling
 ///    └── anything else that happens: closed
 /// ```
 struct UpstreamExchange: Equatable {
     enum State: Equatable {
         /// In the pool. Exits: `begin`; a byte or the end of the connection closes it.
         case idle
-        /// A request is on its way, no final head yet. Exits: `finalHead`, `failed`.
+        /// A request is on its way, no final head yet. Exits: `finalHead`, `switched`, `failed`.
         case awaiting(sawBytes: Bool)
         /// The body of the answer. Exits: `ended`, `failed`.
         case streaming
+        /// Another protocol: bytes go on as they come. Exits: `failed`.
+        case tunnelling
         /// No exits.
         case closed
     }
@@ -36,13 +39,18 @@ struct UpstreamExchange: Equatable {
         case .awaiting:
             state = .awaiting(sawBytes: true)
             return true
-        case .streaming: return true
+        case .streaming, .tunnelling: return true
         case .closed: return false
         }
     }
 
     mutating func finalHead() {
         if case .awaiting = state { state = .streaming }
+    }
+
+    /// The server has switched to the protocol that was asked for.
+    mutating func switched() {
+        if case .awaiting = state { state = .tunnelling }
     }
 
     /// The answer is complete.
@@ -66,7 +74,7 @@ struct UpstreamExchange: Equatable {
         defer { state = .closed }
         switch state {
         case .awaiting(sawBytes: false): return isReused
-        case .idle, .awaiting(sawBytes: true), .streaming, .closed: return false
+        case .idle, .awaiting(sawBytes: true), .streaming, .tunnelling, .closed: return false
         }
     }
 }

@@ -21,7 +21,9 @@ final class UpstreamHandler: ChannelInboundHandler {
     private var keepsAlive = false
     private var isPaused = false
     private var hasUnflushed = false
+    private var outputIsEnding = false
     private var informationalHeads = 0
+    private var isNewTunnel = false
     /// When the pool gives it up, in ticks of the loop.
     var idleUntil: Int64 = 0
 
@@ -90,6 +92,25 @@ final class UpstreamHandler: ChannelInboundHandler {
         channelContext?.close(promise: nil)
     }
 
+    /// The client has sent its last byte.
+    func endOutput() {
+        flush()
+        outputIsEnding = true
+        channelContext?.close(mode: .output, promise: nil)
+    }
+
+    /// Sends the rest of a tunnel whose client has no further part in it, then closes.
+    func finish() {
+        client = nil
+        pool.forget(self)
+        _ = exchange.failed()
+        flush()
+        guard let context = channelContext else { return }
+        context.closeBehindWrites(outputIsEnding: outputIsEnding)
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        _ = context.eventLoop.scheduleTask(in: .milliseconds(FrontHandler.halfClosedPatience)) { bound.value.close() }
+    }
+
     // MARK: What the server says
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -114,8 +135,16 @@ final class UpstreamHandler: ChannelInboundHandler {
             case .wait: return
             }
         }
-        guard exchange.state == .streaming else { return }
-        takeBody(&buffer, for: client)
+        switch exchange.state {
+        case .streaming: takeBody(&buffer, for: client)
+        case .tunnelling:
+            client.tunnelReceived(buffer)
+            if isNewTunnel {
+                isNewTunnel = false
+                client.tunnelBegan()
+            }
+        case .idle, .awaiting, .closed: break
+        }
     }
 
     private enum HeadStep {
@@ -147,13 +176,22 @@ final class UpstreamHandler: ChannelInboundHandler {
             guard informationalHeads <= Self.informationalLimit else { return fail(.malformed) }
             return client.upstreamInformed(head, bytes)
         }
-        // We asked for no other protocol.
-        guard head.status != 101 else { return fail(.malformed) }
+        guard head.status != 101 else { return switchProtocols(head, bytes, for: client) }
         keepsAlive = head.keepAlive
         body = BodyReader(head.framing)
         exchange.finalHead()
         client.upstreamAnswered(
             head, bytes, rest: UnsafeRawBufferPointer(rebasing: bytes[head.headLength...]), body: body)
+    }
+
+    /// A 101 to a protocol that nobody asked for is no answer (RFC 9110 section 15.2.2).
+    private func switchProtocols(_ head: ResponseHead, _ bytes: UnsafeRawBufferPointer, for client: FrontHandler) {
+        guard let token = head.upgrade, client.asked(for: token.bytes(in: bytes)) else { return fail(.malformed) }
+        exchange.switched()
+        isNewTunnel = true
+        // The end of what the server sends is not the end of what it takes.
+        try? channelContext?.channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
+        client.upstreamSwitched(head, bytes)
     }
 
     private func takeBody(_ buffer: inout ByteBuffer, for client: FrontHandler) {
@@ -187,6 +225,13 @@ final class UpstreamHandler: ChannelInboundHandler {
         self.client = nil
         client.upstreamFailed(kind, mayRetry: mayRetry)
         client.flushAnswer()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent, exchange.state == .tunnelling {
+            client?.upstreamEndedTunnel()
+        }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func channelInactive(context: ChannelHandlerContext) {

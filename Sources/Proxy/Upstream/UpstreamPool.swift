@@ -99,16 +99,21 @@ final class UpstreamPool {
     }
 
     /// Makes a new connection; it counts as used from now on.
-    func connect(_ endpoint: Int, then: @escaping (Result<UpstreamHandler, any Error>) -> Void) {
+    ///
+    /// - Parameter forTunnel: it will not come back and may be idle for long: its buffers are small.
+    func connect(
+        _ endpoint: Int, forTunnel: Bool = false, then: @escaping (Result<UpstreamHandler, any Error>) -> Void
+    ) {
         endpoints[endpoint].active += 1
         let handler = UpstreamHandler(loop: loop, pool: self, endpoint: endpoint)
         let bound = NIOLoopBound(handler, eventLoop: loop.eventLoop)
-        let bootstrap = ClientBootstrap(group: loop.eventLoop)
+        var bootstrap = ClientBootstrap(group: loop.eventLoop)
             .channelOption(.maxMessagesPerRead, value: 1)
             .connectTimeout(.milliseconds(description.connectTimeout.wholeMilliseconds))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
             }
+        if forTunnel { bootstrap = bootstrap.channelOption(.recvAllocator, value: PassingBuffers(first: 512)) }
         let future: EventLoopFuture<any Channel>
         switch endpoints[endpoint].address {
         case .tcp(let host, let port):

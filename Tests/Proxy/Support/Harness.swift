@@ -9,6 +9,9 @@ final class Harness: Sendable {
     let server: ProxyServer
     let origin: Origin
     let records = Records()
+    let withdrawn = Withdrawn()
+    /// What it was started with.
+    let configuration: Configuration
     let log = LogRecords()
 
     /// - Parameter change: may change everything before the start.
@@ -29,7 +32,9 @@ final class Harness: Sendable {
         configuration.limits.tick = .milliseconds(10)
         configuration.monitor = .tcp(host: "127.0.0.1", port: 0)
         change(&configuration)
+        self.configuration = configuration
         let records = records
+        let withdrawn = withdrawn
         let log = log
         server = ProxyServer(
             configuration: configuration,
@@ -38,7 +43,7 @@ final class Harness: Sendable {
                 responders: responders, readiness: { .ready }, metrics: { "extra_metric 1\n" }, seed: 7,
                 makeContext: { _ in
                     LoopContext(
-                        credentials: StubReader(reader), decisions: RecordingSink(records),
+                        credentials: StubReader(reader, withdrawn: withdrawn), decisions: RecordingSink(records),
                         assertions: StubSigner(fails: signerFails), everySecond: { records.second() })
                 }), workers: workers)
         try await server.start()

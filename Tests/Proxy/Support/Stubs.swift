@@ -11,8 +11,17 @@ final class StubReader: CredentialReader {
     private let readings: [String: @Sendable (_ attempt: Int) -> CredentialReading]
     private var attempts: [String: Int] = [:]
 
-    init(_ readings: [String: @Sendable (_ attempt: Int) -> CredentialReading]) {
+    private let withdrawn: Withdrawn
+
+    init(
+        _ readings: [String: @Sendable (_ attempt: Int) -> CredentialReading], withdrawn: Withdrawn = Withdrawn()
+    ) {
         self.readings = readings
+        self.withdrawn = withdrawn
+    }
+
+    func recheck(_ identity: Identity, at now: Timestamp) -> CredentialReading {
+        withdrawn.recheck(identity)
     }
 
     func read(_ credential: borrowing PresentedCredential, at now: Timestamp) -> CredentialReading {
@@ -24,6 +33,22 @@ final class StubReader: CredentialReader {
         }
         attempts[text, default: 0] += 1
         return reading(attempts[text] ?? 0)
+    }
+}
+
+/// Who is not let in any more; shared by the readers of a test.
+final class Withdrawn: Sendable {
+    private let reasons = Mutex<[String: Reason]>([:])
+    private let count = Mutex(0)
+
+    var rechecks: Int { count.withLock { $0 } }
+
+    func withdraw(_ user: String, _ reason: Reason) { reasons.withLock { $0[user] = reason } }
+
+    func recheck(_ identity: Identity) -> CredentialReading {
+        count.withLock { $0 += 1 }
+        guard let reason = reasons.withLock({ $0[identity.user] }) else { return .identity(identity) }
+        return .refused(CredentialRefusal(reason))
     }
 }
 
