@@ -92,7 +92,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_lesson12_a_server_that_is_not_who_it_should_be(make_app, authority, tmp_path, what):
+def test_a_server_that_is_not_who_it_should_be(make_app, authority, tmp_path, what):
     pair = REFUSED[what](authority, tmp_path / "stranger")
     gate = make_app(pair.server_context(), tls={"server_name": "app.internal"})
     response = gate.get()

@@ -1,5 +1,6 @@
 import Core
 import HTTPWire
+import Logging
 import NIOCore
 import NIOTLS
 import Policy
@@ -105,6 +106,7 @@ final class FrontHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if role.tls != nil { loop.logger.debug("TLS with a client failed", metadata: ["error": "\(error)"]) }
         context.close(promise: nil)
     }
 

@@ -26,8 +26,8 @@ struct Certificates: Sendable {
     ///
     /// - Parameter report: is told of each that changed, with what was wrong; nil: it is in force.
     func refresh(_ report: (_ files: [String], _ problem: ProxyError?) -> Void) {
-        for terminal in terminals { Self.refresh(terminal.files, report) { () throws(ProxyError) in try terminal.refresh() } }
-        for upstream in upstreams { Self.refresh(upstream.files, report) { () throws(ProxyError) in try upstream.refresh() } }
+        for terminal in terminals { Self.refresh(terminal.files, report, terminal.refresh) }
+        for upstream in upstreams { Self.refresh(upstream.files, report, upstream.refresh) }
     }
 
     private static func refresh(

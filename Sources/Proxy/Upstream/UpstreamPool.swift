@@ -109,7 +109,7 @@ final class UpstreamPool {
             handshake = try makeHandshake(endpoints[endpoint].address, before: handler)
         } catch {
             endpoints[endpoint].active -= 1
-            return then(.failure(error))
+            return loop.eventLoop.assumeIsolated().execute { then(.failure(error)) }
         }
         let bound = NIOLoopBound((handler, handshake), eventLoop: loop.eventLoop)
         let bootstrap = ClientBootstrap(group: loop.eventLoop)
@@ -133,8 +133,7 @@ final class UpstreamPool {
             }
         case .unix(let path): future = bootstrap.connect(unixDomainSocketPath: path)
         }
-        let ready = handshake?.outcome(of: future) ?? future.map { _ in }
-        ready.assumeIsolated().whenComplete { [self] result in
+        func settle(_ result: Result<Void, any Error>) {
             switch result {
             case .success:
                 endpoints[endpoint].downUntil = 0
@@ -144,6 +143,11 @@ final class UpstreamPool {
                 endpoints[endpoint].downUntil = loop.ticks + Self.pauseAfterFailure
                 then(.failure(error))
             }
+        }
+        if let handshake {
+            handshake.outcome(of: future).assumeIsolated().whenComplete(settle)
+        } else {
+            future.assumeIsolated().whenComplete { settle($0.map { _ in }) }
         }
     }
 

@@ -57,7 +57,8 @@ extension Builder {
             reading.refuse(value, expected: "\(value.kind.expectation), without user, path and query")
             return nil
         }
-        guard let address = HostAndPort(String(rest), defaultPort: isTLS ? 443 : 80), address.port != 0, let host = address.bareHost
+        guard let address = HostAndPort(String(rest), defaultPort: isTLS ? 443 : 80), address.port != 0,
+            let host = address.bareHost
         else {
             reading.refuse(value)
             return nil
