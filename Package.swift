@@ -25,6 +25,8 @@ func tests(of name: String, _ dependencies: [Target.Dependency] = [], exclude: [
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
@@ -32,6 +34,7 @@ let package = Package(
     products: [.executable(name: "gatehouse", targets: ["gatehouse"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
@@ -50,7 +53,7 @@ let package = Package(
         room("Outbound", ["CCurl", "Core", log]),
         room("Federation", ["JOSE", "Core", log]),
         room("Settings", ["Policy", "Core", .product(name: "Yams", package: "Yams")]),
-        room("Proxy", ["HTTPWire", "Policy", "Core", nioCore, nioPosix, log]),
+        room("Proxy", ["HTTPWire", "Policy", "Core", nioCore, nioPosix, nioTLS, nioSSL, log]),
         room(
             "App",
             [
@@ -78,6 +81,6 @@ let package = Package(
         tests(of: "Outbound"),
         tests(of: "Federation", ["JOSE", "Cryptography", log]),
         tests(of: "Settings", ["Policy"], exclude: ["Golden"]),
-        tests(of: "Proxy", ["HTTPWire", "Policy", nioCore, nioPosix, log]),
+        tests(of: "Proxy", ["HTTPWire", "Policy", nioCore, nioPosix, nioSSL, log]),
     ]
 )

@@ -33,6 +33,10 @@ extension Settings {
         public var unixMode: UInt16
         /// The group of a unix socket's file; nil: the process's own.
         public var unixGroup: String?
+        /// `tls`; nil: plain.
+        public var tls: ListenerTLS?
+        /// `redirect_to_https`.
+        public var redirectsToHTTPS: Bool
     }
 
     /// `trusted_proxies`.
@@ -81,16 +85,22 @@ extension Settings {
         public enum Endpoint: Sendable, Hashable, CustomStringConvertible {
             /// An address or a host name (an IPv6 address without brackets) and a port.
             case http(host: String, port: UInt16)
+            /// The same, by TLS.
+            case https(host: String, port: UInt16)
             /// A unix socket by its path.
             case unix(path: String)
 
             /// As it is written in the configuration.
             public var description: String {
                 switch self {
-                case .http(let host, let port):
-                    host.contains(":") ? "http://[\(host)]:\(port)" : "http://\(host):\(port)"
+                case .http(let host, let port): "http://" + Self.authority(host, port)
+                case .https(let host, let port): "https://" + Self.authority(host, port)
                 case .unix(let path): "unix:\(path)"
                 }
+            }
+
+            private static func authority(_ host: String, _ port: UInt16) -> String {
+                host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
             }
         }
 
@@ -106,6 +116,8 @@ extension Settings {
         public var firstByteTimeout: Duration
         /// `idle_timeout`.
         public var idleTimeout: Duration
+        /// `tls`; nil where no address is https.
+        public var tls: UpstreamTLS?
     }
 
     /// One of `routes`.

@@ -19,6 +19,19 @@ struct GoldenFiles: FileReading {
         "jwks.json": ("{\"keys\":[]}", 0o644),
         "robots.jwks.json": ("{\"keys\":[]}", 0o600),
         "/run/credentials/gatehouse/master": (key, 0o440),
+        "wiki.crt": ("certificate wiki wiki.example.com", 0o644),
+        "wiki.key": ("key wiki", 0o600),
+        "open-wiki.key": ("key wiki", 0o640),
+        "other.key": ("key other", 0o600),
+        "star.crt": ("certificate star *.example.com wiki.example.com", 0o644),
+        "/etc/tls/star.key": ("key star", 0o400),
+        "old.crt": ("certificate wiki expired", 0o644),
+        "old-wiki.key": ("key wiki", 0o600),
+        "ca.crt": ("certificate ca", 0o644),
+        "tls/example.crt": ("certificate example example.com", 0o644),
+        "tls/example.key": ("key example", 0o600),
+        "tls/client.crt": ("certificate client", 0o644),
+        "tls/client.key": ("key client", 0o600),
     ]
 
     static let environment: [String: String] = [
@@ -41,6 +54,28 @@ struct GoldenFiles: FileReading {
     }
 }
 
+/// Takes `certificate PAIR NAME…` for a certificate and `key PAIR` for its key.
+struct StubInspector: CertificateInspecting {
+    func inspect(certificate: [UInt8], privateKey: [UInt8]) throws(CertificateFault) -> CertificateFindings {
+        let words = Self.words(certificate)
+        guard areCertificates(certificate) else {
+            throw CertificateFault(isAboutKey: false, message: "holds no certificate in PEM")
+        }
+        guard Self.words(privateKey) == ["key", words[1]] else {
+            throw CertificateFault(isAboutKey: true, message: "does not belong to the certificate")
+        }
+        let names = words.dropFirst(2).filter { $0.contains(".") }
+        return CertificateFindings(
+            names: names, notValid: words.contains("expired") ? "expired on 2020-01-01T00:00:00.000Z" : nil)
+    }
+
+    func areCertificates(_ bytes: [UInt8]) -> Bool { Self.words(bytes).first == "certificate" }
+
+    private static func words(_ bytes: [UInt8]) -> [String] {
+        String(decoding: bytes, as: UTF8.self).split(separator: " ").map(String.init)
+    }
+}
+
 /// Loads one text as `gatehouse.yaml`, in memory.
 func load(
     _ text: String, environment: [String: String] = GoldenFiles.environment, secrets: Settings.SecretUse = .read,
@@ -50,7 +85,7 @@ func load(
     texts["gatehouse.yaml"] = (text, 0o644)
     return try Settings.load(
         "gatehouse.yaml", environment: { environment[$0] }, files: GoldenFiles(folder: "/nonexistent", texts: texts),
-        secrets: secrets)
+        secrets: secrets, certificates: StubInspector())
 }
 
 /// The lines that loading `text` complains with; empty when it loads.

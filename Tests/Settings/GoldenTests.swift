@@ -19,7 +19,7 @@ import Testing
             return .success(
                 try Settings.load(
                     "\(name).yaml", environment: { GoldenFiles.environment[$0] },
-                    files: GoldenFiles(folder: "\(folder)/\(kind)")))
+                    files: GoldenFiles(folder: "\(folder)/\(kind)"), certificates: StubInspector()))
         } catch {
             return .failure(error)
         }

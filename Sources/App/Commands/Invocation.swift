@@ -24,7 +24,8 @@ public struct Invocation: Sendable {
     /// operator who may not see them.
     func load(secrets: Settings.SecretUse) throws -> Settings.Loaded {
         try Settings.load(
-            configurationPath, environment: { ProcessEnvironment.value(of: $0) }, files: DiskFiles(), secrets: secrets)
+            configurationPath, environment: { ProcessEnvironment.value(of: $0) }, files: DiskFiles(), secrets: secrets,
+            certificates: CertificateInspector(clock: SystemClock()))
     }
 
     func context(readingMasterKey: Bool = false) throws -> CommandContext {

@@ -68,7 +68,8 @@ final class Server: Sendable {
         // Not waited for: an issuer that is down makes the server not ready, it does not keep it from starting.
         refresh = Task { await issuers.refresh() }
         let upkeep = Upkeep(
-            store: store, decisions: decisions, retention: settings.audit.retention, clock: clock, log: log)
+            store: store, decisions: decisions, retention: settings.audit.retention, clock: clock, log: log,
+            refreshCertificates: { [proxy] in proxy.refreshCertificates() })
         self.upkeep = Task { [pool] in await upkeep.run(on: pool) }
     }
 

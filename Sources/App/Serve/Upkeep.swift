@@ -10,6 +10,8 @@ struct Upkeep: Sendable {
     let retention: Duration
     let clock: any WallClock
     let log: Logger
+    /// Looks whether certificates have changed.
+    let refreshCertificates: @Sendable () -> Void
 
     /// Runs until the task is cancelled; each piece of work is handed to `pool` and waited for.
     func run(on pool: WorkerPool) async {
@@ -18,6 +20,7 @@ struct Upkeep: Sendable {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(1))
             await perform("drain", on: pool) { try decisions.drain() }
+            await perform("certificates", on: pool) { refreshCertificates() }
             let now = clock.now()
             // The distance either way: a clock that was set back must not stop the work.
             if (now - lastMinute).magnitude >= .seconds(60) {

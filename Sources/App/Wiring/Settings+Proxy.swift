@@ -38,7 +38,7 @@ extension Settings {
         }
         return ListenerDescription(
             address: address(listener.address, mode: UInt32(listener.unixMode), group: listener.unixGroup),
-            serve: surfaces)
+            serve: surfaces, tls: listener.tls.map(tls), redirectsToHTTPS: listener.redirectsToHTTPS)
     }
 
     private static func address(_ address: ListenAddress, mode: UInt32, group: String?) -> ListenerAddress {
@@ -54,12 +54,25 @@ extension Settings {
             addresses: upstream.endpoints.map { endpoint in
                 switch endpoint {
                 case .http(let host, let port): .tcp(host: host, port: Int(port))
+                case .https(let host, let port): .tls(host: host, port: Int(port))
                 case .unix(let path): .unix(path: path)
                 }
             },
             host: upstream.hostHeader == .preserve ? .preserve : .upstream,
             connectTimeout: upstream.connectTimeout, firstByteTimeout: upstream.firstByteTimeout,
-            idleTimeout: upstream.idleTimeout)
+            idleTimeout: upstream.idleTimeout, tls: upstream.tls.map(tls) ?? UpstreamTLSDescription())
+    }
+
+    private static func tls(_ tls: ListenerTLS) -> Proxy.ListenerTLS {
+        Proxy.ListenerTLS(
+            certificates: tls.certificates.map { KeyPairFiles(certificate: $0.certificate, privateKey: $0.privateKey) },
+            minimum: tls.minimum == .v12 ? .v12 : .v13)
+    }
+
+    private static func tls(_ tls: UpstreamTLS) -> UpstreamTLSDescription {
+        UpstreamTLSDescription(
+            authorities: tls.authorities.map { .file($0) } ?? .system, serverName: tls.serverName,
+            keyPair: tls.keyPair.map { KeyPairFiles(certificate: $0.certificate, privateKey: $0.privateKey) })
     }
 
     private static func requestLog(_ requests: Log.Requests) -> RequestLog {

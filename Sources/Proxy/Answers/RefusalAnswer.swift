@@ -81,6 +81,7 @@ enum AnswerText {
         case 200: "OK"
         case 204: "No Content"
         case 303: "See Other"
+        case 308: "Permanent Redirect"
         case 400: "Bad Request"
         case 401: "Unauthorized"
         case 403: "Forbidden"

@@ -67,11 +67,19 @@ public struct ListenerDescription: Sendable, Hashable {
     public var address: ListenerAddress
     /// What.
     public var serve: Surfaces
+    /// Nil: plain.
+    public var tls: ListenerTLS?
+    /// Everything but a check is sent to the same host's https.
+    public var redirectsToHTTPS: Bool
 
-    /// Serves everything unless told otherwise.
-    public init(address: ListenerAddress, serve: Surfaces = .all) {
+    /// Serves everything, and plainly, unless told otherwise.
+    public init(
+        address: ListenerAddress, serve: Surfaces = .all, tls: ListenerTLS? = nil, redirectsToHTTPS: Bool = false
+    ) {
         self.address = address
         self.serve = serve
+        self.tls = tls
+        self.redirectsToHTTPS = redirectsToHTTPS
     }
 }
 
@@ -130,6 +138,8 @@ public struct UpstreamDescription: Sendable, Hashable {
     public enum Address: Sendable, Hashable {
         /// A name or a numeric address (IPv6 without brackets).
         case tcp(host: String, port: Int)
+        /// The same, spoken to by TLS.
+        case tls(host: String, port: Int)
         /// A socket file.
         case unix(path: String)
     }
@@ -140,17 +150,20 @@ public struct UpstreamDescription: Sendable, Hashable {
     public var addresses: [Address]
     /// Which `Host` the app sees.
     public var host: HostPolicy
-    /// For the connection to be made, name resolution included.
+    /// For the connection to be made, name resolution and TLS included.
     public var connectTimeout: Duration
     /// From the whole request to the first byte of its answer.
     public var firstByteTimeout: Duration
     /// Between two pieces of a body.
     public var idleTimeout: Duration
+    /// For the addresses that are spoken to by TLS.
+    public var tls: UpstreamTLSDescription
 
     /// Has the defaults of the configuration file.
     public init(
         name: String, addresses: [Address], host: HostPolicy = .preserve, connectTimeout: Duration = .seconds(5),
-        firstByteTimeout: Duration = .seconds(60), idleTimeout: Duration = .seconds(3600)
+        firstByteTimeout: Duration = .seconds(60), idleTimeout: Duration = .seconds(3600),
+        tls: UpstreamTLSDescription = UpstreamTLSDescription()
     ) {
         self.name = name
         self.addresses = addresses
@@ -158,6 +171,7 @@ public struct UpstreamDescription: Sendable, Hashable {
         self.connectTimeout = connectTimeout
         self.firstByteTimeout = firstByteTimeout
         self.idleTimeout = idleTimeout
+        self.tls = tls
     }
 }
 
@@ -181,6 +195,8 @@ public struct TrustedProxies: Sendable, Hashable {
 
 /// What one client may take before it is cut off.
 public struct Limits: Sendable, Hashable {
+    /// For a client to agree on TLS.
+    public var handshakeTimeout: Duration = .seconds(10)
     /// For a whole request head, from its first byte.
     public var headTimeout: Duration = .seconds(30)
     /// Between two requests of a connection.

@@ -22,6 +22,9 @@ final class Site: Sendable {
     /// What a token of our own holds, whatever else it says: `"iss":"https://…"`.
     let issuerMember: [UInt8]
     let proxySecret: [UInt8]?
+    let redirection: HTTPSRedirection
+    /// By upstream; nil where no address is spoken to by TLS.
+    let upstreamTLS: [UpstreamTLS?]
 
     init(_ configuration: Configuration) throws(ProxyError) {
         guard configuration.routes.count == configuration.snapshot.routes.count else {
@@ -44,6 +47,13 @@ final class Site: Sendable {
                     keptTraits: Self.traits(route.keepInPath),
                     protocolLine: Array("X-Forwarded-Proto: \(route.scheme.rawValue)\r\n".utf8)))
         }
+        var upstreamTLS: [UpstreamTLS?] = []
+        for upstream in configuration.upstreams {
+            let speaksTLS = upstream.addresses.contains { if case .tls = $0 { true } else { false } }
+            upstreamTLS.append(speaksTLS ? try UpstreamTLS(upstream.tls) : nil)
+        }
+        self.upstreamTLS = upstreamTLS
+        redirection = HTTPSRedirection(configuration)
         self.configuration = configuration
         snapshot = configuration.snapshot
         routes = entries

@@ -54,14 +54,16 @@ extension FrontHandler {
 
     private func connectFailed(_ error: any Error) {
         guard let pool = lease?.pool else { return }
-        loop.logger.info(
-            "an address of an upstream cannot be reached",
-            metadata: [
-                "upstream": "\(pool.description.name)", "error": "\(error)", "request_id": "\(current.id.text)",
-            ])
-        var isTimeout = false
-        if case ChannelError.connectTimeout? = error as? ChannelError { isTimeout = true }
-        let kind = isTimeout ? UpstreamFailure.connectTimeout : .connect
+        let kind = UpstreamFailure(connecting: error)
+        var metadata: Logger.Metadata = [
+            "upstream": "\(pool.description.name)", "error": "\(error)", "request_id": "\(current.id.text)",
+        ]
+        if kind == .tls {
+            metadata["reason"] = "\(UpstreamTLS.explanation(of: error))"
+            loop.logger.warning("an address of an upstream cannot be trusted", metadata: metadata)
+        } else {
+            loop.logger.info("an address of an upstream cannot be reached", metadata: metadata)
+        }
         guard lease?.failOver() == true, let endpoint = lease?.endpoint else {
             upstreamFailed(kind, mayRetry: false)
             return flushAnswer()
@@ -307,6 +309,17 @@ extension FrontHandler {
         if let upstream {
             self.upstream = nil
             upstream.abandon()
+        }
+    }
+}
+
+extension UpstreamFailure {
+    /// Why a connection could not be made.
+    init(connecting error: any Error) {
+        if case ChannelError.connectTimeout? = error as? ChannelError {
+            self = .connectTimeout
+        } else {
+            self = UpstreamTLS.isCause(of: error) ? .tls : .connect
         }
     }
 }

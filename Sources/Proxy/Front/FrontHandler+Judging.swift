@@ -33,6 +33,9 @@ extension FrontHandler {
         let incoming = Incoming(
             head: head, bytes: bytes, scan: scan, now: now, peerIsTrusted: peerIsTrusted(head, bytes, scan),
             waited: waited)
+        if role.redirectsToHTTPS, redirect(incoming) {
+            return head.headLength + current.skippedBody
+        }
         if head.isAsterisk {
             answerAboutServer(incoming)
         } else if let own = OwnPath(head.path.bytes(in: bytes)) {

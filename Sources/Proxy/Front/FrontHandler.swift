@@ -1,11 +1,16 @@
 import Core
 import HTTPWire
+import Logging
 import NIOCore
+import NIOTLS
 import Policy
 
 /// What a listener is to the connections that it accepts.
 struct ListenerRole: Sendable {
     let serve: Surfaces
+    /// Nil: plain.
+    let tls: TLSTerminal?
+    let redirectsToHTTPS: Bool
 }
 
 /// One client connection: bytes in, actions out. What is decided is decided elsewhere (`Exchange`, the resolver, the
@@ -76,7 +81,9 @@ final class FrontHandler: ChannelInboundHandler {
         }
         countsAsConnection = true
         loop.add(self)
-        clientDeadline = loop.ticks + site.configuration.limits.headTimeout.wholeMilliseconds
+        let limits = site.configuration.limits
+        clientDeadline =
+            loop.ticks + (role.tls == nil ? limits.headTimeout : limits.handshakeTimeout).wholeMilliseconds
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -105,6 +112,7 @@ final class FrontHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if role.tls != nil { loop.logger.debug("TLS with a client failed", metadata: ["error": "\(error)"]) }
         context.close(promise: nil)
     }
 
@@ -113,6 +121,8 @@ final class FrontHandler: ChannelInboundHandler {
             inputIsClosed = true
             perform(exchange.inputClosed())
             clientDeadline = loop.ticks + Self.halfClosedPatience
+        } else if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent {
+            clientDeadline = loop.ticks + site.configuration.limits.headTimeout.wholeMilliseconds
         }
         context.fireUserInboundEventTriggered(event)
     }

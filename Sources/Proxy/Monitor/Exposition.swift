@@ -5,7 +5,9 @@ import Policy
 /// The front's part of `/metrics`, in Prometheus' text format: gathers every loop's numbers on that loop.
 struct Exposition: Sendable {
     let loops: [NIOLoopBound<ProxyLoop>]
+    let clock: any WallClock
     let more: @Sendable () async -> String
+    let expiries: @Sendable () -> [CertificateExpiry]
 
     /// One loop's numbers.
     struct Sample: Sendable {
@@ -25,7 +27,7 @@ struct Exposition: Sendable {
             }.get()
             if let sample { samples.append(sample) }
         }
-        return Self.render(samples) + (await more())
+        return Self.render(samples) + Self.render(expiries(), at: clock.now()) + (await more())
     }
 
     static func render(_ samples: [Sample]) -> String {
@@ -34,6 +36,17 @@ struct Exposition: Sendable {
         renderSeconds(samples, &out)
         renderUpstreams(samples, &out)
         renderTunnels(samples, &out)
+        return out
+    }
+
+    static func render(_ expiries: [CertificateExpiry], at now: Timestamp) -> String {
+        guard !expiries.isEmpty else { return "" }
+        var out = "# HELP gatehouse_certificate_expiry_seconds How long a certificate still holds.\n"
+        out += "# TYPE gatehouse_certificate_expiry_seconds gauge\n"
+        for expiry in expiries {
+            let left = (expiry.at - now).components.seconds
+            out += "gatehouse_certificate_expiry_seconds{name=\"\(escaped(expiry.name))\"} \(left)\n"
+        }
         return out
     }
 

@@ -16,7 +16,7 @@ enum Shape: Int, CaseIterable, Sendable {
 
 /// How an upstream failed, as the `kind` label names it.
 enum UpstreamFailure: Int, CaseIterable, Sendable {
-    case connect, connectTimeout, firstByteTimeout, idleTimeout, closed, malformed
+    case connect, connectTimeout, firstByteTimeout, idleTimeout, closed, malformed, tls
 
     var label: String {
         switch self {
@@ -26,6 +26,7 @@ enum UpstreamFailure: Int, CaseIterable, Sendable {
         case .idleTimeout: "idle_timeout"
         case .closed: "closed"
         case .malformed: "malformed"
+        case .tls: "tls"
         }
     }
 
@@ -34,7 +35,7 @@ enum UpstreamFailure: Int, CaseIterable, Sendable {
         switch self {
         case .connect: 503
         case .connectTimeout, .firstByteTimeout, .idleTimeout: 504
-        case .closed, .malformed: 502
+        case .closed, .malformed, .tls: 502
         }
     }
 }

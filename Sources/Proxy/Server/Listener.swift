@@ -12,10 +12,12 @@ struct Listener {
     /// Waiting connections that the kernel keeps.
     private static let backlog: Int32 = 4096
 
-    func bind(_ description: ListenerDescription) async throws(ProxyError) -> (
+    /// - Parameter tls: what `description.tls` was made into.
+    func bind(_ description: ListenerDescription, tls: TLSTerminal?) async throws(ProxyError) -> (
         channels: [any Channel], bound: BoundAddress
     ) {
-        let role = ListenerRole(serve: description.serve)
+        let role = ListenerRole(
+            serve: description.serve, tls: tls, redirectsToHTTPS: description.redirectsToHTTPS)
         switch description.address {
         case .tcp(let host, let port):
             var channels: [any Channel] = []
@@ -93,6 +95,7 @@ struct Listener {
                     guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop }) else {
                         throw ProxyError(.cannotBind, "a connection came to a loop that is not ours")
                     }
+                    if let tls = role.tls { try channel.pipeline.syncOperations.addHandler(tls.makeHandler()) }
                     let handler = FrontHandler(loop: loop.value, role: role, socketAddress: address)
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }

@@ -36,7 +36,7 @@ public struct ProxyError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What kind of failure it was.
     public enum Code: String, Sendable {
         case addressInUse, permissionDenied, cannotBind, invalidAddress, alreadyStarted, notRunning, contextFailed
-        case badConfiguration
+        case badConfiguration, badCertificate
     }
 
     /// What kind of failure it was; equality is on this.

@@ -57,7 +57,8 @@ final class ProxyLoop {
     private func makePools() -> [UpstreamPool] {
         site.configuration.upstreams.indices.map {
             UpstreamPool(
-                loop: self, index: $0, description: site.configuration.upstreams[$0], limits: site.configuration.limits)
+                loop: self, index: $0, description: site.configuration.upstreams[$0], tls: site.upstreamTLS[$0],
+                limits: site.configuration.limits)
         }
     }
 

@@ -50,6 +50,7 @@ public final class ProxyServer: Sendable {
         var bound: [BoundAddress] = []
         var monitor: (channel: any Channel, bound: BoundAddress)?
         var socketFiles: [String] = []
+        var certificates = Certificates()
     }
 
     private enum State: Sendable {
@@ -93,6 +94,7 @@ public final class ProxyServer: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: workers)
         do throws(ProxyError) {
             var running = Running(group: group, loops: try await makeLoops(group, site))
+            running.certificates.upstreams = site.upstreamTLS.compactMap(\.self)
             do throws(ProxyError) {
                 try await listen(&running)
             } catch {
@@ -136,13 +138,18 @@ public final class ProxyServer: Sendable {
     private func listen(_ running: inout Running) async throws(ProxyError) {
         let listener = Listener(loops: running.loops, group: running.group)
         for description in configuration.listeners {
-            let result = try await listener.bind(description)
+            let tls: TLSTerminal?
+            if let description = description.tls { tls = try TLSTerminal(description) } else { tls = nil }
+            if let tls { running.certificates.terminals.append(tls) }
+            let result = try await listener.bind(description, tls: tls)
             running.channels += result.channels
             running.bound.append(result.bound)
             if case .unix(let path, _, _) = description.address { running.socketFiles.append(path) }
         }
         if let address = configuration.monitor {
-            let exposition = Exposition(loops: running.loops, more: services.metrics)
+            let exposition = Exposition(
+                loops: running.loops, clock: services.clock, more: services.metrics,
+                expiries: { [weak self] in self?.certificates.expiries ?? [] })
             let monitor = MonitorListener(group: running.loops[0].eventLoop, exposition: exposition, services: services)
             running.monitor = try await monitor.bind(address)
             if case .unix(let path, _, _) = address { running.socketFiles.append(path) }
@@ -182,8 +189,32 @@ public final class ProxyServer: Sendable {
             for (loop, context) in zip(current.loops, made) {
                 try await loop.eventLoop.submit { loop.value.replace(site: site, context: context.value) }.get()
             }
+            state.withLock { state in
+                guard case .running(var running) = state else { return }
+                running.certificates.upstreams = site.upstreamTLS.compactMap(\.self)
+                state = .running(running)
+            }
         } catch {
             throw ProxyError(.contextFailed, "an event loop could not take the new configuration: \(error)")
+        }
+    }
+
+    private var certificates: Certificates {
+        state.withLock { if case .running(let running) = $0 { running.certificates } else { Certificates() } }
+    }
+
+    /// Looks whether files of certificates and keys have changed, and takes those that are good; connections under way
+    /// stay as they are. Reads files, so it belongs on a thread that may wait; cheap while nothing changes.
+    public func refreshCertificates() {
+        certificates.refresh { files, problem in
+            let files: Logger.MetadataValue = "\(files.joined(separator: ", "))"
+            if let problem {
+                services.logger.error(
+                    "changed certificates cannot be used, the old ones stay",
+                    metadata: ["files": files, "error": "\(problem)"])
+            } else {
+                services.logger.notice("changed certificates are in force", metadata: ["files": files])
+            }
         }
     }
 

@@ -247,7 +247,9 @@ final class UpstreamHandler: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // A reset is not the end that a body until close may have.
-        if exchange.state != .closed { fail(.closed) } else { close() }
+        guard exchange.state != .closed else { return close() }
+        // A server that does not accept our certificate says so only after the handshake (RFC 8446 section 4.4.2.4).
+        fail(UpstreamTLS.isCause(of: error) ? .tls : .closed)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {

@@ -41,6 +41,7 @@ final class UpstreamPool {
     private unowned let loop: ProxyLoop
     let index: Int
     let description: UpstreamDescription
+    private let tls: UpstreamTLS?
     private let limits: Limits
     private var endpoints: [Endpoint]
     private var turn = 0
@@ -49,10 +50,11 @@ final class UpstreamPool {
     /// How long a server that refused a connection is passed over while others are there.
     private static let pauseAfterFailure: Int64 = 2_000
 
-    init(loop: ProxyLoop, index: Int, description: UpstreamDescription, limits: Limits) {
+    init(loop: ProxyLoop, index: Int, description: UpstreamDescription, tls: UpstreamTLS?, limits: Limits) {
         self.loop = loop
         self.index = index
         self.description = description
+        self.tls = tls
         self.limits = limits
         endpoints = description.addresses.map { Endpoint(address: $0, authority: Self.authority(of: $0)) }
     }
@@ -106,17 +108,28 @@ final class UpstreamPool {
     ) {
         endpoints[endpoint].active += 1
         let handler = UpstreamHandler(loop: loop, pool: self, endpoint: endpoint)
-        let bound = NIOLoopBound(handler, eventLoop: loop.eventLoop)
+        let handshake: UpstreamHandshake?
+        do {
+            handshake = try makeHandshake(endpoints[endpoint].address, before: handler)
+        } catch {
+            endpoints[endpoint].active -= 1
+            return loop.eventLoop.assumeIsolated().execute { then(.failure(error)) }
+        }
+        let bound = NIOLoopBound((handler, handshake), eventLoop: loop.eventLoop)
         var bootstrap = ClientBootstrap(group: loop.eventLoop)
             .channelOption(.maxMessagesPerRead, value: 1)
             .connectTimeout(.milliseconds(description.connectTimeout.wholeMilliseconds))
             .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
+                channel.eventLoop.makeCompletedFuture {
+                    let (handler, handshake) = bound.value
+                    guard let handshake else { return try channel.pipeline.syncOperations.addHandler(handler) }
+                    try handshake.begin(on: channel)
+                }
             }
         if forTunnel { bootstrap = bootstrap.channelOption(.recvAllocator, value: PassingBuffers(first: 512)) }
         let future: EventLoopFuture<any Channel>
         switch endpoints[endpoint].address {
-        case .tcp(let host, let port):
+        case .tcp(let host, let port), .tls(let host, let port):
             let tcp = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
             if let address = try? SocketAddress(ipAddress: host, port: port) {
                 future = tcp.connect(to: address)
@@ -125,7 +138,7 @@ final class UpstreamPool {
             }
         case .unix(let path): future = bootstrap.connect(unixDomainSocketPath: path)
         }
-        future.assumeIsolated().whenComplete { [self] result in
+        func settle(_ result: Result<Void, any Error>) {
             switch result {
             case .success:
                 endpoints[endpoint].downUntil = 0
@@ -136,6 +149,21 @@ final class UpstreamPool {
                 then(.failure(error))
             }
         }
+        if let handshake {
+            handshake.outcome(of: future).assumeIsolated().whenComplete(settle)
+        } else {
+            future.assumeIsolated().whenComplete { settle($0.map { _ in }) }
+        }
+    }
+
+    /// Nil where the address is spoken to plainly.
+    private func makeHandshake(
+        _ address: UpstreamDescription.Address, before handler: UpstreamHandler
+    ) throws -> UpstreamHandshake? {
+        guard case .tls(let host, _) = address, let tls else { return nil }
+        return UpstreamHandshake(
+            try tls.makeHandler(for: host), next: handler, on: loop.eventLoop,
+            timeout: .milliseconds(description.connectTimeout.wholeMilliseconds))
     }
 
     /// An exchange is over.
@@ -182,10 +210,13 @@ final class UpstreamPool {
     }
 
     private static func authority(of address: UpstreamDescription.Address) -> [UInt8] {
-        switch address {
-        case .tcp(let host, let port):
+        func authority(_ host: String, _ port: Int, standard: Int) -> [UInt8] {
             let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
-            return Array((port == 80 ? name : "\(name):\(port)").utf8)
+            return Array((port == standard ? name : "\(name):\(port)").utf8)
+        }
+        switch address {
+        case .tcp(let host, let port): return authority(host, port, standard: 80)
+        case .tls(let host, let port): return authority(host, port, standard: 443)
         case .unix: return Array("localhost".utf8)
         }
     }

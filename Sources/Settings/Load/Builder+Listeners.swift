@@ -18,11 +18,12 @@ extension Builder {
             }
             let services = view.choices("serve", allowEmptyList: false) ?? []
             let (mode, group) = readUnix(view, address)
+            let tls = readListenerTLS(view)
             result.append(
                 (
                     Settings.Listener(
                         address: address, services: Set(services.compactMap(Settings.Listener.Service.init(rawValue:))),
-                        unixMode: mode, unixGroup: group), value
+                        unixMode: mode, unixGroup: group, tls: tls, redirectsToHTTPS: readRedirect(view, tls)), value
                 ))
         }
         return result

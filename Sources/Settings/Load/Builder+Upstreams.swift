@@ -41,27 +41,29 @@ extension Builder {
             hostHeader: view.choice("host", of: Settings.Upstream.HostHeader.self) ?? .preserve,
             connectTimeout: view.duration("connect_timeout") ?? .zero,
             firstByteTimeout: view.duration("first_byte_timeout") ?? .zero,
-            idleTimeout: view.duration("idle_timeout") ?? .zero)
+            idleTimeout: view.duration("idle_timeout") ?? .zero, tls: readUpstreamTLS(view, endpoints))
     }
 
     private func endpoint(_ text: String, _ value: Value) -> Settings.Upstream.Endpoint? {
         if text.hasPrefix("unix:") { return socketPath(text, value).map { .unix(path: $0) } }
-        guard text.lowercased().hasPrefix("http://") else {
+        let isTLS = text.lowercased().hasPrefix("https://")
+        guard isTLS || text.lowercased().hasPrefix("http://") else {
             reading.refuse(value)
             return nil
         }
-        var rest = text.dropFirst("http://".utf8.count)
+        var rest = text.dropFirst((isTLS ? "https://" : "http://").utf8.count)
         if rest.hasSuffix("/") { rest = rest.dropLast() }
         guard !rest.contains("/"), !rest.contains("?"), !rest.contains("@") else {
             reading.refuse(value, expected: "\(value.kind.expectation), without user, path and query")
             return nil
         }
-        guard let address = HostAndPort(String(rest), defaultPort: 80), address.port != 0, let host = address.bareHost
+        guard let address = HostAndPort(String(rest), defaultPort: isTLS ? 443 : 80), address.port != 0,
+            let host = address.bareHost
         else {
             reading.refuse(value)
             return nil
         }
-        return .http(host: host, port: address.port)
+        return isTLS ? .https(host: host, port: address.port) : .http(host: host, port: address.port)
     }
 }
 

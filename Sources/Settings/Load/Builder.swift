@@ -8,6 +8,7 @@ struct Builder {
     let root: MapView
     let included: [MapView]
     let secrets: Settings.SecretUse
+    let certificates: (any CertificateInspecting)?
 
     /// Included files first, as their routes come first.
     var all: [MapView] { included + [root] }

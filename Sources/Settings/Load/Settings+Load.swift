@@ -27,16 +27,20 @@ extension Settings {
     ///   - environment: what a variable is set to, nil when it is not set.
     ///   - files: where files are read from.
     ///   - secrets: whether secrets are read.
+    ///   - certificates: looks into certificates; nil: they are only read.
     /// - Throws: ``SettingsError`` with all problems at once.
     public static func load(
-        _ file: String, environment: @escaping (String) -> String?, files: any FileReading, secrets: SecretUse = .read
+        _ file: String, environment: @escaping (String) -> String?, files: any FileReading, secrets: SecretUse = .read,
+        certificates: (any CertificateInspecting)? = nil
     ) throws(SettingsError) -> Loaded {
-        try run(file, environment: environment, files: files, secrets: secrets).outcome.get()
+        try run(file, environment: environment, files: files, secrets: secrets, certificates: certificates)
+            .outcome.get()
     }
 
-    /// As ``load(_:environment:files:secrets:)``, with what was gathered on the way.
+    /// As ``load(_:environment:files:secrets:certificates:)``, with what was gathered on the way.
     static func run(
-        _ file: String, environment: @escaping (String) -> String?, files: any FileReading, secrets: SecretUse
+        _ file: String, environment: @escaping (String) -> String?, files: any FileReading, secrets: SecretUse,
+        certificates: (any CertificateInspecting)? = nil
     ) -> (outcome: Result<Loaded, SettingsError>, reading: Reading) {
         let folder = file.lastIndex(of: "/").map { String(file[...$0]) } ?? ""
         let reading = Reading(folder: folder, environment: environment, files: files)
@@ -45,7 +49,9 @@ extension Settings {
             return (.failure(failure(sources.isUnreadable ? .unreadable : .invalid, sources, reading)), reading)
         }
         sources.readIncludes(of: root)
-        let builder = Builder(reading: reading, root: root, included: sources.included, secrets: secrets)
+        let builder = Builder(
+            reading: reading, root: root, included: sources.included, secrets: secrets,
+            certificates: certificates)
         let settings = builder.build()
         guard let settings, reading.problems.isEmpty else {
             return (.failure(failure(sources.isUnreadable ? .unreadable : .invalid, sources, reading)), reading)

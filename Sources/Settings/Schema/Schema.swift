@@ -29,6 +29,12 @@ enum Schema {
         Key("listen[].unix", .section, nil, "The file of a unix socket."),
         Key("listen[].unix.mode", .text("an octal file mode like \"0660\""), "\"0660\"", "The socket's file mode."),
         Key("listen[].unix.group", .text("the name of a group"), nil, "The socket's group."),
+        Key("listen[].tls", .section, "none", "TLS 1.2 and 1.3."),
+        Key("listen[].tls.certificates", .section, nil, "By the names in them; the first for all other names."),
+        Key("listen[].tls.certificates[].certificate", .text("a PEM file"), nil, "The certificate with its chain."),
+        Key("listen[].tls.certificates[].private_key", .text("a PEM file"), nil, "Its key; others may not read it."),
+        Key("listen[].tls.minimum", .choice(["1.2", "1.3"]), "1.2", "The oldest version."),
+        Key("listen[].redirect_to_https", .boolean, "false", "Answers 308 to the same host's https; checks go on."),
         Key(
             "monitor_listen", .text("HOST:PORT, \"[V6]:PORT\" or unix:/PATH"), "127.0.0.1:9180",
             "For /healthz, /readyz and /metrics."),
@@ -59,11 +65,18 @@ enum Schema {
         [
             Key(path, .section, "{}", "The apps."),
             Key("\(path).*", .section, nil, "An app by its name."),
-            Key("\(path).*.url", .texts("http://HOST:PORT or unix:/PATH"), nil, "Where it answers; one or several."),
+            Key(
+                "\(path).*.url", .texts("http://HOST:PORT, https://HOST:PORT or unix:/PATH"), nil,
+                "Where it answers; one or several."),
             Key("\(path).*.host", .choice(["preserve", "upstream"]), "preserve", "The Host that the app sees."),
             Key("\(path).*.connect_timeout", .duration, "5s", "For a connection."),
             Key("\(path).*.first_byte_timeout", .duration, "60s", "For the beginning of an answer."),
             Key("\(path).*.idle_timeout", .duration, "1h", "Between bytes of bodies and event streams."),
+            Key("\(path).*.tls", .section, "{}", "For https addresses; their certificates are always verified."),
+            Key("\(path).*.tls.ca", .text("system or a PEM file"), "system", "Who may have issued its certificate."),
+            Key("\(path).*.tls.server_name", .text("a host name"), nil, "Of its certificate; default: the URL's."),
+            Key("\(path).*.tls.certificate", .text("a PEM file"), nil, "What we show of ourselves."),
+            Key("\(path).*.tls.private_key", .text("a PEM file"), nil, "Its key; others may not read it."),
         ]
     }
 

@@ -53,10 +53,11 @@ def answer(body=b"ok", status="200 OK", headers=()):
 
 class RawOrigin:
     """A keep-alive HTTP/1.1 server that records requests. `behave(request, socket)` returns the bytes of the answer, or
-    None when it wrote to the socket itself and wants it closed."""
+    None when it wrote to the socket itself and wants it closed. `tls`: an SSLContext to speak TLS with."""
 
-    def __init__(self, behave=None, path=None):
+    def __init__(self, behave=None, path=None, tls=None):
         self.behave = behave or (lambda request, _: answer())
+        self.tls = tls
         self.requests = []
         self.connections = 0
         self._lock = threading.Lock()
@@ -71,7 +72,7 @@ class RawOrigin:
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self.listener.bind(("127.0.0.1", 0))
             self.port = self.listener.getsockname()[1]
-            self.url = f"http://127.0.0.1:{self.port}"
+            self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.listener.listen(256)
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -110,6 +111,8 @@ class RawOrigin:
 
     def _serve(self, connection):
         try:
+            if self.tls:
+                connection = self.tls.wrap_socket(connection, server_side=True, suppress_ragged_eofs=False)
             with connection:
                 buffer = b""
                 while True:

@@ -1,0 +1,64 @@
+import NIOCore
+import NIOSSL
+import NIOTLS
+
+/// Stands where the upstream's handler will stand for as long as TLS is being agreed on; what goes wrong until then is
+/// the connection's failure, and no exchange sees it.
+final class UpstreamHandshake: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let tls: NIOSSLClientHandler
+    private let next: UpstreamHandler
+    private let done: EventLoopPromise<Void>
+    private var deadline: Scheduled<Void>?
+    private var channelContext: ChannelHandlerContext?
+
+    /// - Parameter timeout: for the connection and the handshake together.
+    init(_ tls: NIOSSLClientHandler, next: UpstreamHandler, on eventLoop: any EventLoop, timeout: TimeAmount) {
+        self.tls = tls
+        self.next = next
+        done = eventLoop.makePromise()
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        deadline = eventLoop.scheduleTask(in: timeout) { bound.value.fail(ChannelError.connectTimeout(timeout)) }
+    }
+
+    func begin(on channel: any Channel) throws {
+        try channel.pipeline.syncOperations.addHandlers(tls, self)
+    }
+
+    /// Succeeds when the upstream's handler is in its place.
+    ///
+    /// - Parameter connecting: the connection below.
+    func outcome(of connecting: EventLoopFuture<any Channel>) -> EventLoopFuture<Void> {
+        connecting.assumeIsolated().whenFailure { self.fail($0) }
+        return done.futureResult
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { channelContext = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) { channelContext = nil }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent else {
+            return context.fireUserInboundEventTriggered(event)
+        }
+        deadline?.cancel()
+        do {
+            try context.pipeline.syncOperations.addHandler(next)
+        } catch {
+            return fail(error)
+        }
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
+        done.succeed(())
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { fail(error) }
+
+    func channelInactive(context: ChannelHandlerContext) { fail(ChannelError.eof) }
+
+    private func fail(_ error: any Error) {
+        deadline?.cancel()
+        done.fail(error)
+        channelContext?.close(promise: nil)
+    }
+}
