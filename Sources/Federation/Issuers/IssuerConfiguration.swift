@@ -2,7 +2,7 @@ public import Core
 public import JOSE
 
 /// One entry of `jwt.issuers`: somebody else's tokens that are accepted as credentials.
-public struct IssuerConfiguration: Sendable {
+public struct IssuerConfiguration: Sendable, Hashable {
     /// Where the issuer's keys come from.
     public enum KeySource: Sendable, Hashable {
         /// A JWK set at this URL.

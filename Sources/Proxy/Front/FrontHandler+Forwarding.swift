@@ -65,7 +65,7 @@ extension FrontHandler {
             upstreamFailed(kind, mayRetry: false)
             return flushAnswer()
         }
-        loop.counters.countUpstreamError(pool.index, kind)
+        loop.counters.countUpstreamError(pool.description.name, kind)
         rename(to: pool.authority(of: endpoint))
         if let handler = pool.takeIdle(endpoint) {
             send(on: handler)
@@ -272,7 +272,7 @@ extension FrontHandler {
             current.wasRetried = true
             return connect(pool, endpoint)
         }
-        loop.counters.countUpstreamError(pool.index, kind)
+        loop.counters.countUpstreamError(pool.description.name, kind)
         loop.logger.warning(
             "an upstream failed",
             metadata: [

@@ -65,13 +65,15 @@ final class FrontHandler: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         channelContext = context
-        guard loop.shared.takeConnection(maximum: site.configuration.limits.maximumConnections), !loop.isStopping else {
+        guard loop.shared.takeConnection(maximum: site.configuration.limits.maximumConnections) else {
             context.close(promise: nil)
             return
         }
         countsAsConnection = true
         loop.add(self)
         clientDeadline = loop.ticks + site.configuration.limits.headTimeout.wholeMilliseconds
+        // Accepted in the moment before the listener closed.
+        if loop.isStopping { stop() }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -289,6 +291,9 @@ final class FrontHandler: ChannelInboundHandler {
             channelContext?.close(promise: nil)
         case .abort:
             channelContext?.close(promise: nil)
+        case .linger:
+            clientDeadline = min(
+                clientDeadline, loop.ticks + site.configuration.limits.lingering.wholeMilliseconds)
         case .drain:
             clientDeadline = loop.ticks + min(5_000, site.configuration.limits.bodyTimeout.wholeMilliseconds)
             upstreamDeadline = .max

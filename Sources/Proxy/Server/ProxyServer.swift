@@ -138,7 +138,7 @@ public final class ProxyServer: Sendable {
         for description in configuration.listeners {
             let result = try await listener.bind(description)
             running.channels += result.channels
-            running.bound.append(result.bound)
+            running.bound += result.bound
             if case .unix(let path, _, _) = description.address { running.socketFiles.append(path) }
         }
         if let address = configuration.monitor {
@@ -199,9 +199,8 @@ public final class ProxyServer: Sendable {
         for path in current.socketFiles { unlink(path) }
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
-                for loop in current.loops {
-                    try? await loop.eventLoop.flatSubmit { loop.value.drain() }.get()
-                }
+                let drains = current.loops.map { loop in loop.eventLoop.flatSubmit { loop.value.drain() } }
+                for drain in drains { try? await drain.get() }
             }
             tasks.addTask { try? await Task.sleep(for: drain) }
             await tasks.next()

@@ -39,7 +39,6 @@ final class UpstreamPool {
     }
 
     private unowned let loop: ProxyLoop
-    let index: Int
     let description: UpstreamDescription
     private let limits: Limits
     private var endpoints: [Endpoint]
@@ -49,9 +48,8 @@ final class UpstreamPool {
     /// How long a server that refused a connection is passed over while others are there.
     private static let pauseAfterFailure: Int64 = 2_000
 
-    init(loop: ProxyLoop, index: Int, description: UpstreamDescription, limits: Limits) {
+    init(loop: ProxyLoop, description: UpstreamDescription, limits: Limits) {
         self.loop = loop
-        self.index = index
         self.description = description
         self.limits = limits
         endpoints = description.addresses.map { Endpoint(address: $0, authority: Self.authority(of: $0)) }
