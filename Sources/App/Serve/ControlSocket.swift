@@ -61,6 +61,8 @@ final class ControlSocket: Sendable {
     static func ask(folder: String, _ question: Question) throws -> ReloadReport {
         let descriptor = try open()
         defer { Glibc.close(descriptor) }
+        // Longer than a reload takes that waits for issuers which do not answer, and for others before it.
+        patience(120, with: descriptor)
         guard withAddress(in: folder, { connect(descriptor, $0, $1) }) == 0 else {
             switch errno {
             case ENOENT, ECONNREFUSED:
@@ -91,9 +93,7 @@ final class ControlSocket: Sendable {
                 break
             }
             _ = fcntl(client, F_SETFD, FD_CLOEXEC)
-            var patience = timeval(tv_sec: 5, tv_usec: 0)
-            setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-            setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+            Self.patience(5, with: client)
             guard let line = Self.readLine(from: client, atMost: Self.longestLine), let actor = Self.actor(line) else {
                 Glibc.close(client)
                 continue
@@ -118,6 +118,14 @@ final class ControlSocket: Sendable {
     }
 
     // MARK: Bytes
+
+    /// How long a read or a write may take.
+    private static func patience(_ seconds: Int, with descriptor: Int32) {
+        var time = timeval(tv_sec: seconds, tv_usec: 0)
+        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+            setsockopt(descriptor, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
+        }
+    }
 
     private static func open() throws(CommandFailure) -> Int32 {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)

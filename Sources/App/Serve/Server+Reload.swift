@@ -77,7 +77,7 @@ extension Server {
     private func tell(_ report: ReloadReport, _ cause: ReloadCause) {
         var metadata: Logger.Metadata = ["cause": "\(cause.name)", "configuration": "\(report.configuration)"]
         guard report.reloaded else {
-            metadata["errors"] = "\(report.errors.joined(separator: "\n"))"
+            metadata["errors"] = "\(report.errors.joined(separator: " | "))"
             log.error("the new configuration is refused; the old one stays in force", metadata: metadata)
             return
         }
