@@ -358,7 +358,7 @@ def test_reloads_under_load_lose_no_request(simple):
     reload_under_load(gate, 6)
     before = gate.anonymous_memory()
     taken = reload_under_load(gate, 30)
-    assert gate.anonymous_memory() < before + (24 << 20)
+    assert gate.anonymous_memory() < before + (8 << 20)
     assert len(events(gate, "config_reloaded")) >= taken
     assert not events(gate, "config_refused")
 
@@ -369,4 +369,4 @@ def test_a_thousand_reloads_lose_no_request_and_no_memory(simple):
     reload_under_load(gate, 100)
     before = gate.anonymous_memory()
     reload_under_load(gate, 1000)
-    assert gate.anonymous_memory() < before + (24 << 20)
+    assert gate.anonymous_memory() < before + (8 << 20)

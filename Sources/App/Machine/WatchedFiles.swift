@@ -22,6 +22,14 @@ struct FileStamp: Sendable, Equatable {
         modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
         changed = Int64(status.st_ctim.tv_sec) * 1_000_000_000 + Int64(status.st_ctim.tv_nsec)
     }
+
+    private var isFolder: Bool { mode & S_IFMT == S_IFDIR }
+
+    /// All files are the same; a folder that was looked through may have others in it by now.
+    static func filesAreTheSame(_ old: [String: FileStamp], _ new: [String: FileStamp]) -> Bool {
+        let files = { (stamps: [String: FileStamp]) in stamps.filter { !$0.value.isFolder } }
+        return files(old) == files(new)
+    }
 }
 
 /// The files of this machine, and a note of each that was asked for, as it was just before: also of those that are

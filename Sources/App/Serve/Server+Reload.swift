@@ -21,7 +21,9 @@ extension Server {
             }
             report.changed = Settings.differences(from: current.loaded, to: loaded)
             // An editor's own file in an included folder is no reason to start all caches anew.
-            if case .watch = cause, report.changed.isEmpty {
+            if case .watch = cause, report.changed.isEmpty,
+                FileStamp.filesAreTheSame(current.stamps, files.stamps)
+            {
                 parts.inForce.change { $0.stamps = files.stamps }
                 report.reloaded = true
                 return report

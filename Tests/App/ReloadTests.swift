@@ -115,6 +115,22 @@ import Testing
         #expect(await reloader.reload(.signal) == .stopping)
     }
 
+    @Test func anEditorsFileInAFolderIsNoChange() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "gatehouse-\(UUID())").path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let file = folder + "/a.yaml"
+        try "a".write(toFile: file, atomically: false, encoding: .utf8)
+        func stamps() -> [String: FileStamp] { [folder: FileStamp(folder), file: FileStamp(file)] }
+        let before = stamps()
+        #expect(FileStamp.filesAreTheSame(before, stamps()))
+        try "b".write(toFile: folder + "/.a.yaml.swp", atomically: false, encoding: .utf8)
+        #expect(FileStamp.filesAreTheSame(before, stamps()))
+        try "ab".write(toFile: file, atomically: false, encoding: .utf8)
+        #expect(!FileStamp.filesAreTheSame(before, stamps()))
+        #expect(!FileStamp.filesAreTheSame(before, [folder: FileStamp(folder)]))
+    }
+
     @Test func aFileIsReadWhenItHasStayedTheSame() throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "gatehouse-\(UUID())").path
         let files = WatchedFiles()
