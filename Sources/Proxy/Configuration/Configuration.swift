@@ -198,7 +198,7 @@ public struct Limits: Sendable, Hashable {
     public var upstreamKeepAlive: Duration = .seconds(50)
     /// When the server stops, a connection without a request is closed after so long: a request that is on its way
     /// already is still answered, with `Connection: close`.
-    public var lingering: Duration = .milliseconds(500)
+    public var lingering: Duration = .seconds(1)
     /// How often timeouts are looked at.
     public var tick: Duration = .milliseconds(250)
 
