@@ -8,14 +8,25 @@ extension Settings {
         case tcp(host: String, port: UInt16)
         /// A unix socket by its path.
         case unix(path: String)
+        /// The sockets that the service manager passes under this name.
+        case systemd(name: String)
 
         /// As it is written in the configuration.
         public var description: String {
             switch self {
             case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
             case .unix(let path): "unix:\(path)"
+            case .systemd(let name): "systemd:\(name)"
             }
         }
+    }
+
+    /// `reload`: when a changed configuration is put into force.
+    public enum Reload: String, Sendable {
+        /// When somebody says so.
+        case signal
+        /// Also when one of its files has changed.
+        case watch
     }
 
     /// One item of `listen`.

@@ -20,6 +20,8 @@ public struct Settings: Sendable {
     public var previousMasterKeys: [SecretBytes]
     /// `workers`; nil: as many as there are CPUs.
     public var workers: Int?
+    /// `reload`.
+    public var reload: Reload
     /// `drain`.
     public var drain: Duration
     /// `trusted_proxies`.

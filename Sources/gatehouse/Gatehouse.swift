@@ -10,8 +10,9 @@ struct Gatehouse: AsyncParsableCommand {
             "Exit codes: 0 done, 1 refused or failed, 2 wrong usage or configuration, 3 not found, 4 exists already.",
         version: Build.description,
         subcommands: [
-            Serve.self, CheckConfig.self, Health.self, Version.self, Init.self, Keygen.self, Demo.self, Explain.self,
-            UserGroup.self, APIKeyGroup.self, TokenGroup.self, SessionGroup.self, BlockGroup.self, AuditGroup.self,
+            Serve.self, CheckConfig.self, Reload.self, Health.self, Version.self, Init.self, Keygen.self, Demo.self,
+            Explain.self, UserGroup.self, APIKeyGroup.self, TokenGroup.self, SessionGroup.self, BlockGroup.self,
+            AuditGroup.self,
             KeyGroup.self, StoreGroup.self, Backup.self, Restore.self,
         ]
     )

@@ -47,6 +47,18 @@ import Testing
         #expect(try test.store.verifyAudit().problem == nil)
     }
 
+    @Test func aLoopsNextSinkTakesOver() throws {
+        let test = try TestStore()
+        let log = DecisionLog(store: test.store)
+        for _ in 0..<1000 {
+            log.makeSink(capacity: 2048, loop: 0).denied(denial(at: test.now))
+            log.makeSink(capacity: 2048, loop: 1, access: AccessGranularity.none).denied(denial(at: test.now))
+        }
+        try log.drain(final: true)
+        #expect(try denials(test).first?.metadata["count"] == .integer(2000))
+        #expect(log.lost == 0)
+    }
+
     @Test func whatDoesNotFitIsCounted() throws {
         let test = try TestStore()
         let log = DecisionLog(store: test.store)

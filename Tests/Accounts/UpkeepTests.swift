@@ -27,6 +27,24 @@ import Testing
         #expect(try test.events(AuditFilter(type: "audit_gap")).count == 1)
     }
 
+    @Test func reloadsAreWrittenDown() throws {
+        let test = try TestStore()
+        try test.store.configurationReloaded(
+            changed: ["drain"], needsRestart: ["listen"], by: AuditActor("cli:root"))
+        try test.store.configurationRefused(
+            errors: (0..<80).map { "\($0) " + String(repeating: "x", count: 1000) }, by: .system)
+        let taken = try #require(try test.events(AuditFilter(type: "config_reloaded")).first)
+        #expect(taken.success && taken.actor == "cli:root")
+        #expect(taken.metadata == ["changed": .strings(["drain"]), "needs_restart": .strings(["listen"])])
+        let refused = try #require(try test.events(AuditFilter(type: "config_refused")).first)
+        #expect(!refused.success && refused.reason == "invalid")
+        guard case .strings(let errors)? = refused.metadata["errors"] else {
+            Issue.record("no errors")
+            return
+        }
+        #expect(errors.count == 51 && errors.allSatisfy { $0.count <= 300 } && errors.last == "… and 30 more")
+    }
+
     @Test func theSweeperFreesWhatEndedLongAgo() throws {
         let test = try TestStore()
         try test.store.maintainSigningKeys()

@@ -10,7 +10,7 @@ import Testing
     }
 
     private func line(_ message: String, _ metadata: Logger.Metadata, isJSON: Bool) -> String {
-        LineLogHandler(label: "test", level: .info, isJSON: isJSON, clock: Fixed())
+        LineLogHandler(label: "test", style: LogStyle(level: .info, isJSON: isJSON), clock: Fixed())
             .line(.warning, message: message, metadata: metadata)
     }
 
@@ -19,6 +19,18 @@ import Testing
             line("refused", ["route": "wiki", "address": "192.0.2.1"], isJSON: true)
                 == #"{"time":"1970-01-01T00:00:00.000Z","level":"warning","message":"refused","address":"192.0.2.1","route":"wiki"}"#
                 + "\n")
+    }
+
+    @Test func whatWasHandedOutFollowsAReload() {
+        let style = LogStyle(level: .info, isJSON: true)
+        var logger = Logger(label: "test") { LineLogHandler(label: $0, style: style, clock: Fixed()) }
+        let other = logger
+        style.change(level: .error, isJSON: false)
+        #expect(logger.logLevel == .error)
+        logger.logLevel = .trace
+        #expect(logger.logLevel == .trace)
+        #expect(other.logLevel == .error)
+        #expect(!style.isJSON)
     }
 
     @Test func textForATerminal() {

@@ -115,3 +115,80 @@ import Testing
         #expect(fetched.issuers.withoutKeys == ["corp"])
     }
 }
+
+/// What a reload does with the keys that are known.
+@Suite struct ReplacedIssuersTests {
+    private func configuration(_ change: (inout IssuerConfiguration) -> Void = { _ in }) -> IssuerConfiguration {
+        var configuration = IssuerConfiguration(
+            id: "corp", issuer: "https://idp.example.com", audiences: ["wiki"], keys: .url(Scene.url),
+            algorithms: [.es256], userPrefix: "corp:", groupsPrefix: "corp:")
+        change(&configuration)
+        return configuration
+    }
+
+    private func replaced(_ scene: Scene, by configuration: IssuerConfiguration) -> Issuers {
+        Issuers([configuration], replacing: scene.issuers, fetcher: scene.fetcher, clock: scene.clock, log: quiet)
+    }
+
+    @Test func theSameIssuerGoesOn() async throws {
+        let scene = try Scene()
+        await scene.issuers.refreshDue()
+        let issuers = replaced(scene, by: configuration())
+        #expect(issuers.all[0] === scene.issuers.all[0])
+        await issuers.refreshDue()
+        #expect(scene.fetcher.requests.count == 1)
+    }
+
+    @Test func keysFromTheSamePlaceAreTakenOver() async throws {
+        let scene = try Scene()
+        await scene.issuers.refreshDue()
+        let issuers = replaced(scene, by: configuration { $0.userPrefix = "other:" })
+        #expect(issuers.withoutKeys.isEmpty)
+        await issuers.refreshDue()
+        #expect(scene.fetcher.requests.count == 1, "and when they are to be fetched again")
+        let reader = ForeignTokenReader(issuers: issuers, standing: scene.standing)
+        let token = try scene.token()
+        let reading = reader.read(PresentedCredential(source: .bearer, bytes: token.span), at: scene.clock.now())
+        #expect(reading.identity?.user == "other:ann")
+        scene.clock.advance(by: .seconds(301))
+        await issuers.refreshDue()
+        #expect(scene.fetcher.requests.count == 2)
+    }
+
+    @Test func aFetchUnderWayKeepsNobodyWaiting() async throws {
+        let scene = try Scene()
+        let release = scene.fetcher.hold()
+        let old = scene.issuers
+        async let first: Void = old.refreshDue()
+        while scene.fetcher.requests.isEmpty { await Task.yield() }
+        let issuers = replaced(scene, by: configuration { $0.userPrefix = "other:" })
+        async let second: Void = issuers.refreshDue()
+        while scene.fetcher.requests.count < 2 { await Task.yield() }
+        release()
+        await first
+        await second
+        #expect(issuers.withoutKeys.isEmpty && old.withoutKeys.isEmpty)
+    }
+
+    @Test func keysFromElsewhereAreFetched() async throws {
+        let scene = try Scene()
+        await scene.issuers.refreshDue()
+        for change in [{ $0.keys = .url("https://idp.example.com/new") }, { $0.issuer = "https://other.example.com" }]
+            as [(inout IssuerConfiguration) -> Void]
+        {
+            #expect(replaced(scene, by: configuration(change)).withoutKeys == ["corp"])
+        }
+    }
+
+    @Test func aFetchIsNotCancelledWithWhoAskedForIt() async throws {
+        let scene = try Scene()
+        let release = scene.fetcher.hold()
+        let issuers = scene.issuers
+        let asking = Task { await issuers.refreshDue() }
+        while scene.fetcher.requests.isEmpty { await Task.yield() }
+        asking.cancel()
+        release()
+        await asking.value
+        #expect(issuers.withoutKeys.isEmpty)
+    }
+}

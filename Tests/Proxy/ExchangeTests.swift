@@ -65,9 +65,13 @@ struct ExchangeTests {
         #expect(exchange.upstreamFailed() == .nothing)
     }
 
-    @Test func aStopClosesWhatIsIdleAndLetsTheRestEnd() {
+    @Test func aStopTakesWhatIsOnItsWayAndLetsTheRestEnd() {
         var idle = Exchange()
-        #expect(idle.stop(headHasBegun: false) == .close)
+        #expect(idle.stop(headHasBegun: false) == .linger)
+        #expect(idle.expects == .head)
+        idle.head(keepsAlive: true, hasBody: false)
+        #expect(!idle.answerKeepsAlive)
+        #expect(idle.answered() == .close)
         var begunHead = Exchange()
         #expect(begunHead.stop(headHasBegun: true) == .none)
         begunHead.head(keepsAlive: true, hasBody: false)

@@ -23,6 +23,10 @@ public enum AuditEventType: String, Sendable, CaseIterable {
     case access
     case serverStarted = "server_started"
     case serverStopped = "server_stopped"
+    /// Another configuration is in force.
+    case configReloaded = "config_reloaded"
+    /// Another configuration was asked for and not taken; the old one stays.
+    case configRefused = "config_refused"
     case storeBackedUp = "store_backed_up"
     case storeRestored = "store_restored"
     /// The server did not stop cleanly: what it had gathered since its last write is lost.

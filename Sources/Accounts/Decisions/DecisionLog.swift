@@ -9,6 +9,7 @@ internal import Synchronization
 public final class DecisionLog: Sendable {
     private struct State {
         var rings: [DecisionRing] = []
+        var ringsByLoop: [Int: DecisionRing] = [:]
         var usages: [Usage] = []
         var denials = DenialGroups()
         var accesses: [[UInt8]: AccessRecord] = [:]
@@ -33,12 +34,22 @@ public final class DecisionLog: Sendable {
 
     /// A sink for one loop.
     ///
-    /// - Parameter capacity: how many denials and new users a loop may have between two drains; more are counted as
-    ///   lost.
-    public func makeSink(capacity: Int = 32_768) -> any DecisionSink {
-        let ring = DecisionRing(capacity: capacity)
-        state.withLock { $0.rings.append(ring) }
-        return LoopDecisionSink(ring: ring, granularity: granularity)
+    /// - Parameters:
+    ///   - capacity: how many denials and new users a loop may have between two drains; more are counted as lost.
+    ///   - loop: the loop's number. A further sink for it, as a reload makes one, takes over what the sink before it
+    ///     works with, so both must be used on that loop only.
+    ///   - access: nil: what the log was made with.
+    public func makeSink(
+        capacity: Int = 32_768, loop: Int? = nil, access: AccessGranularity? = nil
+    ) -> any DecisionSink {
+        let ring = state.withLock { state in
+            if let loop, let known = state.ringsByLoop[loop] { return known }
+            let ring = DecisionRing(capacity: capacity)
+            state.rings.append(ring)
+            if let loop { state.ringsByLoop[loop] = ring }
+            return ring
+        }
+        return LoopDecisionSink(ring: ring, granularity: access ?? granularity)
     }
 
     /// What could not be kept since the start (`gatehouse_audit_lost_total`).

@@ -38,6 +38,46 @@ extension Store {
         }
     }
 
+    /// Writes down that another configuration was put into force.
+    ///
+    /// - Parameters:
+    ///   - changed: the keys that differ, by path.
+    ///   - needsRestart: those of them that keep their old value until the server is started again.
+    public func configurationReloaded(
+        changed: [String], needsRestart: [String], by actor: AuditActor
+    ) throws(AccountsError) {
+        try noteConfiguration(
+            NewAuditEvent(
+                .configReloaded,
+                metadata: ["changed": .strings(Self.bounded(changed)), "needs_restart": .strings(needsRestart)]),
+            by: actor)
+    }
+
+    /// Writes down that a configuration was not taken.
+    ///
+    /// - Parameter errors: what was wrong with it; no secrets.
+    public func configurationRefused(errors: [String], by actor: AuditActor) throws(AccountsError) {
+        try noteConfiguration(
+            NewAuditEvent(
+                .configRefused, success: false, reason: "invalid",
+                metadata: ["errors": .strings(Self.bounded(errors))]),
+            by: actor)
+    }
+
+    private func noteConfiguration(_ event: NewAuditEvent, by actor: AuditActor) throws(AccountsError) {
+        let now = clock.now()
+        try write { transaction in
+            try self.append(event, by: actor, at: now, in: transaction)
+            return ()
+        }
+    }
+
+    /// An event is no copy of a configuration: 50 texts of at most 300 characters.
+    private static func bounded(_ texts: [String]) -> [String] {
+        let kept = texts.prefix(50).map { String($0.prefix(300)) }
+        return texts.count > kept.count ? kept + ["… and \(texts.count - kept.count) more"] : kept
+    }
+
     /// Moves the running mark on, where there is one: an audit gap begins at the last of these.
     func noteSignOfLife(_ now: Timestamp, in transaction: borrowing WriteTransaction) throws {
         guard try Tables.meta.revision(of: MetaRecord.running, in: transaction) != nil else { return }

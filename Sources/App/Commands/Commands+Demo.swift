@@ -19,8 +19,9 @@ extension Commands {
         try FileManager.default.createDirectory(
             atPath: folder + "/data", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let inner = Invocation(configuration: folder + "/gatehouse.yaml", json: invocation.json)
-        let context = try inner.context(readingMasterKey: true)
-        let server = try await Server.start(context, log: logger(context.settings.log))
+        let launch = try Launch(inner)
+        let context = launch.context
+        let server = try await Server.start(launch)
         do {
             let key = try makeDemoUser(server.store, context)
             try announce(configuration, key: key, folder: folder, context.output)

@@ -4,30 +4,73 @@ internal import Logging
 internal import Settings
 
 extension Commands {
-    /// `serve`: until SIGTERM or SIGINT.
+    /// `serve`: until SIGTERM or SIGINT; SIGHUP reads the configuration again.
     public static func serve(_ invocation: Invocation) async throws {
-        let loaded = try invocation.load(secrets: .read)
-        let log = logger(loaded.settings.log)
-        for warning in loaded.warnings { log.warning("configuration", metadata: ["warning": "\(warning)"]) }
-        let context = try invocation.context(for: loaded.settings)
-        let server = try await Server.start(context, log: log)
-        for address in server.addresses { context.output.line("listening on \(address)") }
-        log.notice("started", metadata: ["version": "\(Build.version)", "routes": "\(loaded.settings.routes.count)"])
-        let signal = await SignalWaiter.wait(for: [SIGTERM, SIGINT])
-        log.notice("stopping", metadata: ["signal": "\(signal)", "drain": "\(loaded.settings.drain)"])
+        // First of all: a signal that comes while the server starts must not end it unsaid.
+        let signals = SignalWaiter.signals([SIGTERM, SIGINT, SIGHUP])
+        let launch = try Launch(
+            invocation, manager: ServiceManager(ProcessEnvironment.value(of: "NOTIFY_SOCKET")),
+            passed: PassedSockets.take())
+        for warning in launch.loaded.warnings {
+            launch.log.warning("configuration", metadata: ["warning": "\(warning)"])
+        }
+        let server = try await Server.start(launch)
+        for address in server.addresses { launch.context.output.line("listening on \(address)") }
+        launch.log.notice(
+            "started", metadata: ["version": "\(Build.version)", "routes": "\(launch.loaded.settings.routes.count)"])
+        for await signal in signals {
+            if signal == SIGHUP {
+                Task { await server.reload(.signal) }
+                continue
+            }
+            launch.log.notice("stopping", metadata: ["signal": "\(signal)", "drain": "\(server.drain)"])
+            break
+        }
         await server.stop()
     }
+}
 
-    static func logger(_ settings: Settings.Log) -> Logger {
-        let isJSON =
-            switch settings.format {
-            case .auto: !ProcessEnvironment.isTerminal
-            case .text: false
-            case .json: true
-            }
-        let level = Logger.Level(rawValue: settings.level.rawValue) ?? .info
-        return Logger(label: "gatehouse") { label in
-            LineLogHandler(label: label, level: level, isJSON: isJSON, clock: SystemClock())
+/// What a server is started with.
+struct Launch: Sendable {
+    let invocation: Invocation
+    let loaded: Settings.Loaded
+    /// The files of the configuration as they were read.
+    let stamps: [String: FileStamp]
+    let context: CommandContext
+    let log: Logger
+    let style: LogStyle
+    let manager: ServiceManager
+    let passed: PassedSockets
+
+    /// Reads the configuration and becomes the owner of the data folder.
+    init(
+        _ invocation: Invocation, manager: ServiceManager = ServiceManager(nil),
+        passed: PassedSockets = PassedSockets()
+    ) throws {
+        let files = WatchedFiles()
+        self.invocation = invocation
+        loaded = try invocation.load(through: files)
+        stamps = files.stamps
+        context = try invocation.context(for: loaded.settings)
+        let style = LogStyle(level: loaded.settings.log.loggerLevel, isJSON: loaded.settings.log.writesJSON)
+        self.style = style
+        log = Logger(label: "gatehouse") { label in
+            LineLogHandler(label: label, style: style, clock: SystemClock())
+        }
+        self.manager = manager
+        self.passed = passed
+    }
+}
+
+extension Settings.Log {
+    /// As swift-log names it.
+    var loggerLevel: Logger.Level { Logger.Level(rawValue: level.rawValue) ?? .info }
+
+    var writesJSON: Bool {
+        switch format {
+        case .auto: !ProcessEnvironment.isTerminal
+        case .text: false
+        case .json: true
         }
     }
 }

@@ -28,6 +28,21 @@ public struct Invocation: Sendable {
             certificates: CertificateInspector(clock: SystemClock()))
     }
 
+    /// Reads the configuration with its secrets through `files`, as the server does it.
+    ///
+    /// - Parameter publicURL: the one in force, for a reload.
+    func load(through files: WatchedFiles, keeping publicURL: Origin? = nil) throws -> Settings.Loaded {
+        try Settings.load(
+            configurationPath, environment: { ProcessEnvironment.value(of: $0) }, files: files,
+            certificates: CertificateInspector(clock: SystemClock()), keeping: publicURL)
+    }
+
+    /// `data_dir` of a configuration that may be wrong everywhere else.
+    func dataFolder() throws -> String {
+        try Settings.dataFolder(
+            of: configurationPath, environment: { ProcessEnvironment.value(of: $0) }, files: DiskFiles())
+    }
+
     func context(readingMasterKey: Bool = false) throws -> CommandContext {
         try context(for: try load(secrets: readingMasterKey ? .read : .leave).settings)
     }

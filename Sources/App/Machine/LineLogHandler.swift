@@ -1,21 +1,52 @@
 internal import Core
 internal import Glibc
 internal import Logging
+internal import Synchronization
+
+/// How all loggers write, from which level on; a reload changes both, and loggers that were handed out follow.
+final class LogStyle: Sendable {
+    private let levelIndex: Atomic<Int>
+    private let writesJSON: Atomic<Bool>
+
+    init(level: Logger.Level, isJSON: Bool) {
+        levelIndex = Atomic(Self.index(level))
+        writesJSON = Atomic(isJSON)
+    }
+
+    var level: Logger.Level {
+        let levels = Logger.Level.allCases
+        let index = levelIndex.load(ordering: .relaxed)
+        return levels.indices.contains(index) ? levels[index] : .info
+    }
+
+    var isJSON: Bool { writesJSON.load(ordering: .relaxed) }
+
+    func change(level: Logger.Level, isJSON: Bool) {
+        levelIndex.store(Self.index(level), ordering: .relaxed)
+        writesJSON.store(isJSON, ordering: .relaxed)
+    }
+
+    private static func index(_ level: Logger.Level) -> Int { Logger.Level.allCases.firstIndex(of: level) ?? 0 }
+}
 
 /// Writes each event as one line on standard error: JSON for machines, or text for a terminal. Values are escaped, so
 /// that nothing a client sends can begin a new line or colour a terminal.
 struct LineLogHandler: LogHandler {
-    var logLevel: Logger.Level
+    /// What the configuration says, unless this logger was told otherwise.
+    var logLevel: Logger.Level {
+        get { ownLevel ?? style.level }
+        set { ownLevel = newValue }
+    }
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
     private let label: String
-    private let isJSON: Bool
+    private let style: LogStyle
     private let clock: any WallClock
+    private var ownLevel: Logger.Level?
 
-    init(label: String, level: Logger.Level, isJSON: Bool, clock: any WallClock) {
+    init(label: String, style: LogStyle, clock: any WallClock) {
         self.label = label
-        logLevel = level
-        self.isJSON = isJSON
+        self.style = style
         self.clock = clock
     }
 
@@ -35,7 +66,7 @@ struct LineLogHandler: LogHandler {
     func line(_ level: Logger.Level, message: String, metadata: Logger.Metadata) -> String {
         let time = clock.now().rfc3339
         let fields = metadata.sorted { $0.key < $1.key }
-        if isJSON {
+        if style.isJSON {
             let members = fields.map { ",\(Self.quoted($0.key)):\(Self.quoted("\($0.value)"))" }.joined()
             return "{\"time\":\"\(time)\",\"level\":\"\(level)\",\"message\":\(Self.quoted(message))\(members)}\n"
         }

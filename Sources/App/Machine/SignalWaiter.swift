@@ -1,20 +1,28 @@
 internal import Dispatch
-internal import Glibc
 
-/// Waits for the signals that end the server.
+/// Takes signals in the place of their usual effect.
 enum SignalWaiter {
-    /// Returns when one of `signals` has come. From the call on they no longer end the process by themselves.
-    static func wait(for signals: [Int32]) async -> Int32 {
+    /// The signals as they come. From the call on they no longer end the process by themselves.
+    static func signals(_ numbers: [Int32]) -> AsyncStream<Int32> {
         let (stream, continuation) = AsyncStream.makeStream(of: Int32.self)
-        let sources = signals.map { number in
-            signal(number, SIG_IGN)
+        // Not ignored in the meantime: a signal that came before the source has put its own handler in place would be lost,
+        // and whoever sent it would wait for ever.
+        // Touched once more, when the stream has ended; cancelling may come from any thread.
+        nonisolated(unsafe) let sources = numbers.map { number in
             let source = DispatchSource.makeSignalSource(signal: number)
             source.setEventHandler { continuation.yield(number) }
             source.resume()
             return source
         }
-        defer { for source in sources { source.cancel() } }
-        for await number in stream { return number }
+        continuation.onTermination = { _ in
+            for source in sources { source.cancel() }
+        }
+        return stream
+    }
+
+    /// Returns when one of `numbers` has come. From the call on they no longer end the process by themselves.
+    static func wait(for numbers: [Int32]) async -> Int32 {
+        for await number in signals(numbers) { return number }
         return 0
     }
 }

@@ -8,32 +8,57 @@ internal import NIOCore
 internal import Outbound
 internal import Proxy
 internal import Settings
+internal import Synchronization
 
-/// The whole server, put together: store, issuers, front, upkeep. Started once, stopped once.
+/// The whole server, put together: store, issuers, front, upkeep. Started once, reloaded any number of times, stopped
+/// once.
 final class Server: Sendable {
+    /// What a reload replaces, all of it together.
+    struct InForce: Sendable {
+        /// As it was read last and taken.
+        var loaded: Settings.Loaded
+        /// What is in force: `loaded`, but for keys that need a restart.
+        var settings: Settings
+        /// The files that were read, as they were.
+        var stamps: [String: FileStamp]
+        var issuers: Issuers
+        var generation: UInt64
+        var lastReload: LastReload
+    }
+
     /// Where it listens, in the order of the configuration.
     var addresses: [String] { proxy.listening.map(\.description) }
     /// The port of the first TCP listener.
     var port: Int? { proxy.listening.lazy.compactMap(\.port).first }
+    /// How long a stop waits.
+    var drain: Duration { inForce.settings.drain }
 
     let store: Store
-    private let proxy: ProxyServer
-    private let decisions: DecisionLog
-    private let pool: WorkerPool
+    let launch: Launch
+    let proxy: ProxyServer
+    let parts: Parts
     private let upkeep: Task<Void, Never>
-    private let refresh: Task<Void, Never>
-    private let settings: Settings
-    private let log: Logger
+    private let watcher = Mutex<Task<Void, Never>?>(nil)
+    private let control = Mutex<ControlSocket?>(nil)
+    private let reloader = Mutex<Reloader?>(nil)
+    var log: Logger { launch.log }
+    var pool: WorkerPool { parts.pool }
 
     /// Starts everything; when this returns, requests are answered.
     ///
     /// - Throws: what keeps it from starting; nothing is left running then.
-    static func start(_ context: CommandContext, log: Logger) async throws -> Server {
+    static func start(_ launch: Launch) async throws -> Server {
         let clock = SystemClock()
-        let settings = context.settings
-        let store = try Store.open(try context.storeConfiguration(readingMasterKey: true), clock: clock)
+        let store = try Store.open(try launch.context.storeConfiguration(readingMasterKey: true), clock: clock)
         do {
-            return try await start(store, settings, clock, log)
+            if try store.serverStarted(by: .system) {
+                launch.log.warning("the last stop was not a clean one; the audit log says so")
+            }
+            _ = try store.maintainSigningKeys()
+            let server = try await Server(store, launch, clock)
+            server.takeReloads()
+            launch.manager.tell(.ready(status: server.status))
+            return server
         } catch {
             try? store.serverStopped(by: .system)
             store.close()
@@ -41,47 +66,93 @@ final class Server: Sendable {
         }
     }
 
-    private static func start(
-        _ store: Store, _ settings: Settings, _ clock: SystemClock, _ log: Logger
-    ) async throws -> Server {
-        if try store.serverStarted(by: .system) {
-            log.warning("the last stop was not a clean one; the audit log says so")
-        }
-        _ = try store.maintainSigningKeys()
-        return try await Server(store, settings, clock, log)
-    }
-
-    private init(_ store: Store, _ settings: Settings, _ clock: SystemClock, _ log: Logger) async throws {
+    private init(_ store: Store, _ launch: Launch, _ clock: SystemClock) async throws {
         self.store = store
-        self.settings = settings
-        self.log = log
+        self.launch = launch
+        let settings = launch.loaded.settings
         let decisions = DecisionLog(store: store, access: settings.audit.access.granularity)
-        self.decisions = decisions
-        pool = WorkerPool(name: "gh-upkeep", threads: 1, capacity: 1024)
+        let pool = WorkerPool(name: "gh-upkeep", threads: 1, capacity: 1024)
+        let fetcher = Fetcher()
         let issuers = Issuers(
-            try settings.issuerConfigurations(), fetcher: Fetcher(), clock: clock, log: log)
-        let parts = Parts(store: store, issuers: issuers, decisions: decisions, pool: pool, clock: clock, log: log)
+            try settings.issuerConfigurations(), fetcher: fetcher, clock: clock, log: launch.log)
+        let parts = Parts(
+            store: store, fetcher: fetcher, decisions: decisions, pool: pool, clock: clock, log: launch.log,
+            inForce: InForceBox(
+                InForce(
+                    loaded: launch.loaded, settings: settings, stamps: launch.stamps, issuers: issuers, generation: 1,
+                    lastReload: LastReload(success: true, at: clock.now()))))
+        self.parts = parts
         proxy = ProxyServer(
-            configuration: try settings.proxyConfiguration(generation: 1), services: try parts.services(),
-            workers: settings.workers ?? ProcessEnvironment.availableCPUs)
+            configuration: try settings.proxyConfiguration(
+                generation: 1, listeners: try settings.listenerDescriptions(launch.passed)),
+            services: try parts.services(issuers), workers: settings.workers ?? ProcessEnvironment.availableCPUs)
         try await proxy.start()
         // Not waited for: an issuer that is down makes the server not ready, it does not keep it from starting.
-        refresh = Task { await issuers.refresh() }
+        parts.inForce.refresh(issuers)
         let upkeep = Upkeep(
-            store: store, decisions: decisions, retention: settings.audit.retention, clock: clock, log: log,
-            refreshCertificates: { [proxy] in proxy.refreshCertificates() })
-        self.upkeep = Task { [pool] in await upkeep.run(on: pool) }
+            store: store, decisions: decisions, retention: { parts.inForce.value.settings.audit.retention },
+            clock: clock, log: launch.log, refreshCertificates: { [proxy] in proxy.refreshCertificates() })
+        self.upkeep = Task { await upkeep.run(on: pool) }
     }
+
+    var inForce: InForce { parts.inForce.value }
+
+    /// For the service manager.
+    private var status: String {
+        let settings = inForce.settings
+        return "\(settings.routes.count) routes on \(addresses.joined(separator: ", "))"
+    }
+
+    // MARK: Reloads
+
+    private func takeReloads() {
+        let reloader = Reloader { [weak self] cause in
+            guard let self else { return ReloadReport(reloaded: false, configuration: "") }
+            launch.manager.tell(.reloading(monotonicMicroseconds: ServiceManager.monotonicMicroseconds()))
+            defer { launch.manager.tell(.ready(status: status)) }
+            return await performReload(cause)
+        }
+        self.reloader.withLock { $0 = reloader }
+        do {
+            let socket = try ControlSocket.listen(in: inForce.settings.dataFolder) { cause in
+                await reloader.reload(cause)
+            }
+            control.withLock { $0 = socket }
+        } catch {
+            // The server itself is none the worse for it: SIGHUP still works.
+            log.warning("`gatehouse reload` will not reach this server", metadata: ["error": "\(error)"])
+        }
+        let parts = parts
+        let watch = Task { await Self.watch(parts) { await reloader.reload(.watch) } }
+        watcher.withLock { $0 = watch }
+    }
+
+    /// Reads the configuration again and puts it into force if it is good. Calls at the same time take turns.
+    @discardableResult
+    func reload(_ cause: ReloadCause) async -> ReloadReport {
+        guard let reloader = reloader.withLock({ $0 }) else { return .stopping }
+        return await reloader.reload(cause)
+    }
+
+    // MARK: The end
 
     /// Takes no more connections, lets exchanges end for as long as `drain` allows, writes what is gathered, closes.
     func stop() async {
-        await proxy.stop(drain: settings.drain)
+        launch.manager.tell(.stopping(status: "requests in flight have \(drain)"))
+        control.withLock { $0 }?.close()
+        let watch = watcher.withLock { $0 }
+        watch?.cancel()
+        let reloader = reloader.withLock { $0 }
+        reloader?.finish()
+        await proxy.stop(drain: drain)
         upkeep.cancel()
-        refresh.cancel()
+        parts.inForce.stopRefresh()
         await upkeep.value
+        await watch?.value
+        await reloader?.end()
         pool.stop()
         do {
-            try decisions.drain(final: true)
+            try parts.decisions.drain(final: true)
             try store.serverStopped(by: .system)
         } catch {
             log.error("the audit log could not be completed", metadata: ["error": "\(error)"])
@@ -90,57 +161,31 @@ final class Server: Sendable {
     }
 }
 
-/// What the loops and the monitor are given.
-private struct Parts: Sendable {
-    let store: Store
-    let issuers: Issuers
-    let decisions: DecisionLog
-    let pool: WorkerPool
-    let clock: SystemClock
-    let log: Logger
+/// What is in force, and the task that keeps its issuers' keys fresh.
+final class InForceBox: Sendable {
+    private let state: Mutex<(value: Server.InForce, refresh: Task<Void, Never>?)>
 
-    func services() throws -> ProxyServer.Services {
-        let entries = ProcessEnvironment.value(of: "GATEHOUSE_IDENTITY_CACHE").flatMap(Int.init) ?? 16_384
-        let seed = try SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
-        return ProxyServer.Services(
-            clock: clock, logger: log, responders: [Documents(store: store, pool: pool, log: log)],
-            readiness: readiness, metrics: { StoreMetrics.render(store, decisions) }, seed: seed,
-            makeContext: { _ in
-                let standing = try LocalStanding(store: store, cacheEntries: entries)
-                return LoopContext(
-                    credentials: CredentialReaderChain([
-                        try AccountReader(store: store, cacheEntries: entries),
-                        ForeignTokenReader(issuers: issuers, standing: standing, cacheEntries: entries),
-                    ]),
-                    decisions: decisions.makeSink(),
-                    assertions: try StoredAssertionSigner(store: store))
-            })
+    init(_ value: Server.InForce) {
+        state = Mutex((value, nil))
     }
 
-    private func readiness() async -> Readiness {
-        let problem: String? = await withCheckedContinuation { continuation in
-            let accepted = pool.submit {
-                do {
-                    try store.probe()
-                    continuation.resume(returning: nil)
-                } catch {
-                    continuation.resume(returning: "\(error)")
-                }
-            }
-            if !accepted { continuation.resume(returning: "the store's writer is overloaded") }
-        }
-        var reasons = issuers.withoutKeys.map { "the keys of issuer \($0) were never fetched" }
-        if let problem { reasons.append(problem) }
-        return reasons.isEmpty ? .ready : .notReady(reasons: reasons)
-    }
-}
+    var value: Server.InForce { state.withLock { $0.value } }
 
-extension Settings.Audit.Access {
-    fileprivate var granularity: AccessGranularity {
-        switch self {
-        case .none: .none
-        case .daily: .daily
-        case .hourly: .hourly
+    func change(_ body: @Sendable (inout Server.InForce) -> Void) {
+        state.withLock { body(&$0.value) }
+    }
+
+    /// Keeps these fresh from now on, and no others.
+    func refresh(_ issuers: Issuers) {
+        let task = Task { await issuers.refresh() }
+        let old = state.withLock { state in
+            defer { state.refresh = task }
+            return state.refresh
         }
+        old?.cancel()
+    }
+
+    func stopRefresh() {
+        state.withLock { $0.refresh }?.cancel()
     }
 }

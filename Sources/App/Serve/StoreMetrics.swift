@@ -1,9 +1,10 @@
 internal import Accounts
+internal import Core
 internal import LMDB
 
 /// The metrics that are not the front's, as Prometheus text.
 enum StoreMetrics {
-    static func render(_ store: Store, _ decisions: DecisionLog) -> String {
+    static func render(_ store: Store, _ decisions: DecisionLog, _ reload: LastReload) -> String {
         let information = store.environment.information
         var text = ""
         func add(_ name: String, _ kind: String, _ help: String, _ value: String, labels: String = "") {
@@ -24,6 +25,12 @@ enum StoreMetrics {
         add(
             "gatehouse_audit_lost_total", "counter", "Refusals that could not be kept for the audit log.",
             "\(decisions.lost)")
+        add(
+            "gatehouse_config_last_reload_success", "gauge",
+            "1: the last configuration that was read is in force; 0: it was refused.", reload.success ? "1" : "0")
+        add(
+            "gatehouse_config_last_reload_timestamp_seconds", "gauge", "When a configuration was last read.",
+            "\(reload.at.seconds)")
         return text
     }
 }

@@ -7,7 +7,8 @@ internal import Logging
 struct Upkeep: Sendable {
     let store: Store
     let decisions: DecisionLog
-    let retention: Duration
+    /// `audit.retention` as it is now.
+    let retention: @Sendable () -> Duration
     let clock: any WallClock
     let log: Logger
     /// Looks whether certificates have changed.
@@ -30,7 +31,7 @@ struct Upkeep: Sendable {
             if (now - lastHour).magnitude >= .seconds(3600) {
                 lastHour = now
                 await perform("rotate", on: pool) { _ = try store.maintainSigningKeys() }
-                await perform("prune", on: pool) { _ = try store.pruneAudit(retention: retention) }
+                await perform("prune", on: pool) { _ = try store.pruneAudit(retention: retention()) }
             }
         }
     }

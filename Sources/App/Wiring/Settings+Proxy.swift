@@ -6,12 +6,15 @@ internal import Settings
 extension Settings {
     /// What the front is configured with.
     ///
+    /// - Parameter listeners: what they become; of no account for a reload.
     /// - Throws: ``PolicyError``; not for settings that were loaded without problems.
-    func proxyConfiguration(generation: UInt64) throws -> Proxy.Configuration {
+    func proxyConfiguration(
+        generation: UInt64, listeners: [ListenerDescription] = []
+    ) throws -> Proxy.Configuration {
         let positions = Dictionary(
             upstreams.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
         var configuration = Proxy.Configuration(
-            listeners: listeners.map(Self.listener), publicURL: publicURL.description,
+            listeners: listeners, publicURL: publicURL.description,
             snapshot: try snapshot(generation: generation),
             routes: routes.map { route in
                 RouteParameters(
@@ -19,7 +22,7 @@ extension Settings {
                     maximumBody: route.maximumBody, forwardCredential: route.forwardsCredential)
             },
             upstreams: upstreams.map(Self.upstream))
-        configuration.monitor = Self.address(monitorListener, mode: 0o660, group: nil)
+        configuration.monitor = try Self.address(monitorListener, mode: 0o660, group: nil, PassedSockets())
         configuration.trustedProxies = Proxy.TrustedProxies(
             networks: trustedProxies.networks, unix: trustedProxies.unix)
         configuration.proxySecret = proxySecret
@@ -27,7 +30,14 @@ extension Settings {
         return configuration
     }
 
-    private static func listener(_ listener: Listener) -> ListenerDescription {
+    /// What the front listens at.
+    ///
+    /// - Throws: when a socket was not passed.
+    func listenerDescriptions(_ passed: PassedSockets) throws -> [ListenerDescription] {
+        try listeners.map { try Self.listener($0, passed) }
+    }
+
+    private static func listener(_ listener: Listener, _ passed: PassedSockets) throws -> ListenerDescription {
         var surfaces: Surfaces = []
         for service in listener.services {
             switch service {
@@ -37,14 +47,18 @@ extension Settings {
             }
         }
         return ListenerDescription(
-            address: address(listener.address, mode: UInt32(listener.unixMode), group: listener.unixGroup),
+            address: try address(
+                listener.address, mode: UInt32(listener.unixMode), group: listener.unixGroup, passed),
             serve: surfaces, tls: listener.tls.map(tls), redirectsToHTTPS: listener.redirectsToHTTPS)
     }
 
-    private static func address(_ address: ListenAddress, mode: UInt32, group: String?) -> ListenerAddress {
+    private static func address(
+        _ address: ListenAddress, mode: UInt32, group: String?, _ passed: PassedSockets
+    ) throws -> ListenerAddress {
         switch address {
         case .tcp(let host, let port): .tcp(host: host, port: Int(port))
         case .unix(let path): .unix(path: path, mode: mode, group: group)
+        case .systemd(let name): .passed(name: name, descriptors: try passed.listening(name))
         }
     }
 

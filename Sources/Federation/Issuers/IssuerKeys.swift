@@ -25,11 +25,28 @@ final class IssuerKeys: Sendable {
     private let state = Mutex(State())
     private let published = Atomic<UInt64>(0)
 
-    init(_ configuration: IssuerConfiguration, fetcher: any HTTPFetching, clock: any WallClock, log: Logger) {
+    /// - Parameter known: the same issuer before a reload that changed something else about it; its keys are taken
+    ///   over, and when they are to be fetched again.
+    init(
+        _ configuration: IssuerConfiguration, keeping known: IssuerKeys? = nil, fetcher: any HTTPFetching,
+        clock: any WallClock, log: Logger
+    ) {
         self.configuration = configuration
         self.clock = clock
         self.log = log
         fetch = KeySetFetch(issuer: configuration, fetcher: fetcher)
+        guard let known else { return }
+        let (current, schedule) = known.state.withLock { ($0.current, $0.schedule.withoutFetch) }
+        state.withLock { state in
+            state.current = current
+            state.schedule = schedule
+        }
+        published.store(current.generation, ordering: .releasing)
+    }
+
+    /// The keys of this issuer are those that `configuration` would have fetched.
+    func hasSameKeys(as other: IssuerConfiguration) -> Bool {
+        configuration.issuer == other.issuer && configuration.keys == other.keys
     }
 
     /// The generation alone, without a lock: what a cache entry is compared with in each request.
@@ -41,7 +58,8 @@ final class IssuerKeys: Sendable {
     /// Fetches if it is time; returns when that fetch has ended, well or not.
     func refreshIfDue() async {
         guard state.withLock({ $0.schedule.beginIfDue(at: clock.now()) }) else { return }
-        await run()
+        // In a task of its own: a reload cancels whoever asks, and the fetch is still wanted by the issuer's next life.
+        await Task { await self.run() }.value
     }
 
     /// What a token of this issuer with an unknown key id waits for; nil when it is refused at once.

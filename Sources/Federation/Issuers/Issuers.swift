@@ -6,11 +6,19 @@ public import Logging
 public final class Issuers: Sendable {
     let all: [IssuerKeys]
 
-    /// - Parameter configurations: with ids and issuers that are unique (Settings sees to it).
+    /// - Parameters:
+    ///   - configurations: with ids and issuers that are unique (Settings sees to it).
+    ///   - old: what a reload replaces: an issuer whose keys come from the same place keeps those that it has.
     public init(
-        _ configurations: [IssuerConfiguration], fetcher: any HTTPFetching, clock: any WallClock, log: Logger
+        _ configurations: [IssuerConfiguration], replacing old: Issuers? = nil, fetcher: any HTTPFetching,
+        clock: any WallClock, log: Logger
     ) {
-        all = configurations.map { IssuerKeys($0, fetcher: fetcher, clock: clock, log: log) }
+        all = configurations.map { configuration in
+            let known = old?.all.first { $0.hasSameKeys(as: configuration) }
+            // The same one goes on, with the fetches that are under way and its limit on them.
+            if let known, known.configuration == configuration { return known }
+            return IssuerKeys(configuration, keeping: known, fetcher: fetcher, clock: clock, log: log)
+        }
     }
 
     /// The ids of issuers whose keys have never been fetched yet; the server is not ready before this is empty.

@@ -14,6 +14,13 @@ struct RefetchSchedule {
     private var lastRefetch: Timestamp?
     private var dueAt: Timestamp?
 
+    /// The same times, for keys that somebody else's fetch does not reach.
+    var withoutFetch: RefetchSchedule {
+        var schedule = self
+        schedule.isFetching = false
+        return schedule
+    }
+
     /// The timer's question: a fetch is to begin now.
     ///
     /// - Returns: true exactly when the caller must fetch; the schedule then counts it as running.

@@ -59,6 +59,9 @@ public enum ListenerAddress: Sendable, Hashable {
     case tcp(host: String, port: Int)
     /// A socket file with its mode; `group` is a name or a number, nil: the process's.
     case unix(path: String, mode: UInt32, group: String?)
+    /// Sockets that listen already, made by whoever started us and kept open there when we close ours; `name` is for
+    /// messages.
+    case passed(name: String, descriptors: [Int32])
 }
 
 /// One listener and what it answers; the rest is 404 there.
@@ -209,6 +212,9 @@ public struct Limits: Sendable, Hashable {
     public var maximumIdleUpstream: Int = 64
     /// How long an idle connection to an upstream is kept.
     public var upstreamKeepAlive: Duration = .seconds(50)
+    /// When the server stops, a connection without a request is closed after so long: a request that is on its way
+    /// already is still answered, with `Connection: close`.
+    public var lingering: Duration = .seconds(1)
     /// How often timeouts are looked at.
     public var tick: Duration = .milliseconds(250)
 

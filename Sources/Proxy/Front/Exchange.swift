@@ -71,6 +71,8 @@ struct Exchange: Equatable {
         case abort
         /// Read on and throw away.
         case drain
+        /// Close soon: a request may be on its way already.
+        case linger
     }
 
     /// What bytes from the client are now.
@@ -222,14 +224,13 @@ struct Exchange: Equatable {
         }
     }
 
-    /// The server stops: an idle connection goes at once, a busy one after its answer, and a request whose head has
-    /// begun is still served.
+    /// The server stops: a busy connection goes after its answer, and a request whose head has begun is still served.
+    /// So is one that comes soon on an idle connection: its client may have sent it before it could know.
     mutating func stop(headHasBegun: Bool) -> Action {
         isLast = true
         switch state {
         case .idle where !headHasBegun:
-            state = .closed
-            return .close
+            return .linger
         case .idle, .resolving, .collecting, .responding, .forwarding, .tunnelling, .draining, .closed:
             return .none
         }

@@ -41,7 +41,7 @@ extension FrontHandler {
     /// Whether somebody opened a page without being known: that is how every sign-in begins, and no denial to keep.
     private func noteRefused(_ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState) {
         loop.counters.countRefused(
-            route: current.route, shape: current.shape, verdict: answer.verdict, reason: answer.reason)
+            route: countedRoute, shape: current.shape, verdict: answer.verdict, reason: answer.reason)
         guard let reason = answer.reason else { return }
         var denial = Denial(
             reason: reason, route: current.route >= 0 ? site.snapshot.routes[current.route].name : nil, user: nil,
@@ -170,10 +170,17 @@ extension FrontHandler {
     func finishTiming() {
         let nanoseconds = NIODeadline.now().uptimeNanoseconds &- current.started
         let microseconds = Int64(truncatingIfNeeded: nanoseconds / 1000)
-        loop.counters.time(route: current.route, shape: current.shape, microseconds: microseconds)
+        loop.counters.time(route: countedRoute, shape: current.shape, microseconds: microseconds)
         guard let note = current.access else { return }
         current.access = nil
         writeAccessLine(note, microseconds: microseconds)
+    }
+
+    /// The route's place in the loop's numbers, which are those of the newest configuration: an exchange that began
+    /// before a reload counts for the route of the same name.
+    var countedRoute: Int {
+        guard site !== loop.site, current.route >= 0 else { return current.route }
+        return loop.counters.place(ofRoute: site.snapshot.routes[current.route].name)
     }
 
     /// Keeps what the access line will say, if there is going to be one.

@@ -68,7 +68,7 @@ extension FrontHandler {
             upstreamFailed(kind, mayRetry: false)
             return flushAnswer()
         }
-        loop.counters.countUpstreamError(pool.index, kind)
+        loop.counters.countUpstreamError(pool.description.name, kind)
         rename(to: pool.authority(of: endpoint))
         if current.upgrade == nil, let handler = pool.takeIdle(endpoint) {
             send(on: handler)
@@ -277,7 +277,7 @@ extension FrontHandler {
             current.wasRetried = true
             return connect(pool, endpoint)
         }
-        loop.counters.countUpstreamError(pool.index, kind)
+        loop.counters.countUpstreamError(pool.description.name, kind)
         loop.logger.warning(
             "an upstream failed",
             metadata: [

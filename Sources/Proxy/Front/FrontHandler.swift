@@ -75,7 +75,7 @@ final class FrontHandler: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         channelContext = context
-        guard loop.shared.takeConnection(maximum: site.configuration.limits.maximumConnections), !loop.isStopping else {
+        guard loop.shared.takeConnection(maximum: site.configuration.limits.maximumConnections) else {
             context.close(promise: nil)
             return
         }
@@ -84,6 +84,8 @@ final class FrontHandler: ChannelInboundHandler {
         let limits = site.configuration.limits
         clientDeadline =
             loop.ticks + (role.tls == nil ? limits.headTimeout : limits.handshakeTimeout).wholeMilliseconds
+        // Accepted in the moment before the listener closed.
+        if loop.isStopping { stop() }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -321,6 +323,9 @@ final class FrontHandler: ChannelInboundHandler {
             closeWhenWritten()
         case .abort:
             channelContext?.close(promise: nil)
+        case .linger:
+            clientDeadline = min(
+                clientDeadline, loop.ticks + site.configuration.limits.lingering.wholeMilliseconds)
         case .drain:
             clientDeadline = loop.ticks + min(5_000, site.configuration.limits.bodyTimeout.wholeMilliseconds)
             upstreamDeadline = .max

@@ -111,22 +111,29 @@ struct Exposition: Sendable {
     }
 
     private static func renderUpstreams(_ samples: [Sample], _ out: inout String) {
-        guard let first = samples.first?.counters else { return }
+        // By name: while a reload goes from loop to loop they may know different upstreams.
+        let names = samples.first?.counters.upstreamNames ?? []
         let kinds = UpstreamFailure.allCases
         out += "# TYPE gatehouse_upstream_errors_total counter\n"
-        for (index, name) in first.upstreamNames.enumerated() {
+        for name in names {
             for kind in kinds {
-                let count = samples.reduce(UInt64(0)) {
-                    $0 + $1.counters.upstreamErrors[index * kinds.count + kind.rawValue]
+                let count = samples.reduce(UInt64(0)) { sum, sample in
+                    guard let index = sample.counters.upstreamNames.firstIndex(of: name) else { return sum }
+                    return sum + sample.counters.upstreamErrors[index * kinds.count + kind.rawValue]
                 }
                 out +=
                     "gatehouse_upstream_errors_total{upstream=\"\(escaped(name))\",kind=\"\(kind.label)\"} \(count)\n"
             }
         }
         out += "# TYPE gatehouse_upstream_connections gauge\n"
-        for (index, name) in first.upstreamNames.enumerated() {
-            let idle = samples.reduce(0) { $0 + $1.connections[index].idle }
-            let active = samples.reduce(0) { $0 + $1.connections[index].active }
+        for name in names {
+            var idle = 0
+            var active = 0
+            for sample in samples {
+                guard let index = sample.counters.upstreamNames.firstIndex(of: name) else { continue }
+                idle += sample.connections[index].idle
+                active += sample.connections[index].active
+            }
             out += "gatehouse_upstream_connections{upstream=\"\(escaped(name))\",state=\"active\"} \(active)\n"
             out += "gatehouse_upstream_connections{upstream=\"\(escaped(name))\",state=\"idle\"} \(idle)\n"
         }

@@ -99,9 +99,14 @@ struct LoopCounters: Sendable {
         seconds[place(route, shape)].add(microseconds)
     }
 
-    mutating func countUpstreamError(_ upstream: Int, _ kind: UpstreamFailure) {
+    /// By its name: an exchange may have begun before a reload moved or removed it.
+    mutating func countUpstreamError(_ name: String, _ kind: UpstreamFailure) {
+        guard let upstream = upstreamNames.firstIndex(of: name) else { return }
         upstreamErrors[upstream * UpstreamFailure.allCases.count + kind.rawValue] &+= 1
     }
+
+    /// The index of the route of this name; -1 when there is none any more.
+    func place(ofRoute name: String) -> Int { routeNames.firstIndex(of: name) ?? -1 }
 
     /// Takes over what was counted under the same names before a reload.
     mutating func inherit(from old: LoopCounters) {

@@ -41,6 +41,8 @@ struct MonitorListener {
             }
             try UnixSocketFile.giveOver(path, mode: mode, group: group)
             return (channel, BoundAddress(nil, path: path))
+        case .passed(let name, _):
+            throw ProxyError(.invalidAddress, "the monitor cannot listen on systemd:\(name)")
         }
     }
 }

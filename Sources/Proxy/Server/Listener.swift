@@ -14,7 +14,7 @@ struct Listener {
 
     /// - Parameter tls: what `description.tls` was made into.
     func bind(_ description: ListenerDescription, tls: TLSTerminal?) async throws(ProxyError) -> (
-        channels: [any Channel], bound: BoundAddress
+        channels: [any Channel], bound: [BoundAddress]
     ) {
         let role = ListenerRole(
             serve: description.serve, tls: tls, redirectsToHTTPS: description.redirectsToHTTPS)
@@ -35,7 +35,7 @@ struct Listener {
                     throw Self.error(error, "\(host):\(port)")
                 }
             }
-            return (channels, BoundAddress(channels.first?.localAddress, path: nil))
+            return (channels, [BoundAddress(channels.first?.localAddress, path: nil)])
         case .unix(let path, let mode, let group):
             try UnixSocketFile.prepare(path)
             let channel: any Channel
@@ -51,8 +51,27 @@ struct Listener {
                 unlink(path)
                 throw error
             }
-            return ([channel], BoundAddress(nil, path: path))
+            return ([channel], [BoundAddress(nil, path: path)])
+        case .passed(let name, let descriptors):
+            return try await take(descriptors, name: name, role: role)
         }
+    }
+
+    /// Accepts on sockets that listen already. Closing ours leaves them open where they came from, and with them the
+    /// connections that nobody has accepted yet.
+    private func take(
+        _ descriptors: [Int32], name: String, role: ListenerRole
+    ) async throws(ProxyError) -> (channels: [any Channel], bound: [BoundAddress]) {
+        var channels: [any Channel] = []
+        for descriptor in descriptors {
+            do {
+                channels.append(try await shared(role: role).withBoundSocket(descriptor).get())
+            } catch {
+                for channel in channels { channel.close(promise: nil) }
+                throw Self.error(error, "systemd:\(name)")
+            }
+        }
+        return (channels, channels.map { BoundAddress($0.localAddress, path: $0.localAddress?.pathname) })
     }
 
     /// With SO_REUSEPORT a second server of the same user could bind too, and each would take half of the connections:

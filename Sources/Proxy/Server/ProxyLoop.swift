@@ -51,15 +51,21 @@ final class ProxyLoop {
         counters = LoopCounters(
             routeNames: site.snapshot.routes.map(\.name), upstreamNames: site.configuration.upstreams.map(\.name))
         ticks = Self.monotonicMilliseconds()
-        pools = makePools()
+        pools = makePools(keeping: [])
     }
 
-    private func makePools() -> [UpstreamPool] {
-        site.configuration.upstreams.indices.map {
-            UpstreamPool(
-                loop: self, index: $0, description: site.configuration.upstreams[$0], tls: site.upstreamTLS[$0],
-                limits: site.configuration.limits)
+    /// - Parameter old: pools whose connections go on being used where nothing about their upstream has changed; the
+    ///   others are retired.
+    private func makePools(keeping old: [UpstreamPool]) -> [UpstreamPool] {
+        var old = old
+        let pools = zip(site.configuration.upstreams, site.upstreamTLS).map { description, tls in
+            if let place = old.firstIndex(where: { $0.description == description && $0.tls === tls }) {
+                return old.remove(at: place)
+            }
+            return UpstreamPool(loop: self, description: description, tls: tls, limits: site.configuration.limits)
         }
+        for pool in old { pool.retire() }
+        return pools
     }
 
     static func monotonicMilliseconds() -> Int64 {
@@ -89,10 +95,14 @@ final class ProxyLoop {
         }
     }
 
-    /// Exchanges under way keep what they began with; connections to upstreams are made anew.
+    /// Exchanges under way keep what they began with, and so do connections to upstreams that are still the same.
     func replace(site: Site, context: LoopContext?) {
         let old = counters
-        for pool in pools { pool.retire() }
+        var kept = pools
+        if self.site.configuration.limits != site.configuration.limits {
+            for pool in pools { pool.retire() }
+            kept = []
+        }
         self.site = site
         if let context {
             self.context.everySecond()
@@ -102,7 +112,7 @@ final class ProxyLoop {
         counters = LoopCounters(
             routeNames: site.snapshot.routes.map(\.name), upstreamNames: site.configuration.upstreams.map(\.name))
         counters.inherit(from: old)
-        pools = makePools()
+        pools = makePools(keeping: kept)
     }
 
     func makeRequestID() -> RequestID {

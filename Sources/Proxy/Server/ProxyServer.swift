@@ -143,7 +143,7 @@ public final class ProxyServer: Sendable {
             if let tls { running.certificates.terminals.append(tls) }
             let result = try await listener.bind(description, tls: tls)
             running.channels += result.channels
-            running.bound.append(result.bound)
+            running.bound += result.bound
             if case .unix(let path, _, _) = description.address { running.socketFiles.append(path) }
         }
         if let address = configuration.monitor {
@@ -230,9 +230,8 @@ public final class ProxyServer: Sendable {
         for path in current.socketFiles { unlink(path) }
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
-                for loop in current.loops {
-                    try? await loop.eventLoop.flatSubmit { loop.value.drain() }.get()
-                }
+                let drains = current.loops.map { loop in loop.eventLoop.flatSubmit { loop.value.drain() } }
+                for drain in drains { try? await drain.get() }
             }
             tasks.addTask { try? await Task.sleep(for: drain) }
             await tasks.next()

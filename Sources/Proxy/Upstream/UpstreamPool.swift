@@ -39,9 +39,8 @@ final class UpstreamPool {
     }
 
     private unowned let loop: ProxyLoop
-    let index: Int
     let description: UpstreamDescription
-    private let tls: UpstreamTLS?
+    let tls: UpstreamTLS?
     private let limits: Limits
     private var endpoints: [Endpoint]
     private var turn = 0
@@ -50,9 +49,8 @@ final class UpstreamPool {
     /// How long a server that refused a connection is passed over while others are there.
     private static let pauseAfterFailure: Int64 = 2_000
 
-    init(loop: ProxyLoop, index: Int, description: UpstreamDescription, tls: UpstreamTLS?, limits: Limits) {
+    init(loop: ProxyLoop, description: UpstreamDescription, tls: UpstreamTLS?, limits: Limits) {
         self.loop = loop
-        self.index = index
         self.description = description
         self.tls = tls
         self.limits = limits

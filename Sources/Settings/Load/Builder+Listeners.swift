@@ -11,7 +11,9 @@ extension Builder {
         }
         var result: [(listener: Settings.Listener, value: Value)] = []
         for view in views {
-            guard let (text, value) = view.filled("address"), let address = listenAddress(text, value) else { continue }
+            guard let (text, value) = view.filled("address"),
+                let address = listenAddress(text, value, allowsPassed: true)
+            else { continue }
             if isTaken(address, by: result.map(\.listener.address)) {
                 reading.problem(value.location, value.path, "\(address) is here twice")
                 continue
@@ -31,7 +33,9 @@ extension Builder {
 
     /// `monitor_listen`.
     func readMonitor(beside listeners: [(listener: Settings.Listener, value: Value)]) -> Settings.ListenAddress? {
-        guard let (text, value) = root.filled("monitor_listen"), let address = listenAddress(text, value) else {
+        guard let (text, value) = root.filled("monitor_listen"),
+            let address = listenAddress(text, value, allowsPassed: false)
+        else {
             return nil
         }
         if isTaken(address, by: listeners.map(\.listener.address)) {
@@ -48,8 +52,12 @@ extension Builder {
 
     private func readUnix(_ view: MapView, _ address: Settings.ListenAddress) -> (mode: UInt16, group: String?) {
         let unix = view.map("unix")
-        if unix.node != nil, case .tcp = address {
-            reading.problem(unix.location, unix.path, "only goes with an address unix:/PATH, not with \(address)")
+        if unix.node != nil {
+            switch address {
+            case .unix: break
+            case .tcp, .systemd:
+                reading.problem(unix.location, unix.path, "only goes with an address unix:/PATH, not with \(address)")
+            }
         }
         var mode: UInt16 = 0o660
         if let (text, value) = unix.filled("mode") {
@@ -64,7 +72,18 @@ extension Builder {
         return (mode, unix.filled("group")?.text)
     }
 
-    private func listenAddress(_ text: String, _ value: Value) -> Settings.ListenAddress? {
+    private func listenAddress(_ text: String, _ value: Value, allowsPassed: Bool) -> Settings.ListenAddress? {
+        if allowsPassed, text.hasPrefix("systemd:") {
+            let name = String(text.dropFirst("systemd:".utf8.count))
+            // What FileDescriptorName= of a socket unit takes.
+            guard (1...255).contains(name.utf8.count),
+                name.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != UInt8(ascii: ":") })
+            else {
+                reading.refuse(value)
+                return nil
+            }
+            return .systemd(name: name)
+        }
         if text.hasPrefix("unix:") {
             return socketPath(text, value).map { .unix(path: $0) }
         }

@@ -9,6 +9,8 @@ struct Builder {
     let included: [MapView]
     let secrets: Settings.SecretUse
     let certificates: (any CertificateInspecting)?
+    /// The origin that stays in force whatever is written: its scheme is the default of every route.
+    let keptPublicURL: Origin?
 
     /// Included files first, as their routes come first.
     var all: [MapView] { included + [root] }
@@ -19,9 +21,10 @@ struct Builder {
         let trusted = readTrustedProxies()
         let upstreams = readUpstreams()
         let apiKeys = readAPIKeys()
-        let issuers = readIssuers(publicURL: publicURL)
+        let issuers = readIssuers(publicURL: keptPublicURL ?? publicURL)
         let routes = RouteBuilder(
-            builder: self, publicURL: publicURL, upstreams: upstreams, trusted: trusted, issuers: issuers
+            builder: self, publicURL: keptPublicURL ?? publicURL, upstreams: upstreams, trusted: trusted,
+            issuers: issuers
         ).build()
         let listeners = readListeners()
         let monitor = readMonitor(beside: listeners)
@@ -34,13 +37,14 @@ struct Builder {
         let lifetime = root.map("tokens").duration("access_lifetime")
         let drain = root.duration("drain", minimum: 0)
         let workers = readWorkers()
+        let reload = root.choice("reload", of: Settings.Reload.self) ?? .signal
         guard let data = root.filled("data_dir"), let publicURL, let monitor, let store, let lifetime, let drain else {
             return nil
         }
         return Settings(
             publicURL: publicURL, listeners: listeners.map(\.listener), monitorListener: monitor,
             dataFolder: reading.resolve(data.text), storeMaximumSize: store, masterKey: masterKey,
-            previousMasterKeys: previous, workers: workers, drain: drain, trustedProxies: trusted,
+            previousMasterKeys: previous, workers: workers, reload: reload, drain: drain, trustedProxies: trusted,
             proxySecret: proxySecret.secret, requiresProxySecret: proxySecret.isRequired, log: log,
             upstreams: upstreams.map(\.upstream), routes: routes, issuers: issuers,
             accessTokenLifetime: lifetime, apiKeys: apiKeys, audit: audit)

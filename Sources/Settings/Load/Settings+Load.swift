@@ -15,6 +15,8 @@ extension Settings {
         public let warnings: [Problem]
         /// The configuration file and those that it included, in the order read.
         public let files: [String]
+        /// What is written, a text a key; see ``Settings/differences(from:to:)``.
+        let written: WrittenValues
     }
 
     /// The longest configuration file.
@@ -28,36 +30,60 @@ extension Settings {
     ///   - files: where files are read from.
     ///   - secrets: whether secrets are read.
     ///   - certificates: looks into certificates; nil: they are only read.
+    ///   - publicURL: for a reload: the `public_url` that stays in force whatever the file says; what depends on it is
+    ///     made from this one.
     /// - Throws: ``SettingsError`` with all problems at once.
     public static func load(
-        _ file: String, environment: @escaping (String) -> String?, files: any FileReading, secrets: SecretUse = .read,
-        certificates: (any CertificateInspecting)? = nil
+        _ file: String, environment: @escaping (String) -> String?, files: any FileReading,
+        secrets: SecretUse = .read, certificates: (any CertificateInspecting)? = nil, keeping publicURL: Origin? = nil
     ) throws(SettingsError) -> Loaded {
-        try run(file, environment: environment, files: files, secrets: secrets, certificates: certificates)
-            .outcome.get()
+        try run(
+            file, environment: environment, files: files, secrets: secrets, certificates: certificates,
+            keeping: publicURL
+        ).outcome.get()
+    }
+
+    /// `data_dir` alone, of a configuration that may be wrong everywhere else: where a running server is asked.
+    ///
+    /// - Throws: ``SettingsError`` when the file cannot be read, or is no YAML.
+    public static func dataFolder(
+        of file: String, environment: @escaping (String) -> String?, files: any FileReading
+    ) throws(SettingsError) -> String {
+        let reading = Reading(folder: folder(of: file), environment: environment, files: files)
+        var sources = Sources(reading: reading)
+        guard let root = sources.readMain(file), let data = root.filled("data_dir") else {
+            throw failure(sources.isUnreadable ? .unreadable : .invalid, sources, reading)
+        }
+        return reading.resolve(data.text)
+    }
+
+    private static func folder(of file: String) -> String {
+        file.lastIndex(of: "/").map { String(file[...$0]) } ?? ""
     }
 
     /// As ``load(_:environment:files:secrets:certificates:)``, with what was gathered on the way.
     static func run(
         _ file: String, environment: @escaping (String) -> String?, files: any FileReading, secrets: SecretUse,
-        certificates: (any CertificateInspecting)? = nil
+        certificates: (any CertificateInspecting)? = nil, keeping publicURL: Origin? = nil
     ) -> (outcome: Result<Loaded, SettingsError>, reading: Reading) {
-        let folder = file.lastIndex(of: "/").map { String(file[...$0]) } ?? ""
-        let reading = Reading(folder: folder, environment: environment, files: files)
+        let reading = Reading(folder: folder(of: file), environment: environment, files: files)
         var sources = Sources(reading: reading)
         guard let root = sources.readMain(file) else {
             return (.failure(failure(sources.isUnreadable ? .unreadable : .invalid, sources, reading)), reading)
         }
         sources.readIncludes(of: root)
         let builder = Builder(
-            reading: reading, root: root, included: sources.included, secrets: secrets,
-            certificates: certificates)
+            reading: reading, root: root, included: sources.included, secrets: secrets, certificates: certificates,
+            keptPublicURL: publicURL)
         let settings = builder.build()
         guard let settings, reading.problems.isEmpty else {
             return (.failure(failure(sources.isUnreadable ? .unreadable : .invalid, sources, reading)), reading)
         }
         let warnings = sources.sorted(reading.warnings)
-        return (.success(Loaded(settings: settings, warnings: warnings, files: sources.names)), reading)
+        let written = WrittenValues((sources.included + [root]).compactMap(\.node))
+        return (
+            .success(Loaded(settings: settings, warnings: warnings, files: sources.names, written: written)), reading
+        )
     }
 
     private static func failure(_ code: SettingsError.Code, _ sources: Sources, _ reading: Reading) -> SettingsError {

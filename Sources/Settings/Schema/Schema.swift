@@ -21,7 +21,7 @@ enum Schema {
         Key("include", .texts("a file or a pattern like routes.d/*.yaml"), "[]", "Files with more routes and so on."),
         Key("listen", .section, "[{}]", "Where requests are taken."),
         Key(
-            "listen[].address", .text("HOST:PORT, \"[V6]:PORT\" or unix:/PATH"), "127.0.0.1:8080",
+            "listen[].address", .text("HOST:PORT, \"[V6]:PORT\", unix:/PATH or systemd:NAME"), "127.0.0.1:8080",
             "The address of this listener."),
         Key(
             "listen[].serve", .choices(["apps", "portal", "check"]), "[apps, portal, check]",
@@ -45,6 +45,9 @@ enum Schema {
         Key("previous_master_keys", .section, "[]", "Older master keys that still open what they sealed."),
         Key("previous_master_keys[]", .secret, nil, "32 bytes in base 64."),
         Key("workers", .text("auto or a number from 1 to 1024"), "auto", "Event loops; auto: one a CPU."),
+        Key(
+            "reload", .choice(["signal", "watch"]), "signal",
+            "When changed files are taken: on SIGHUP and `gatehouse reload`, or also by themselves."),
         Key("drain", .duration, "30s", "How long a stop waits for requests in flight."),
         Key("log", .section, "{}", "What is logged, and how."),
         Key("log.format", .choice(["auto", "text", "json"]), "auto", "auto: text on a terminal, else JSON."),

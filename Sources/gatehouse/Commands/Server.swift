@@ -25,6 +25,17 @@ struct CheckConfig: ParsableCommand {
     }
 }
 
+struct Reload: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Have the running server read its configuration again; exit 1, with the errors, if it refuses it.")
+
+    @OptionGroup var options: CommonOptions
+
+    func run() throws {
+        try Commands.reload(options.invocation)
+    }
+}
+
 struct Health: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Ask the running server whether it is ready.")
 

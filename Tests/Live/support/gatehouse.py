@@ -70,7 +70,10 @@ class Gatehouse:
         listen = document.pop("listen", [{"serve": ["apps", "portal", "check"]}])
         listen = [{"address": f"127.0.0.1:{self.port}"} | entry for entry in listen]
         monitor = f"127.0.0.1:{self.monitor}"
-        self.config.write_text(json.dumps({"listen": listen, "monitor_listen": monitor} | document, indent=2))
+        # In one step, as an operator's tools do it: a server may read the file at any moment.
+        new = self.config.with_suffix(".new")
+        new.write_text(json.dumps({"listen": listen, "monitor_listen": monitor} | document, indent=2))
+        os.replace(new, self.config)
 
     # The command line
 

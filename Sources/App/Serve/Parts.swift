@@ -1,0 +1,65 @@
+internal import Accounts
+internal import Core
+internal import Cryptography
+internal import Federation
+internal import Logging
+internal import Outbound
+internal import Proxy
+internal import Settings
+
+/// What the loops and the monitor are given.
+struct Parts: Sendable {
+    let store: Store
+    let fetcher: Fetcher
+    let decisions: DecisionLog
+    let pool: WorkerPool
+    let clock: SystemClock
+    let log: Logger
+    let inForce: InForceBox
+
+    func services(_ issuers: Issuers) throws -> ProxyServer.Services {
+        let seed = try SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
+        return ProxyServer.Services(
+            clock: clock, logger: log, responders: [Documents(store: store, pool: pool, log: log)],
+            readiness: readiness,
+            metrics: { StoreMetrics.render(store, decisions, inForce.value.lastReload) }, seed: seed,
+            makeContext: makeContext(issuers, inForce.value.settings.audit.access.granularity))
+    }
+
+    /// Makes what each loop has of its own, for one configuration.
+    func makeContext(
+        _ issuers: Issuers, _ access: AccessGranularity
+    ) -> @Sendable (_ loop: Int) throws -> LoopContext {
+        let entries = ProcessEnvironment.value(of: "GATEHOUSE_IDENTITY_CACHE").flatMap(Int.init) ?? 16_384
+        return { loop in
+            let standing = try LocalStanding(store: store, cacheEntries: entries)
+            return LoopContext(
+                credentials: CredentialReaderChain([
+                    try AccountReader(store: store, cacheEntries: entries),
+                    ForeignTokenReader(issuers: issuers, standing: standing, cacheEntries: entries),
+                ]),
+                decisions: decisions.makeSink(loop: loop, access: access),
+                assertions: try StoredAssertionSigner(store: store))
+        }
+    }
+
+    private func readiness() async -> Readiness {
+        var reasons = inForce.value.issuers.withoutKeys.map { "the keys of issuer \($0) were never fetched" }
+        do {
+            try await pool.run { try store.probe() }
+        } catch {
+            reasons.append("\(error)")
+        }
+        return reasons.isEmpty ? .ready : .notReady(reasons: reasons)
+    }
+}
+
+extension Settings.Audit.Access {
+    var granularity: AccessGranularity {
+        switch self {
+        case .none: .none
+        case .daily: .daily
+        case .hourly: .hourly
+        }
+    }
+}
