@@ -23,6 +23,7 @@ extension FrontHandler {
         // An idle tunnel holds nothing but its two connections and what it is judged by.
         requestBuffer = ByteBuffer()
         collected = []
+        current.upgrade = nil
         clientDeadline = .max
         noteTunnelProgress()
         channelContext?.receiveInPassingBuffers()

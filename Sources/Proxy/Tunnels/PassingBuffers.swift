@@ -7,7 +7,7 @@ struct PassingBuffers: RecvByteBufferAllocator {
 
     /// - Parameter first: NIO keeps the first buffer of a connection whatever is said here: so many bytes.
     init(first: Int) {
-        sizes = AdaptiveRecvByteBufferAllocator(minimum: min(first, 512), initial: first, maximum: 65_536)
+        sizes = AdaptiveRecvByteBufferAllocator(minimum: min(first, 256), initial: first, maximum: 65_536)
     }
 
     func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {

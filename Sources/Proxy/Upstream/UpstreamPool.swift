@@ -124,7 +124,7 @@ final class UpstreamPool {
                     try handshake.begin(on: channel)
                 }
             }
-        if forTunnel { bootstrap = bootstrap.channelOption(.recvAllocator, value: PassingBuffers(first: 512)) }
+        if forTunnel { bootstrap = bootstrap.channelOption(.recvAllocator, value: PassingBuffers(first: 128)) }
         let future: EventLoopFuture<any Channel>
         switch endpoints[endpoint].address {
         case .tcp(let host, let port), .tls(let host, let port):
