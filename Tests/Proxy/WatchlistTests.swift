@@ -19,20 +19,52 @@ struct WatchlistTests {
         return (list, members)
     }
 
-    @Test(arguments: [0, 1, 255, 256, 257, 1000])
+    /// The batches of one round, and what they take.
+    private static func round(_ list: inout Watchlist<Member>, _ look: (Member, inout Watchlist<Member>) -> Void)
+        -> Int64
+    {
+        var time: Int64 = 0
+        var isFirst = true
+        while isFirst || !list.isAtEnd {
+            isFirst = false
+            let batch = list.nextBatch()
+            time += list.pause
+            #expect(batch.count <= Watchlist<Member>.largestBatch)
+            for member in batch { look(member, &list) }
+        }
+        return time
+    }
+
+    @Test(arguments: [0, 1, 3, 4, 5, 255, 256, 257, 1000, 1025, 5000])
     func everyoneHasATurnInARoundOfSmallBatches(count: Int) {
         var (list, members) = Self.filled(count)
-        let batches = (count + 255) / 256
-        for round in 1...3 {
-            for _ in 0..<batches {
-                let batch = list.nextBatch()
-                #expect(!batch.isEmpty && batch.count <= Watchlist<Member>.batch)
-                for member in batch { member.looks += 1 }
-            }
-            #expect(members.allSatisfy { $0.looks == round })
+        for number in 1...3 {
+            let time = Self.round(&list) { member, _ in member.looks += 1 }
+            #expect(members.allSatisfy { $0.looks == number })
+            #expect(time <= Watchlist<Member>.round)
         }
-        #expect(list.pause * Int64(max(1, batches)) <= Watchlist<Member>.round)
         #expect(list.isEmpty == (count == 0))
+    }
+
+    @Test(arguments: [3, 700, 5000])
+    func aRoundInWhichAllLeaveIsNotSlower(count: Int) {
+        var (list, _) = Self.filled(count)
+        let time = Self.round(&list) { member, list in list.remove(member) }
+        #expect(list.isEmpty)
+        #expect(time <= Watchlist<Member>.round)
+    }
+
+    @Test func whoComesDuringARoundHasATurnInIt() {
+        var (list, _) = Self.filled(10)
+        var added: [Member] = []
+        let time = Self.round(&list) { member, list in
+            member.looks += 1
+            guard added.isEmpty else { return }
+            added = (100..<3100).map { Member($0) }
+            for member in added { list.add(member) }
+        }
+        #expect(added.allSatisfy { $0.looks == 1 })
+        #expect(time <= 2 * Watchlist<Member>.round)
     }
 
     @Test func whoLeavesIsNotLookedAtAndNobodyElseIsLeftOut() {
@@ -40,20 +72,14 @@ struct WatchlistTests {
         for _ in 0..<50 {
             var (list, members) = Self.filled(700)
             var gone: Set<Int> = []
-            // A whole round, with departures between and during its batches.
             var looked: Set<Int> = []
-            for _ in 0..<3 {
-                for member in list.nextBatch() where member.watchPlace >= 0 {
-                    looked.insert(member.number)
-                    if generator.next() % 4 == 0 {
-                        list.remove(member)
-                        gone.insert(member.number)
-                    }
-                }
-                for _ in 0..<20 {
-                    let member = members[Int(generator.next() % 700)]
-                    list.remove(member)
-                    gone.insert(member.number)
+            _ = Self.round(&list) { member, list in
+                guard member.watchPlace >= 0 else { return }
+                looked.insert(member.number)
+                for _ in 0..<Int(generator.next() % 3) {
+                    let leaver = members[Int(generator.next() % 700)]
+                    list.remove(leaver)
+                    gone.insert(leaver.number)
                 }
             }
             #expect(members.allSatisfy { looked.contains($0.number) || gone.contains($0.number) })

@@ -6,7 +6,7 @@ import Policy
 /// What lasts is judged again: a request that would not be let through any more does not go on.
 extension FrontHandler: Watched {
     /// From then on an exchange is one that lasts.
-    private static let lastingAfter: Int64 = 200
+    private static let lastingAfter: Int64 = 150
 
     /// Whether the exchange under way has lasted so long that its verdict may be out of date.
     func hasLasted(at ticks: Int64) -> Bool {
@@ -14,7 +14,10 @@ extension FrontHandler: Watched {
         return ticks - Int64(truncatingIfNeeded: current.started / 1_000_000) >= Self.lastingAfter
     }
 
+    /// Once more what was decided when its head came; the next configuration is the one that counts.
     func judgeAgain(at now: Timestamp) {
+        // Another of the same batch may have brought its end.
+        guard watchPlace >= 0 else { return }
         switch exchange.state {
         case .forwarding, .tunnelling: break
         case .idle, .resolving, .collecting, .responding, .draining, .closed: return loop.unwatch(self)
