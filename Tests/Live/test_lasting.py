@@ -7,7 +7,7 @@ from support.echo import HOST, closed_after, dial, works
 from support.waiting import eventually
 from support.wire import Connection, head
 
-# What CONTRACT.md promises is one second; the rest is the test's own way there and back.
+# One second is what is promised; the rest is the test's own way there and back.
 SOON = 1.5
 
 
