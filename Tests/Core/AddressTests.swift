@@ -46,6 +46,20 @@ import Testing
     }
 }
 
+@Suite struct LoopbackTests {
+    @Test(arguments: ["localhost", "LOCALHOST", "127.0.0.1", "127.255.0.9", "::1", "[::1]", "::ffff:127.0.0.1"])
+    func staysHere(host: String) {
+        #expect(Loopback.isHost(host))
+    }
+
+    @Test(arguments: [
+        "", "idp.localhost", "localhost.example.com", "128.0.0.1", "::2", "[::1", "127.0.0.1.example.com",
+    ])
+    func mayLeave(host: String) {
+        #expect(!Loopback.isHost(host))
+    }
+}
+
 @Suite struct EmailAddressTests {
     @Test func comparesFolded() throws {
         let address = try #require(EmailAddress("Ann.Lee+x@Example.COM"))

@@ -56,7 +56,7 @@ install_packages() {
 
 require_swift() {
     command -v swift >/dev/null && return 0
-    fail "missing: Swift 6.2 or newer (https://www.swift.org/install/linux/) must be in PATH"
+    fail "missing: Swift 6.3 (https://www.swift.org/install/linux/) must be in PATH"
 }
 
 # The flags of the binary that is measured and shipped.

@@ -45,18 +45,8 @@ public final class Fetcher: HTTPFetching {
         }
         switch scheme {
         case "https": return
-        case "http" where isLoopback(host): return
+        case "http" where Loopback.isHost(host): return
         default: throw FetchError(.invalidURL, "“\(text)” is neither https nor http to loopback")
-        }
-    }
-
-    static func isLoopback(_ host: String) -> Bool {
-        if host.lowercased() == "localhost" { return true }
-        let bare = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
-        guard let address = IPAddress(bare) else { return false }
-        switch address.family {
-        case .v4: return address.bits >> 24 == 127
-        case .v6: return address.bits == 1
         }
     }
 

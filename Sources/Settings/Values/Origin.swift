@@ -36,8 +36,8 @@ public struct Origin: Hashable, Sendable, CustomStringConvertible {
         self.port = address.port
     }
 
-    /// The host is this machine by name or by address.
-    public var isLoopback: Bool { HostAndPort.isLoopback(host) }
+    /// The host is this machine, by name or by address.
+    public var isLoopback: Bool { Loopback.isHost(host) }
 
     /// Without the port where it is the scheme's own.
     public var description: String {
@@ -80,13 +80,5 @@ struct HostAndPort: Hashable, Sendable {
             guard let defaultPort else { return nil }
             port = defaultPort
         }
-    }
-
-    /// `localhost`, a name below it, 127.0.0.0/8 or ::1.
-    static func isLoopback(_ host: String) -> Bool {
-        if host == "localhost" || host.hasSuffix(".localhost") { return true }
-        let bare = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
-        guard let address = IPAddress(bare) else { return false }
-        return address.family == .v4 ? address.bits >> 24 == 127 : address.bits == 1
     }
 }
