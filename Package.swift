@@ -26,6 +26,8 @@ func tests(of name: String, _ dependencies: [Target.Dependency] = [], exclude: [
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioHPACK: Target.Dependency = .product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
@@ -35,6 +37,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-nio-http2", exact: "1.46.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
@@ -53,7 +56,7 @@ let package = Package(
         room("Outbound", ["CCurl", "Core", log]),
         room("Federation", ["JOSE", "Core", log]),
         room("Settings", ["Policy", "Core", .product(name: "Yams", package: "Yams")]),
-        room("Proxy", ["HTTPWire", "Policy", "Core", nioCore, nioPosix, nioTLS, nioSSL, log]),
+        room("Proxy", ["HTTPWire", "Policy", "Core", nioCore, nioPosix, nioTLS, nioSSL, nioHTTP2, nioHPACK, log]),
         room(
             "App",
             [
