@@ -2,6 +2,7 @@
 ///
 /// After `incomplete` it is called again with the same bytes and more behind them; it remembers how far it looked.
 /// After `complete` or `refused` it is ready for another head. The same bytes give the same result however they are cut.
+/// Many parsers may share one `RequestHead`: what one has read of a head that is not complete it keeps for itself.
 public struct RequestParser: Sendable {
     /// What a head may hold at most.
     public struct Limits: Sendable {
@@ -25,6 +26,8 @@ public struct RequestParser: Sendable {
     private var authority = Slice()
     private var hasLine = false
     private var searched = 0
+    /// What was read of a head whose end has not come; one or none.
+    private var begun: [RequestHead] = []
 
     /// A parser at the start of a connection.
     public init(limits: Limits = Limits()) {
@@ -37,10 +40,23 @@ public struct RequestParser: Sendable {
         authority = Slice()
         hasLine = false
         searched = 0
+        begun = []
     }
 
-    /// Parses the head that begins at the first of `bytes`. On `refused` nothing in `head` is to be used.
+    /// Parses the head that begins at the first of `bytes`. Only after `complete` is anything in `head` to be used, and
+    /// only until another parse into it.
     public mutating func parse(_ bytes: UnsafeRawBufferPointer, into head: inout RequestHead) -> ParseResult {
+        if hasLine { swap(&head, &begun[0]) }
+        let result = read(bytes, into: &head)
+        if hasLine {
+            // The caller's storage is filled by others until we are called again.
+            if begun.isEmpty { begun = [RequestHead()] }
+            swap(&head, &begun[0])
+        }
+        return result
+    }
+
+    private mutating func read(_ bytes: UnsafeRawBufferPointer, into head: inout RequestHead) -> ParseResult {
         guard let base = bytes.baseAddress, bytes.count > 0 else { return .incomplete }
         if !hasLine {
             switch requestLine(bytes, base, &head) {

@@ -1,4 +1,5 @@
-/// Parses response heads as strictly as requests: what is refused here is answered with 502.
+/// Parses response heads as strictly as requests: what is refused here is answered with 502. Many parsers may share one
+/// `ResponseHead`, as those of requests may.
 public struct ResponseParser: Sendable {
     /// What a head may hold at most.
     public struct Limits: Sendable {
@@ -17,6 +18,8 @@ public struct ResponseParser: Sendable {
     private let limits: Limits
     private var lines = FieldLines()
     private var hasLine = false
+    /// What was read of a head whose end has not come; one or none.
+    private var begun: [ResponseHead] = []
 
     /// A parser at the start of a connection.
     public init(limits: Limits = Limits()) {
@@ -27,11 +30,25 @@ public struct ResponseParser: Sendable {
     public mutating func reset() {
         lines = FieldLines()
         hasLine = false
+        begun = []
     }
 
-    /// Parses the head that begins at the first of `bytes`; `requestMethod` is that of the request it answers.
+    /// Parses the head that begins at the first of `bytes`; `requestMethod` is that of the request it answers. Only
+    /// after `complete` is anything in `head` to be used, and only until another parse into it.
     public mutating func parse(
         _ bytes: UnsafeRawBufferPointer, requestMethod: Method, into head: inout ResponseHead
+    ) -> ParseResult {
+        if hasLine { swap(&head, &begun[0]) }
+        let result = read(bytes, requestMethod, into: &head)
+        if hasLine {
+            if begun.isEmpty { begun = [ResponseHead()] }
+            swap(&head, &begun[0])
+        }
+        return result
+    }
+
+    private mutating func read(
+        _ bytes: UnsafeRawBufferPointer, _ requestMethod: Method, into head: inout ResponseHead
     ) -> ParseResult {
         guard let base = bytes.baseAddress, bytes.count > 0 else { return .incomplete }
         if !hasLine {

@@ -152,9 +152,13 @@ final class UpstreamHandler: ChannelInboundHandler {
     }
 
     private func parseHead(_ buffer: inout ByteBuffer, for client: FrontHandler) -> HeadStep {
+        var used = 0
         let result = buffer.withUnsafeReadableBytes { bytes -> ParseResult in
             let result = parser.parse(bytes, requestMethod: method, into: &loop.responseHead)
-            if result == .complete { receive(loop.responseHead, bytes, for: client) }
+            if result == .complete {
+                used = loop.responseHead.headLength
+                receive(loop.responseHead, bytes, for: client)
+            }
             return result
         }
         switch result {
@@ -165,7 +169,7 @@ final class UpstreamHandler: ChannelInboundHandler {
             fail(.malformed)
             return .wait
         case .complete:
-            buffer.moveReaderIndex(forwardBy: loop.responseHead.headLength)
+            buffer.moveReaderIndex(forwardBy: used)
             return .goOn
         }
     }
