@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.nginx_app import NginxApp
 from support.origins import answer
 from support.wire import Connection, head, raw
 
@@ -311,3 +312,19 @@ def test_upgrade_of_another_protocol_is_not_forwarded(gate, origin):
         assert response.status in (200, 400)
         if response.status == 200:
             assert "Upgrade" not in origin.last and "HTTP2-Settings" not in origin.last
+
+
+def test_a_connection_outlives_an_answer_that_came_before_the_body(make_gate, tmp_path):
+    """nginx answers a POST at once, and its answer says nothing of closing: the next request is served."""
+    app = NginxApp(tmp_path / "app")
+    try:
+        gate = make_gate(upstreams={"app": {"url": [app.url]}}, routes=[
+            {"name": "app", "host": ["app.example.com"], "upstream": "app", "rules": [{"allow": "everyone"}]}])
+        with Connection(gate.port) as connection:
+            connection.send(head("POST", "/first", "app.example.com", [("Content-Length", "4000")]) + b"x" * 1000)
+            first = connection.read()
+            assert first.status == 200 and first.get("Connection") is None
+            connection.send(b"x" * 3000 + head("GET", "/second", "app.example.com"))
+            assert connection.read().body == b"an answer"
+    finally:
+        app.stop()

@@ -56,6 +56,27 @@ struct ExchangeTests {
         #expect(exchange.answered() == .drain)
     }
 
+    @Test func anAnswerThatSaidTheConnectionStaysIsKept() {
+        var exchange = begun(hasBody: true)
+        exchange.forward()
+        exchange.responseBegan()
+        #expect(exchange.answered(saidToStay: true) == .drain)
+        #expect(exchange.drained(10, ended: false) == .none)
+        #expect(exchange.drained(Exchange.drainLimit, ended: true) == .next)
+        #expect(exchange.expects == .head)
+    }
+
+    @Test func butNotWhenTheBodyIsTooLongOrTheServerStops() {
+        for stops in [false, true] {
+            var exchange = begun(hasBody: true)
+            exchange.forward()
+            exchange.responseBegan()
+            _ = exchange.answered(saidToStay: true)
+            if stops { _ = exchange.stop(headHasBegun: false) }
+            #expect(exchange.drained(Exchange.drainLimit, ended: stops) == .close)
+        }
+    }
+
     @Test func aFailureIsAnsweredOnlyWhileNothingIsOut() {
         var exchange = begun()
         exchange.forward()

@@ -4,7 +4,7 @@
 /// ```
 ///            ┌──────────── answered, kept alive ────────────┐
 ///            ▼                                              │
-///  idle ── head ──┬─► resolving ──┬─► forwarding ── both ends ──► (idle | closed)
+///  idle ── head ──┬─► resolving ──┬─► forwarding ── both ends ──► (idle | draining | closed)
 ///                 ├───────────────┤
 ///                 │               ├─► collecting ─► responding ──► (idle | draining | closed)
 ///                 └───────────────┴─► refused ────────────────────► (idle | draining | closed)
@@ -48,7 +48,7 @@ struct Exchange: Equatable {
         case forwarding(RequestSide, ResponseSide)
         /// Another protocol, of which we know nothing: bytes go on as they come.
         case tunnelling(Tunnel)
-        /// The answer is out, the rest of the body is thrown away; so many bytes may still come. Exits: `bodyBytes`.
+        /// The answer is out, the rest of the body is thrown away; so many bytes may still come. Exits: `drained`.
         case draining(Int)
         /// Nothing more happens here. No exits.
         case closed
@@ -90,6 +90,8 @@ struct Exchange: Equatable {
     private(set) var requestEnded = true
     /// The server stops: no further request is taken.
     private(set) var isLast = false
+    /// The answer that is out said that the connection stays.
+    private var saidToStay = false
 
     var expects: Expectation {
         switch state {
@@ -132,6 +134,11 @@ struct Exchange: Equatable {
     /// Body bytes came while the exchange was past using them.
     mutating func drained(_ count: Int, ended: Bool) -> Action {
         guard case .draining(let left) = state else { return .none }
+        if ended, saidToStay, keepsAlive, !isLast {
+            requestEnded = true
+            state = .idle
+            return .next
+        }
         if ended || count >= left {
             state = .closed
             return .close
@@ -179,8 +186,11 @@ struct Exchange: Equatable {
 
     /// A whole answer is written: ours, or the last byte of an upstream's.
     ///
-    /// - Parameter malformed: the request could not be read, so nothing behind it can be.
-    mutating func answered(malformed: Bool = false) -> Action {
+    /// - Parameters:
+    ///   - malformed: the request could not be read, so nothing behind it can be.
+    ///   - saidToStay: its head was written before the request was complete and did not say that the connection ends.
+    mutating func answered(malformed: Bool = false, saidToStay: Bool = false) -> Action {
+        self.saidToStay = saidToStay
         if malformed {
             state = .closed
             return .close

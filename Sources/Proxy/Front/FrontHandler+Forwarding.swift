@@ -180,7 +180,7 @@ extension FrontHandler {
         }
         buffer.moveReaderIndex(forwardBy: measure.consumed)
         perform(exchange.drained(taken, ended: measure.end))
-        return false
+        return exchange.state == .idle
     }
 
     func upstreamWritabilityChanged(_ isWritable: Bool) {
@@ -260,7 +260,7 @@ extension FrontHandler {
         upstream = nil
         lease = nil
         finishTiming()
-        let action = exchange.answered()
+        let action = exchange.answered(saidToStay: true)
         flushAnswer()
         perform(action)
         if action == .next || action == .drain { resumeInput() }
