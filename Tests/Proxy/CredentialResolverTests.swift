@@ -1,5 +1,6 @@
 import Core
 import HTTPWire
+import Logging
 import NIOCore
 import Policy
 import Testing
@@ -23,7 +24,8 @@ struct CredentialResolverTests {
         let site = try Site(
             Configuration(
                 listeners: [], publicURL: "https://auth.example.com", snapshot: snapshot,
-                routes: [RouteParameters(upstream: nil)], upstreams: []))
+                routes: [RouteParameters(upstream: nil)], upstreams: []),
+            names: NameThreads(SystemResolver()), logger: Logger(label: "test"))
         let bytes = Array(Harness.request("GET", "/", lines).utf8)
         return try bytes.withUnsafeBytes { bytes in
             var head = RequestHead()

@@ -161,12 +161,14 @@ public struct UpstreamDescription: Sendable, Hashable {
     public var idleTimeout: Duration
     /// For the addresses that are spoken to by TLS.
     public var tls: UpstreamTLSDescription
+    /// How servers are asked whether they are well; nil: not at all.
+    public var health: HealthCheckDescription?
 
     /// Has the defaults of the configuration file.
     public init(
         name: String, addresses: [Address], host: HostPolicy = .preserve, connectTimeout: Duration = .seconds(5),
         firstByteTimeout: Duration = .seconds(60), idleTimeout: Duration = .seconds(3600),
-        tls: UpstreamTLSDescription = UpstreamTLSDescription()
+        tls: UpstreamTLSDescription = UpstreamTLSDescription(), health: HealthCheckDescription? = nil
     ) {
         self.name = name
         self.addresses = addresses
@@ -175,6 +177,21 @@ public struct UpstreamDescription: Sendable, Hashable {
         self.firstByteTimeout = firstByteTimeout
         self.idleTimeout = idleTimeout
         self.tls = tls
+        self.health = health
+    }
+}
+
+/// A request that a server which is well answers with 2xx or 3xx.
+public struct HealthCheckDescription: Sendable, Hashable {
+    /// What is asked for, with `GET`: a path that begins with `/`, and its query.
+    public var path: String
+    /// From one check to the next; no check takes longer.
+    public var every: Duration
+
+    /// Both fields, named as they are.
+    public init(path: String, every: Duration) {
+        self.path = path
+        self.every = every
     }
 }
 

@@ -1,5 +1,6 @@
 import Core
 import HTTPWire
+import Logging
 import Policy
 
 /// A configuration made ready for the loops: everything that an exchange would otherwise have to compute from it.
@@ -25,8 +26,15 @@ final class Site: Sendable {
     let redirection: HTTPSRedirection
     /// By upstream; nil where no address is spoken to by TLS.
     let upstreamTLS: [UpstreamTLS?]
+    /// By upstream.
+    let servers: [UpstreamServers]
 
-    init(_ configuration: Configuration) throws(ProxyError) {
+    /// - Parameters:
+    ///   - old: what was in force before; what is known of servers that stay is kept.
+    ///   - names: looks up the names of servers.
+    init(
+        _ configuration: Configuration, replacing old: Site? = nil, names: NameThreads, logger: Logger
+    ) throws(ProxyError) {
         guard configuration.routes.count == configuration.snapshot.routes.count else {
             throw ProxyError(.badConfiguration, "every route of the snapshot needs its parameters")
         }
@@ -53,6 +61,11 @@ final class Site: Sendable {
             upstreamTLS.append(speaksTLS ? try UpstreamTLS(upstream.tls) : nil)
         }
         self.upstreamTLS = upstreamTLS
+        servers = configuration.upstreams.map { description in
+            let known = old?.servers.first { $0.description.name == description.name }
+            if let known, known.description == description { return known }
+            return UpstreamServers(description, replacing: known, names: names, logger: logger)
+        }
         redirection = HTTPSRedirection(configuration)
         self.configuration = configuration
         snapshot = configuration.snapshot

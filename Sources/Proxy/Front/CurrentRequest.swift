@@ -28,6 +28,8 @@ struct CurrentRequest {
     /// The request may be sent again: idempotent (RFC 9110 section 9.2.2) and without a body.
     var isRepeatable = false
     var wasRetried = false
+    /// No server took it, and the names were looked up once more.
+    var hasLookedAgain = false
     /// The protocol that the client asked to switch to, if it is one that may be asked for.
     var upgrade: [UInt8]?
 

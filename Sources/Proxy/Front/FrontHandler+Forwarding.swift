@@ -25,6 +25,7 @@ extension FrontHandler {
         let endpoint = lease.endpoint
         let pool = lease.pool
         self.lease = consume lease
+        guard endpoint >= 0 else { return upstreamFailed(.unhealthy, mayRetry: false) }
         // What may become a tunnel gets a connection of its own, with small buffers.
         if current.upgrade == nil, let handler = pool.takeIdle(endpoint) {
             send(on: handler)
@@ -53,22 +54,50 @@ extension FrontHandler {
     }
 
     private func connectFailed(_ error: any Error) {
-        guard let pool = lease?.pool else { return }
+        guard let pool = lease?.pool, let failed = lease?.endpoint else { return }
         let kind = UpstreamFailure(connecting: error)
+        // An address that was not known is known by now.
+        if kind == .resolve, lease?.failOver() == true { return goOn(with: pool) }
+        noteUnreachable(pool.server(failed), kind, error)
+        if lease?.failOver() == true {
+            loop.counters.countUpstreamError(pool.description.name, kind)
+            return goOn(with: pool)
+        }
+        guard kind != .resolve, !current.hasLookedAgain, !pool.servers.isFixed else { return unreachable(kind) }
+        // The name may mean another server by now.
+        current.hasLookedAgain = true
+        errand &+= 1
+        let mine = errand
+        let waits = pool.awaitNames { [self] in
+            guard mine == errand, exchange.state != .closed else { return }
+            guard lease?.failOver() == true else { return unreachable(kind) }
+            loop.counters.countUpstreamError(pool.description.name, kind)
+            goOn(with: pool)
+        }
+        if !waits { unreachable(kind) }
+    }
+
+    private func noteUnreachable(_ server: UpstreamServer, _ kind: UpstreamFailure, _ error: any Error) {
         var metadata: Logger.Metadata = [
-            "upstream": "\(pool.description.name)", "error": "\(error)", "request_id": "\(current.id.text)",
+            "upstream": "\(lease?.pool.description.name ?? "")", "server": "\(server.label)", "kind": "\(kind.label)",
+            "error": "\(error)", "request_id": "\(current.id.text)",
         ]
         if kind == .tls {
             metadata["reason"] = "\(UpstreamTLS.explanation(of: error))"
-            loop.logger.warning("an address of an upstream cannot be trusted", metadata: metadata)
+            loop.logger.warning("a server of an upstream cannot be trusted", metadata: metadata)
         } else {
-            loop.logger.info("an address of an upstream cannot be reached", metadata: metadata)
+            loop.logger.info("a server of an upstream cannot be reached", metadata: metadata)
         }
-        guard lease?.failOver() == true, let endpoint = lease?.endpoint else {
-            upstreamFailed(kind, mayRetry: false)
-            return flushAnswer()
-        }
-        loop.counters.countUpstreamError(pool.description.name, kind)
+    }
+
+    private func unreachable(_ kind: UpstreamFailure) {
+        upstreamFailed(kind, mayRetry: false)
+        flushAnswer()
+    }
+
+    /// With the server that the lease has come to.
+    private func goOn(with pool: UpstreamPool) {
+        guard let endpoint = lease?.endpoint else { return }
         rename(to: pool.authority(of: endpoint))
         if current.upgrade == nil, let handler = pool.takeIdle(endpoint) {
             send(on: handler)
@@ -278,11 +307,11 @@ extension FrontHandler {
             return connect(pool, endpoint)
         }
         loop.counters.countUpstreamError(pool.description.name, kind)
-        loop.logger.warning(
-            "an upstream failed",
-            metadata: [
-                "upstream": "\(pool.description.name)", "kind": "\(kind.label)", "request_id": "\(current.id.text)",
-            ])
+        var metadata: Logger.Metadata = [
+            "upstream": "\(pool.description.name)", "kind": "\(kind.label)", "request_id": "\(current.id.text)",
+        ]
+        if let endpoint = lease?.endpoint, endpoint >= 0 { metadata["server"] = "\(pool.server(endpoint).label)" }
+        loop.logger.warning("an upstream failed", metadata: metadata)
         lease = nil
         switch exchange.upstreamFailed() {
         case .answer:
@@ -318,6 +347,8 @@ extension UpstreamFailure {
     init(connecting error: any Error) {
         if case ChannelError.connectTimeout? = error as? ChannelError {
             self = .connectTimeout
+        } else if error is UnresolvedHost {
+            self = .resolve
         } else {
             self = UpstreamTLS.isCause(of: error) ? .tls : .connect
         }

@@ -16,7 +16,7 @@ enum Shape: Int, CaseIterable, Sendable {
 
 /// How an upstream failed, as the `kind` label names it.
 enum UpstreamFailure: Int, CaseIterable, Sendable {
-    case connect, connectTimeout, firstByteTimeout, idleTimeout, closed, malformed, tls
+    case connect, connectTimeout, firstByteTimeout, idleTimeout, closed, malformed, tls, resolve, unhealthy
 
     var label: String {
         switch self {
@@ -27,15 +27,17 @@ enum UpstreamFailure: Int, CaseIterable, Sendable {
         case .closed: "closed"
         case .malformed: "malformed"
         case .tls: "tls"
+        case .resolve: "resolve"
+        case .unhealthy: "unhealthy"
         }
     }
 
     /// What the client is told.
     var status: Int {
         switch self {
-        case .connect: 503
+        case .connect, .unhealthy: 503
         case .connectTimeout, .firstByteTimeout, .idleTimeout: 504
-        case .closed, .malformed, .tls: 502
+        case .closed, .malformed, .tls, .resolve: 502
         }
     }
 }

@@ -58,11 +58,11 @@ final class ProxyLoop {
     ///   others are retired.
     private func makePools(keeping old: [UpstreamPool]) -> [UpstreamPool] {
         var old = old
-        let pools = zip(site.configuration.upstreams, site.upstreamTLS).map { description, tls in
-            if let place = old.firstIndex(where: { $0.description == description && $0.tls === tls }) {
+        let pools = zip(site.servers, site.upstreamTLS).map { servers, tls in
+            if let place = old.firstIndex(where: { $0.servers === servers && $0.tls === tls }) {
                 return old.remove(at: place)
             }
-            return UpstreamPool(loop: self, description: description, tls: tls, limits: site.configuration.limits)
+            return UpstreamPool(loop: self, servers: servers, tls: tls, limits: site.configuration.limits)
         }
         for pool in old { pool.retire() }
         return pools

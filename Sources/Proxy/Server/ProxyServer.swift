@@ -26,12 +26,15 @@ public final class ProxyServer: Sendable {
         public var seed: UInt64
         /// Called once on every loop, with the loop's number.
         public var makeContext: @Sendable (_ loop: Int) throws -> LoopContext
+        /// For the names of upstreams.
+        public var resolver: any NameResolving
 
         /// All fields, named as they are.
         public init(
             clock: any WallClock, logger: Logger, responders: [any LocalResponder],
             readiness: @escaping @Sendable () async -> Readiness, metrics: @escaping @Sendable () async -> String,
-            seed: UInt64, makeContext: @escaping @Sendable (_ loop: Int) throws -> LoopContext
+            seed: UInt64, makeContext: @escaping @Sendable (_ loop: Int) throws -> LoopContext,
+            resolver: any NameResolving = SystemResolver()
         ) {
             self.clock = clock
             self.logger = logger
@@ -40,12 +43,14 @@ public final class ProxyServer: Sendable {
             self.metrics = metrics
             self.seed = seed
             self.makeContext = makeContext
+            self.resolver = resolver
         }
     }
 
     private struct Running: Sendable {
         let group: MultiThreadedEventLoopGroup
         let loops: [NIOLoopBound<ProxyLoop>]
+        var site: Site
         var channels: [any Channel] = []
         var bound: [BoundAddress] = []
         var monitor: (channel: any Channel, bound: BoundAddress)?
@@ -64,6 +69,7 @@ public final class ProxyServer: Sendable {
     private let services: Services
     private let workers: Int
     private let shared = SharedState()
+    private let names: NameThreads
     // Not on the hot path: taken when the server starts, changes or ends.
     private let state = Mutex(State.new)
 
@@ -72,6 +78,7 @@ public final class ProxyServer: Sendable {
         self.configuration = configuration
         self.services = services
         self.workers = max(1, workers)
+        names = NameThreads(services.resolver)
     }
 
     /// Binds all listeners and serves.
@@ -86,14 +93,14 @@ public final class ProxyServer: Sendable {
         guard mayStart else { throw ProxyError(.alreadyStarted, "the server was started before") }
         let site: Site
         do throws(ProxyError) {
-            site = try Site(configuration)
+            site = try Site(configuration, names: names, logger: services.logger)
         } catch {
             state.withLock { $0 = .stopped }
             throw error
         }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: workers)
         do throws(ProxyError) {
-            var running = Running(group: group, loops: try await makeLoops(group, site))
+            var running = Running(group: group, loops: try await makeLoops(group, site), site: site)
             running.certificates.upstreams = site.upstreamTLS.compactMap(\.self)
             do throws(ProxyError) {
                 try await listen(&running)
@@ -177,7 +184,7 @@ public final class ProxyServer: Sendable {
     ) async throws(ProxyError) {
         let current: Running? = state.withLock { if case .running(let running) = $0 { running } else { nil } }
         guard let current else { throw ProxyError(.notRunning, "the server is not running") }
-        let site = try Site(configuration)
+        let site = try Site(configuration, replacing: current.site, names: names, logger: services.logger)
         do {
             var made: [NIOLoopBoundBox<LoopContext?>] = []
             for (number, loop) in current.loops.enumerated() {
@@ -192,6 +199,7 @@ public final class ProxyServer: Sendable {
             state.withLock { state in
                 guard case .running(var running) = state else { return }
                 running.certificates.upstreams = site.upstreamTLS.compactMap(\.self)
+                running.site = site
                 state = .running(running)
             }
         } catch {
@@ -226,6 +234,7 @@ public final class ProxyServer: Sendable {
             return running
         }
         guard let current else { return }
+        defer { names.stop() }
         for channel in current.channels { try? await channel.close().get() }
         for path in current.socketFiles { unlink(path) }
         await withTaskGroup(of: Void.self) { tasks in

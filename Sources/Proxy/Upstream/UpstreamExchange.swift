@@ -23,6 +23,14 @@ struct UpstreamExchange: Equatable {
     /// It has carried a whole exchange before: only then may the server have closed it just as we wrote.
     private(set) var isReused = false
 
+    /// A request is on its way and no final head has come.
+    var isAwaitingAnswer: Bool {
+        switch state {
+        case .awaiting: true
+        case .idle, .streaming, .tunnelling, .closed: false
+        }
+    }
+
     mutating func begin() {
         guard state == .idle else { return }
         state = .awaiting(sawBytes: false)

@@ -184,6 +184,7 @@ final class UpstreamHandler: ChannelInboundHandler {
         keepsAlive = head.keepAlive
         body = BodyReader(head.framing)
         exchange.finalHead()
+        pool.answered(endpoint)
         client.upstreamAnswered(
             head, bytes, rest: UnsafeRawBufferPointer(rebasing: bytes[head.headLength...]), body: body)
     }
@@ -192,6 +193,7 @@ final class UpstreamHandler: ChannelInboundHandler {
     private func switchProtocols(_ head: ResponseHead, _ bytes: UnsafeRawBufferPointer, for client: FrontHandler) {
         guard let token = head.upgrade, client.asked(for: token.bytes(in: bytes)) else { return fail(.malformed) }
         exchange.switched()
+        pool.answered(endpoint)
         isNewTunnel = true
         // The end of what the server sends is not the end of what it takes.
         try? channelContext?.channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
@@ -222,7 +224,11 @@ final class UpstreamHandler: ChannelInboundHandler {
 
     /// The connection is of no use any more, for the reason `kind`.
     func fail(_ kind: UpstreamFailure) {
-        let mayRetry = exchange.failed()
+        let isAwaited = exchange.isAwaitingAnswer
+        // One that does not answer in time may be at work on the request.
+        let mayRetry = exchange.failed() && kind == .closed
+        // A server may close a connection that was idle, just as we use it.
+        if isAwaited, !mayRetry { pool.blame(endpoint, kind) }
         pool.forget(self)
         close()
         guard let client else { return }

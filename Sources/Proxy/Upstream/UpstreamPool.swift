@@ -1,60 +1,52 @@
 import Core
+import Logging
 import NIOCore
 import NIOPosix
-import Policy
-
-/// The right to send one request to an upstream: only a permit makes it, and it is used up by the exchange.
-struct Lease: ~Copyable {
-    let permit: Permit
-    let pool: UpstreamPool
-    /// Servers that were tried, one bit each.
-    private(set) var tried: UInt64 = 0
-    private(set) var endpoint: Int
-
-    init(permit: consuming Permit, pool: UpstreamPool) {
-        self.permit = permit
-        self.pool = pool
-        endpoint = pool.choose(notIn: 0) ?? 0
-    }
-
-    /// The next server that has not been tried.
-    ///
-    /// - Returns: false when there is none left.
-    mutating func failOver() -> Bool {
-        tried |= 1 << UInt64(endpoint & 63)
-        guard let next = pool.choose(notIn: tried) else { return false }
-        endpoint = next
-        return true
-    }
-}
 
 /// The connections of one loop to one upstream.
+///
+/// A server has a number here, its endpoint, which stays the same for as long as anything of it is in use; one that is
+/// gone drains: what is under way ends, nothing new begins.
 final class UpstreamPool {
     private struct Endpoint {
-        let address: UpstreamDescription.Address
+        let server: UpstreamServer
         let authority: [UInt8]
         var idle: [UpstreamHandler] = []
+        /// Exchanges of this loop.
         var active = 0
-        var downUntil: Int64 = 0
+        /// How many of them the other loops know of.
+        var published = 0
+        /// A success is worth telling.
+        var isSuspect = false
+        var isGone = false
     }
 
     private unowned let loop: ProxyLoop
-    let description: UpstreamDescription
+    let servers: UpstreamServers
     let tls: UpstreamTLS?
     private let limits: Limits
-    private var endpoints: [Endpoint]
-    private var turn = 0
+    private var endpoints: [Endpoint] = []
+    /// The numbers of those that can be chosen.
+    private var live: [Int] = []
+    /// There is one server, and there will never be another or a reason to refuse it.
+    private let isPlain: Bool
+    private let isChecked: Bool
+    private var version: UInt64 = 0
+    private var turn: Int
     private var isRetired = false
 
-    /// How long a server that refused a connection is passed over while others are there.
-    private static let pauseAfterFailure: Int64 = 2_000
+    var description: UpstreamDescription { servers.description }
 
-    init(loop: ProxyLoop, description: UpstreamDescription, tls: UpstreamTLS?, limits: Limits) {
+    init(loop: ProxyLoop, servers: UpstreamServers, tls: UpstreamTLS?, limits: Limits) {
         self.loop = loop
-        self.description = description
+        self.servers = servers
         self.tls = tls
         self.limits = limits
-        endpoints = description.addresses.map { Endpoint(address: $0, authority: Self.authority(of: $0)) }
+        isChecked = servers.description.health != nil
+        isPlain = servers.isFixed && servers.description.addresses.count == 1 && !isChecked
+        // Loops that begin at the same server would all send their first requests there.
+        turn = Int(truncatingIfNeeded: loop.random() & 0xffff)
+        takeServers()
     }
 
     /// The number of connections: in the pool, and in use.
@@ -66,36 +58,145 @@ final class UpstreamPool {
     ///
     /// - Parameter asked: the client named a host.
     func authority(of endpoint: Int, asked: Bool = true) -> [UInt8]? {
-        description.host == .upstream || !asked ? endpoints[endpoint].authority : nil
+        guard description.host == .upstream || !asked else { return nil }
+        return endpoints.indices.contains(endpoint) ? endpoints[endpoint].authority : []
     }
 
-    /// The server with the fewest exchanges, in turn among equals; one that just refused only when there is no other.
+    /// The server behind a number.
+    func server(_ endpoint: Int) -> UpstreamServer { endpoints[endpoint].server }
+
+    // MARK: Which servers there are
+
+    private func takeServers() {
+        let current = servers.current
+        version = current.version
+        // Only what was free before this: a lease that waited for other addresses has the old ones in its mask.
+        var free = endpoints.indices.filter { endpoints[$0].isGone && isUnused($0) }
+        for index in endpoints.indices where !current.servers.contains(where: { $0 === endpoints[index].server }) {
+            endpoints[index].isGone = true
+            discardIdle(index)
+        }
+        live = current.servers.map { server in
+            if let known = endpoints.firstIndex(where: { $0.server === server && !$0.isGone }) { return known }
+            let made = Endpoint(server: server, authority: server.address.authority, isSuspect: server.isSuspect)
+            guard let place = free.popLast() else {
+                endpoints.append(made)
+                return endpoints.count - 1
+            }
+            endpoints[place] = made
+            return place
+        }
+        for index in endpoints.indices where live.count > 1 || endpoints[index].published != 0 { publish(index) }
+    }
+
+    private func isUnused(_ index: Int) -> Bool {
+        endpoints[index].active == 0 && endpoints[index].published == 0 && endpoints[index].idle.isEmpty
+    }
+
+    private func discardIdle(_ index: Int) {
+        let idle = endpoints[index].idle
+        endpoints[index].idle = []
+        for handler in idle { handler.discard() }
+    }
+
+    // MARK: The choice
+
+    /// The server with the fewest exchanges of all loops, in turn among equals; one that is passed over only when it is
+    /// due to be tried or there is no other, and one that fails its checks never.
     func choose(notIn tried: UInt64) -> Int? {
-        if endpoints.count == 1 { return tried & 1 == 0 ? 0 : nil }
+        if isPlain { return tried & 1 == 0 ? 0 : nil }
+        if servers.hasChanged(since: version) { takeServers() }
+        guard live.count == 1, let only = live.first else { return chooseAmongAll(notIn: tried) }
+        guard tried >> UInt64(only & 63) & 1 == 0, !isChecked || !endpoints[only].server.isIll else { return nil }
+        return only
+    }
+
+    private func chooseAmongAll(notIn tried: UInt64) -> Int? {
         turn &+= 1
-        var best: Int?
-        var bestLoad = Int.max
-        for offset in endpoints.indices {
-            let candidate = (turn &+ offset) % endpoints.count
-            guard tried >> UInt64(candidate & 63) & 1 == 0 else { continue }
-            let down = endpoints[candidate].downUntil > loop.ticks
-            let load = endpoints[candidate].active + (down ? 1 << 32 : 0)
-            if load < bestLoad {
-                best = candidate
-                bestLoad = load
+        while true {
+            var best: (endpoint: Int, rank: Rank, load: Int)?
+            for offset in live.indices {
+                let candidate = live[(turn &+ offset) % live.count]
+                let server = endpoints[candidate].server
+                guard tried >> UInt64(candidate & 63) & 1 == 0, !isChecked || !server.isIll else { continue }
+                let rank = rank(of: server)
+                let load = server.exchanges
+                if let best, (best.rank, best.load) <= (rank, load) { continue }
+                best = (candidate, rank, load)
+            }
+            guard let best else { return nil }
+            // Whoever comes first tries it; for the others its pause has begun anew.
+            guard best.rank == .due, !endpoints[best.endpoint].server.takeProbe(at: loop.ticks) else {
+                return best.endpoint
             }
         }
-        return best
     }
+
+    private enum Rank: Int, Comparable {
+        case due, fit, paused, unresolved
+
+        static func < (left: Rank, right: Rank) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    private func rank(of server: UpstreamServer) -> Rank {
+        guard server.socketAddress != nil else { return .unresolved }
+        guard let end = server.pausedUntil else { return .fit }
+        return end <= loop.ticks ? .due : .paused
+    }
+
+    // MARK: What becomes of it
+
+    /// An answer began.
+    func answered(_ endpoint: Int) {
+        guard endpoints[endpoint].isSuspect else { return }
+        endpoints[endpoint].isSuspect = false
+        let server = endpoints[endpoint].server
+        guard server.succeeded(at: loop.ticks) == .returned else { return }
+        loop.logger.notice(
+            "a server of an upstream answers again and is used like the others",
+            metadata: ["upstream": "\(description.name)", "server": "\(server.label)"])
+    }
+
+    /// There will be no answer, and that says something about the server. One that has no other beside it is never
+    /// passed over.
+    func blame(_ endpoint: Int, _ kind: UpstreamFailure) {
+        guard live.count > 1, let fault = kind.fault else { return }
+        endpoints[endpoint].isSuspect = true
+        let server = endpoints[endpoint].server
+        let jitter = Double(loop.random() >> 11) / Double(1 << 53)
+        guard case .ejected(let pause) = server.failed(fault, at: loop.ticks, jitter: jitter) else { return }
+        servers.countEjection()
+        loop.logger.warning(
+            "a server of an upstream is passed over for a while",
+            metadata: [
+                "upstream": "\(description.name)", "server": "\(server.label)", "kind": "\(kind.label)",
+                "milliseconds": "\(pause)",
+            ])
+    }
+
+    // MARK: Connections
 
     /// A connection that waits, the one used last first; it counts as used from now on.
     func takeIdle(_ endpoint: Int) -> UpstreamHandler? {
         while let handler = endpoints[endpoint].idle.popLast() {
             guard handler.isUsable else { continue }
-            endpoints[endpoint].active += 1
+            count(endpoint, 1)
             return handler
         }
         return nil
+    }
+
+    private func count(_ endpoint: Int, _ change: Int) {
+        endpoints[endpoint].active += change
+        if live.count > 1 || endpoints[endpoint].published != 0 { publish(endpoint) }
+    }
+
+    /// Where there is no choice nobody asks for the load, and nobody is told.
+    private func publish(_ endpoint: Int) {
+        let change = endpoints[endpoint].active - endpoints[endpoint].published
+        guard change != 0 else { return }
+        endpoints[endpoint].published += change
+        endpoints[endpoint].server.addExchanges(change)
     }
 
     /// Makes a new connection; it counts as used from now on.
@@ -104,19 +205,19 @@ final class UpstreamPool {
     func connect(
         _ endpoint: Int, forTunnel: Bool = false, then: @escaping (Result<UpstreamHandler, any Error>) -> Void
     ) {
-        endpoints[endpoint].active += 1
+        let server = endpoints[endpoint].server
+        guard let address = server.socketAddress else { return awaitAddress(of: server, then) }
+        count(endpoint, 1)
         let handler = UpstreamHandler(loop: loop, pool: self, endpoint: endpoint)
         let handshake: UpstreamHandshake?
         do {
-            handshake = try makeHandshake(endpoints[endpoint].address, before: handler)
+            handshake = try makeHandshake(server.address, before: handler)
         } catch {
-            endpoints[endpoint].active -= 1
+            count(endpoint, -1)
             return loop.eventLoop.assumeIsolated().execute { then(.failure(error)) }
         }
         let bound = NIOLoopBound((handler, handshake), eventLoop: loop.eventLoop)
-        var bootstrap = ClientBootstrap(group: loop.eventLoop)
-            .channelOption(.maxMessagesPerRead, value: 1)
-            .connectTimeout(.milliseconds(description.connectTimeout.wholeMilliseconds))
+        var bootstrap = self.bootstrap(to: address)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let (handler, handshake) = bound.value
@@ -125,25 +226,14 @@ final class UpstreamPool {
                 }
             }
         if forTunnel { bootstrap = bootstrap.channelOption(.recvAllocator, value: PassingBuffers(first: 128)) }
-        let future: EventLoopFuture<any Channel>
-        switch endpoints[endpoint].address {
-        case .tcp(let host, let port), .tls(let host, let port):
-            let tcp = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            if let address = try? SocketAddress(ipAddress: host, port: port) {
-                future = tcp.connect(to: address)
-            } else {
-                future = tcp.connect(host: host, port: port)
-            }
-        case .unix(let path): future = bootstrap.connect(unixDomainSocketPath: path)
-        }
+        let future = bootstrap.connect(to: address)
         func settle(_ result: Result<Void, any Error>) {
             switch result {
-            case .success:
-                endpoints[endpoint].downUntil = 0
-                then(.success(handler))
+            case .success: then(.success(handler))
             case .failure(let error):
-                endpoints[endpoint].active -= 1
-                endpoints[endpoint].downUntil = loop.ticks + Self.pauseAfterFailure
+                count(endpoint, -1)
+                blame(endpoint, UpstreamFailure(connecting: error))
+                servers.doubtAddresses(loop.ticks)
                 then(.failure(error))
             }
         }
@@ -152,6 +242,15 @@ final class UpstreamPool {
         } else {
             future.assumeIsolated().whenComplete { settle($0.map { _ in }) }
         }
+    }
+
+    /// What every connection to a server of this upstream begins with.
+    func bootstrap(to address: SocketAddress) -> ClientBootstrap {
+        let bootstrap = ClientBootstrap(group: loop.eventLoop)
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .connectTimeout(.milliseconds(description.connectTimeout.wholeMilliseconds))
+        if case .unixDomainSocket = address { return bootstrap }
+        return bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1)
     }
 
     /// Nil where the address is spoken to plainly.
@@ -164,10 +263,44 @@ final class UpstreamPool {
             timeout: .milliseconds(description.connectTimeout.wholeMilliseconds))
     }
 
+    // MARK: Names
+
+    /// Waits for names to be looked up, as long as a connection may take; no longer than that ago counts as well.
+    ///
+    /// - Returns: false when there is nothing to wait for; `then` is not called then.
+    func awaitNames(_ then: @escaping () -> Void) -> Bool {
+        let turn = NIOLoopBoundBox<(() -> Void)?>(then, eventLoop: loop.eventLoop)
+        let eventLoop = loop.eventLoop
+        @Sendable func proceed() {
+            let next = turn.value
+            turn.value = nil
+            next?()
+        }
+        guard servers.waitForNames(loop.ticks, { eventLoop.execute { proceed() } }) else { return false }
+        _ = eventLoop.scheduleTask(in: .milliseconds(description.connectTimeout.wholeMilliseconds)) { proceed() }
+        return true
+    }
+
+    /// No address is known: the failure comes once there may be one, under another number.
+    private func awaitAddress(
+        of server: UpstreamServer, _ then: @escaping (Result<UpstreamHandler, any Error>) -> Void
+    ) {
+        let host = server.address.name ?? server.address.text
+        func report() {
+            then(.failure(UnresolvedHost(host: host, problem: servers.problem(of: host) ?? "there is no answer yet")))
+        }
+        guard !awaitNames(report) else { return }
+        loop.eventLoop.assumeIsolated().execute(report)
+    }
+
+    // MARK: Ends
+
     /// An exchange is over.
     func giveBack(_ handler: UpstreamHandler, reusable: Bool) {
-        endpoints[handler.endpoint].active -= 1
-        guard reusable, !isRetired, endpoints[handler.endpoint].idle.count < limits.maximumIdleUpstream else {
+        count(handler.endpoint, -1)
+        guard reusable, !isRetired, !endpoints[handler.endpoint].isGone,
+            endpoints[handler.endpoint].idle.count < limits.maximumIdleUpstream
+        else {
             if reusable { handler.discard() }
             return
         }
@@ -177,7 +310,7 @@ final class UpstreamPool {
 
     /// The connection has died, in the pool or in use.
     func forget(_ handler: UpstreamHandler) {
-        if !forgetIdle(handler) { endpoints[handler.endpoint].active -= 1 }
+        if !forgetIdle(handler) { count(handler.endpoint, -1) }
     }
 
     /// - Returns: whether it was in the pool.
@@ -188,7 +321,7 @@ final class UpstreamPool {
         return true
     }
 
-    /// Closes what has waited too long.
+    /// Closes what has waited too long, and does for all loops what is due.
     func sweep(_ now: Int64) {
         for index in endpoints.indices {
             while let first = endpoints[index].idle.first, first.idleUntil <= now {
@@ -196,26 +329,45 @@ final class UpstreamPool {
                 first.discard()
             }
         }
+        guard !isPlain else { return }
+        servers.lookUpDueNames(now)
+        if servers.hasChanged(since: version) { takeServers() }
+        for index in endpoints.indices {
+            if live.count > 1 { publish(index) }
+            if endpoints[index].server.isSuspect { endpoints[index].isSuspect = true }
+        }
+        if servers.takeCheck(now) { checkServers() }
     }
 
     /// Takes nothing back any more.
     func retire() {
         isRetired = true
-        for index in endpoints.indices {
-            for handler in endpoints[index].idle { handler.discard() }
-            endpoints[index].idle = []
-        }
+        for index in endpoints.indices { discardIdle(index) }
     }
 
-    private static func authority(of address: UpstreamDescription.Address) -> [UInt8] {
-        func authority(_ host: String, _ port: Int, standard: Int) -> [UInt8] {
-            let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
-            return Array((port == standard ? name : "\(name):\(port)").utf8)
+    private func checkServers() {
+        guard let check = description.health else { return }
+        for index in live {
+            HealthCheck(endpoints[index].server, of: servers, check: check, tls: tls, on: loop.eventLoop).run()
         }
-        switch address {
-        case .tcp(let host, let port): return authority(host, port, standard: 80)
-        case .tls(let host, let port): return authority(host, port, standard: 443)
-        case .unix: return Array("localhost".utf8)
+    }
+}
+
+/// A name that no address is known of.
+struct UnresolvedHost: Error, CustomStringConvertible {
+    let host: String
+    let problem: String
+
+    var description: String { "\(host) cannot be resolved: \(problem)" }
+}
+
+extension UpstreamFailure {
+    /// What it says about the server that it came from; nil: nothing.
+    var fault: Ejection.Fault? {
+        switch self {
+        case .connect, .connectTimeout, .tls: .unreachable
+        case .firstByteTimeout, .closed, .malformed: .unanswered
+        case .idleTimeout, .resolve, .unhealthy: nil
         }
     }
 }
