@@ -127,8 +127,18 @@ extension Settings {
         public var firstByteTimeout: Duration
         /// `idle_timeout`.
         public var idleTimeout: Duration
+        /// `health`; nil: none.
+        public var health: HealthCheck?
         /// `tls`; nil where no address is https.
         public var tls: UpstreamTLS?
+    }
+
+    /// `upstreams.*.health`.
+    public struct HealthCheck: Sendable, Hashable {
+        /// `path`: begins with `/`, and fits a request line as it is.
+        public var path: String
+        /// `every`.
+        public var every: Duration
     }
 
     /// One of `routes`.

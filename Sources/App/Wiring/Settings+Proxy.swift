@@ -74,7 +74,8 @@ extension Settings {
             },
             host: upstream.hostHeader == .preserve ? .preserve : .upstream,
             connectTimeout: upstream.connectTimeout, firstByteTimeout: upstream.firstByteTimeout,
-            idleTimeout: upstream.idleTimeout, tls: upstream.tls.map(tls) ?? UpstreamTLSDescription())
+            idleTimeout: upstream.idleTimeout, tls: upstream.tls.map(tls) ?? UpstreamTLSDescription(),
+            health: upstream.health.map { HealthCheckDescription(path: $0.path, every: $0.every) })
     }
 
     private static func tls(_ tls: ListenerTLS) -> Proxy.ListenerTLS {

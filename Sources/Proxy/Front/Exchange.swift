@@ -158,6 +158,11 @@ struct Exchange: Equatable {
         if case .forwarding(let request, _) = state { state = .forwarding(request, .streaming) }
     }
 
+    /// It was malformed right behind its head, and nothing of it has been written.
+    mutating func responseWithdrawn() {
+        if case .forwarding(let request, .streaming) = state { state = .forwarding(request, .awaited) }
+    }
+
     /// The upstream speaks another protocol from now on, and so does the client.
     mutating func switched() {
         guard state == .forwarding(.ended, .awaited) else { return }

@@ -257,11 +257,17 @@ extension FrontHandler {
 
     /// Body bytes of the answer; `body` is the upstream's framing.
     func upstreamSent(_ buffer: inout ByteBuffer, body: inout BodyReader) -> UpstreamBodyOutcome {
-        if !headIsPending { loop.scratch.clear() }
+        let beginsAnswer = headIsPending
+        if !beginsAnswer { loop.scratch.clear() }
         headIsPending = false
         var allowance = UInt64.max
         let relay = BodyRelay(chunked: current.answersChunked, hygiene: site.hygiene)
         let passed = relay.pass(&buffer, reader: &body, allowance: &allowance, out: &loop.scratch)
+        if case .invalid = passed.outcome {
+            // Nothing of the answer is out, so there can be a better one.
+            if beginsAnswer { exchange.responseWithdrawn() }
+            return .invalid
+        }
         if loop.scratch.readableBytes > 0 { write(loop.scratch) }
         if let piece = passed.piece { write(piece) }
         upstreamDeadline = loop.ticks + idleTimeout

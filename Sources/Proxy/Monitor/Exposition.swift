@@ -13,6 +13,8 @@ struct Exposition: Sendable {
     struct Sample: Sendable {
         let counters: LoopCounters
         let connections: [(idle: Int, active: Int)]
+        /// What all loops know of them alike.
+        var servers: [UpstreamServers] = []
         /// By the names of routes.
         let tunnels: [String: Int]
     }
@@ -23,7 +25,7 @@ struct Exposition: Sendable {
             let sample = try? await loop.eventLoop.submit {
                 Sample(
                     counters: loop.value.counters, connections: loop.value.pools.map(\.connections),
-                    tunnels: loop.value.tunnels)
+                    servers: loop.value.pools.map(\.servers), tunnels: loop.value.tunnels)
             }.get()
             if let sample { samples.append(sample) }
         }
@@ -136,6 +138,24 @@ struct Exposition: Sendable {
             }
             out += "gatehouse_upstream_connections{upstream=\"\(escaped(name))\",state=\"active\"} \(active)\n"
             out += "gatehouse_upstream_connections{upstream=\"\(escaped(name))\",state=\"idle\"} \(idle)\n"
+        }
+        renderServers(samples.first?.servers ?? [], &out)
+    }
+
+    private static func renderServers(_ upstreams: [UpstreamServers], _ out: inout String) {
+        out += "# HELP gatehouse_upstream_up 1: requests are given to the server; 0: it is passed over.\n"
+        out += "# TYPE gatehouse_upstream_up gauge\n"
+        for upstream in upstreams {
+            for server in upstream.servers {
+                let labels = "upstream=\"\(escaped(upstream.description.name))\",server=\"\(escaped(server.label))\""
+                out += "gatehouse_upstream_up{\(labels)} \(upstream.isUp(server) ? 1 : 0)\n"
+            }
+        }
+        out += "# HELP gatehouse_upstream_ejections_total Servers were passed over for a while after failures.\n"
+        out += "# TYPE gatehouse_upstream_ejections_total counter\n"
+        for upstream in upstreams {
+            let name = escaped(upstream.description.name)
+            out += "gatehouse_upstream_ejections_total{upstream=\"\(name)\"} \(upstream.ejections)\n"
         }
     }
 

@@ -41,7 +41,25 @@ extension Builder {
             hostHeader: view.choice("host", of: Settings.Upstream.HostHeader.self) ?? .preserve,
             connectTimeout: view.duration("connect_timeout") ?? .zero,
             firstByteTimeout: view.duration("first_byte_timeout") ?? .zero,
-            idleTimeout: view.duration("idle_timeout") ?? .zero, tls: readUpstreamTLS(view, endpoints))
+            idleTimeout: view.duration("idle_timeout") ?? .zero, health: readHealth(view),
+            tls: readUpstreamTLS(view, endpoints))
+    }
+
+    /// `upstreams.*.health`; nil where servers are not asked.
+    private func readHealth(_ upstream: MapView) -> Settings.HealthCheck? {
+        guard let value = upstream.value("health"), value.text != "none" else { return nil }
+        let view = upstream.map("health")
+        guard view.node != nil else { return nil }
+        let every = view.duration("every")
+        guard let (path, written) = view.required("path") else { return nil }
+        // It goes into a request line as it is.
+        guard path.hasPrefix("/"), path.utf8.count <= 2048,
+            path.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "#") })
+        else {
+            reading.refuse(written)
+            return nil
+        }
+        return Settings.HealthCheck(path: path, every: every ?? .zero)
     }
 
     private func endpoint(_ text: String, _ value: Value) -> Settings.Upstream.Endpoint? {

@@ -19,6 +19,7 @@ final class Harness: Sendable {
         origin: Origin = .answering(), routes: [RouteDescription] = Harness.routes,
         reader: [String: @Sendable (_ attempt: Int) -> CredentialReading] = Sample.readings,
         responders: [any LocalResponder] = [], workers: Int = 1, signerFails: Bool = false,
+        resolver: any NameResolving = StubResolver(),
         change: (inout Configuration) -> Void = { _ in }
     ) async throws {
         self.origin = origin
@@ -45,7 +46,7 @@ final class Harness: Sendable {
                     LoopContext(
                         credentials: StubReader(reader, withdrawn: withdrawn), decisions: RecordingSink(records),
                         assertions: StubSigner(fails: signerFails), everySecond: { records.second() })
-                }), workers: workers)
+                }, resolver: resolver), workers: workers)
         try await server.start()
     }
 
