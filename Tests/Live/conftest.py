@@ -110,8 +110,8 @@ def make_origin():
     """Makes raw origins with a behaviour of their own; they end with the test."""
     made = []
 
-    def make(behave=None, path=None, tls=None):
-        made.append(RawOrigin(behave, path, tls))
+    def make(behave=None, path=None, tls=None, **where):
+        made.append(RawOrigin(behave, path, tls, **where))
         return made[-1]
 
     yield make

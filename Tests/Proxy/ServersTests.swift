@@ -74,8 +74,9 @@ struct ServersTests {
             #expect(harness.log.contains("passed over for a while kind=closed milliseconds="))
             #expect(harness.log.contains("server=http://127.0.0.1:\(sick.port) upstream=wiki"))
             let text = try await metrics(harness)
-            #expect(text.contains("gatehouse_upstream_up{upstream=\"wiki\",server=\"http://127.0.0.1:\(sick.port)\"} 0\n"))
-            #expect(text.contains("gatehouse_upstream_up{upstream=\"wiki\",server=\"http://127.0.0.1:\(origin.port)\"} 1\n"))
+            let label = "gatehouse_upstream_up{upstream=\"wiki\",server=\"http://127.0.0.1"
+            #expect(text.contains("\(label):\(sick.port)\"} 0\n"))
+            #expect(text.contains("\(label):\(origin.port)\"} 1\n"))
             #expect(text.contains("gatehouse_upstream_ejections_total{upstream=\"wiki\"} 1\n"))
             isWell.add(1)
             try await eventually("its return") { try await harness.get("/", [Self.key]).body == "sick" }

@@ -23,6 +23,7 @@ final class UpstreamPool {
 
     private unowned let loop: ProxyLoop
     let servers: UpstreamServers
+    let description: UpstreamDescription
     let tls: UpstreamTLS?
     private let limits: Limits
     private var endpoints: [Endpoint] = []
@@ -35,11 +36,10 @@ final class UpstreamPool {
     private var turn: Int
     private var isRetired = false
 
-    var description: UpstreamDescription { servers.description }
-
     init(loop: ProxyLoop, servers: UpstreamServers, tls: UpstreamTLS?, limits: Limits) {
         self.loop = loop
         self.servers = servers
+        description = servers.description
         self.tls = tls
         self.limits = limits
         isChecked = servers.description.health != nil

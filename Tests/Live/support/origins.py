@@ -55,7 +55,7 @@ class RawOrigin:
     """A keep-alive HTTP/1.1 server that records requests. `behave(request, socket)` returns the bytes of the answer, or
     None when it wrote to the socket itself and wants it closed. `tls`: an SSLContext to speak TLS with."""
 
-    def __init__(self, behave=None, path=None, tls=None):
+    def __init__(self, behave=None, path=None, tls=None, address="127.0.0.1", port=0):
         self.behave = behave or (lambda request, _: answer())
         self.tls = tls
         self.requests = []
@@ -70,9 +70,9 @@ class RawOrigin:
         else:
             self.listener = socket.socket()
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self.listener.bind(("127.0.0.1", 0))
+            self.listener.bind((address, port))
             self.port = self.listener.getsockname()[1]
-            self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+            self.url = f"{'https' if tls else 'http'}://{address}:{self.port}"
         self.listener.listen(256)
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -93,6 +93,12 @@ class RawOrigin:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+    @property
+    def open(self):
+        """How many connections are."""
+        with self._lock:
+            return len(self._open)
 
     @property
     def last(self):

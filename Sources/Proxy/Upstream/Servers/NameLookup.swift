@@ -64,18 +64,16 @@ final class NameLookup: Sendable {
         }
     }
 
-    /// Calls `then` when a look-up has ended that is younger than the least pause; at once if there was one.
+    /// Calls `then` when the next look-up has ended.
     ///
-    /// - Returns: false when `then` was called.
+    /// - Returns: false when the last one is younger than the least pause; `then` is not called then.
     func wait(_ now: Int64, _ then: @escaping @Sendable () -> Void) -> Bool {
         hasten(now)
-        let waits = state.withLock { state in
+        return state.withLock { state in
             if !state.isUnderWay, let end = state.endedAt, now - end < Self.pause { return false }
             state.waiters.append(then)
             return true
         }
-        if !waits { then() }
-        return waits
     }
 
     /// - Returns: what changed, and who waits for it.

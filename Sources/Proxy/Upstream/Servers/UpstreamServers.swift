@@ -78,11 +78,16 @@ final class UpstreamServers: Sendable {
     ///
     /// - Returns: false when there is nothing to wait for; `then` is not called then.
     func waitForNames(_ now: Int64, _ then: @escaping @Sendable () -> Void) -> Bool {
-        let group = Countdown(lookups.count, then)
+        // One more than there are names: nothing is over before all of them were asked.
+        let group = Countdown(lookups.count + 1, then)
         var waits = false
-        for lookup in lookups where lookup.wait(now, { group.step() }) { waits = true }
+        for lookup in lookups {
+            if lookup.wait(now, { group.step() }) { waits = true } else { group.step() }
+        }
+        guard waits else { return false }
+        group.step()
         lookUpDueNames(now)
-        return waits
+        return true
     }
 
     /// Why a name has no address.
