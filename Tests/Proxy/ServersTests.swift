@@ -101,6 +101,27 @@ struct ServersTests {
         }
     }
 
+    @Test func theAccessLineNamesTheServerThatFailed() async throws {
+        let origin = Origin { connection, _ in
+            let request = try Origin.readRequest(connection)
+            let isCut = request.requestLine.hasPrefix("GET /cut ")
+            connection.writeNow(isCut ? "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab" : "nonsense\r\n\r\n")
+        }
+        let harness = try await Harness(origin: origin) { $0.requestLog = .all }
+        try await withHarness(harness) { harness in
+            _ = try await harness.get("/", [Self.key, "X-Request-Id: r1"])
+            let client = try harness.connect()
+            try await client.write(Harness.request("GET", "/cut", [Self.key, "X-Request-Id: r2"]))
+            _ = try await client.readToEnd()
+            let place = "server=http://127.0.0.1:\(origin.port)"
+            for (id, kind, status) in [("r1", "malformed", 502), ("r2", "closed", 200)] {
+                let line = try #require(harness.log.all.first { $0.contains("path=") && $0.contains("id=\(id) ") })
+                #expect(line.contains(place) && line.contains("kind=\(kind)") && line.contains("status=\(status)"))
+                #expect(line.contains("upstream=wiki"))
+            }
+        }
+    }
+
     @Test func aRequestThatTimedOutOnAnOldConnectionIsNotSentAgain() async throws {
         let box = OriginBox()
         let origin = Origin { connection, _ in

@@ -30,10 +30,20 @@ struct CurrentRequest {
     var wasRetried = false
     /// No server took it, and the names were looked up once more.
     var hasLookedAgain = false
+    /// What went wrong behind us, for the access line.
+    var failure: FailureNote?
     /// The protocol that the client asked to switch to, if it is one that may be asked for.
     var upgrade: [UInt8]?
 
     var isHead: Bool { method == .head }
+}
+
+/// Which server failed, and how.
+struct FailureNote {
+    let upstream: String
+    /// Nil: there was none to ask.
+    let server: String?
+    let kind: UpstreamFailure
 }
 
 /// What the access line says and the answer does not know.

@@ -214,6 +214,11 @@ extension FrontHandler {
             "duration_us": "\(microseconds)", "request_id": "\(current.id.text)",
         ]
         if current.route >= 0 { metadata["route"] = "\(site.snapshot.routes[current.route].name)" }
+        if let failure = current.failure {
+            metadata["upstream"] = "\(failure.upstream)"
+            metadata["kind"] = "\(failure.kind.label)"
+            if let server = failure.server { metadata["server"] = "\(server)" }
+        }
         if let reason = note.reason { metadata["reason"] = "\(reason.rawValue)" }
         if let user = note.user { metadata["user"] = "\(user)" }
         if let credential = note.credential { metadata["credential"] = "\(credential)" }

@@ -316,15 +316,20 @@ extension FrontHandler {
         var metadata: Logger.Metadata = [
             "upstream": "\(pool.description.name)", "kind": "\(kind.label)", "request_id": "\(current.id.text)",
         ]
-        if let endpoint = lease?.endpoint, endpoint >= 0 { metadata["server"] = "\(pool.server(endpoint).label)" }
+        let server = lease.flatMap { $0.endpoint >= 0 ? pool.server($0.endpoint).label : nil }
+        if let server { metadata["server"] = "\(server)" }
         loop.logger.warning("an upstream failed", metadata: metadata)
+        current.failure = FailureNote(upstream: pool.description.name, server: server, kind: kind)
         lease = nil
         switch exchange.upstreamFailed() {
         case .answer:
             answerFailure(
                 status: kind.status, reason: .upstreamFailed, detail: "The application did not answer properly.")
             resumeInput()
-        case .abort, .close: abort()
+        case .abort:
+            finishTiming()
+            abort()
+        case .close: abort()
         case .nothing: break
         }
     }

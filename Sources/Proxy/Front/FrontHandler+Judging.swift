@@ -22,6 +22,8 @@ extension FrontHandler {
         current.skippedBody = 0
         current.isRepeatable = head.methodKind.isIdempotent && body.isEmpty
         current.wasRetried = false
+        current.hasLookedAgain = false
+        current.failure = nil
         current.upgrade = nil
         if !waited {
             current.started = NIODeadline.now().uptimeNanoseconds
