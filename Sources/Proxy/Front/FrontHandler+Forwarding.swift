@@ -316,7 +316,8 @@ extension FrontHandler {
         var metadata: Logger.Metadata = [
             "upstream": "\(pool.description.name)", "kind": "\(kind.label)", "request_id": "\(current.id.text)",
         ]
-        let server = lease.flatMap { $0.endpoint >= 0 ? pool.server($0.endpoint).label : nil }
+        let place = lease?.endpoint ?? -1
+        let server = place >= 0 ? pool.server(place).label : nil
         if let server { metadata["server"] = "\(server)" }
         loop.logger.warning("an upstream failed", metadata: metadata)
         current.failure = FailureNote(upstream: pool.description.name, server: server, kind: kind)
