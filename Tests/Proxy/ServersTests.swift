@@ -189,6 +189,24 @@ struct ServersTests {
         }
     }
 
+    /// The only requests that are ours carry nothing of any client.
+    @Test func lesson60_aHealthCheckCarriesNobodysCredentials() async throws {
+        let origin = Origin.answering()
+        let harness = try await Harness(origin: origin) {
+            $0.upstreams[0].health = HealthCheckDescription(path: "/healthz", every: .milliseconds(50))
+        }
+        try await withHarness(harness) { harness in
+            _ = try await harness.get("/", [Self.key, "Cookie: gatehouse=x", "Authorization: Bearer x"])
+            try await eventually("checks") { origin.requests.count > 3 }
+            for check in origin.requests where check.requestLine == "GET /healthz HTTP/1.1" {
+                #expect(
+                    check.lines.dropFirst() == [
+                        "Host: 127.0.0.1:\(origin.port)", "User-Agent: gatehouse", "Accept: */*", "Connection: close",
+                    ])
+            }
+        }
+    }
+
     @Test func checksAreMadeOnceForAllLoops() async throws {
         let origin = Origin.answering()
         let harness = try await Harness(origin: origin, workers: 2) {
