@@ -98,6 +98,8 @@ extension Settings {
             case http(host: String, port: UInt16)
             /// The same, by TLS.
             case https(host: String, port: UInt16)
+            /// The same, plainly and in HTTP/2 without asking.
+            case h2c(host: String, port: UInt16)
             /// A unix socket by its path.
             case unix(path: String)
 
@@ -106,6 +108,7 @@ extension Settings {
                 switch self {
                 case .http(let host, let port): "http://" + Self.authority(host, port)
                 case .https(let host, let port): "https://" + Self.authority(host, port)
+                case .h2c(let host, let port): "h2c://" + Self.authority(host, port)
                 case .unix(let path): "unix:\(path)"
                 }
             }

@@ -69,6 +69,7 @@ extension Settings {
                 switch endpoint {
                 case .http(let host, let port): .tcp(host: host, port: Int(port))
                 case .https(let host, let port): .tls(host: host, port: Int(port))
+                case .h2c(let host, let port): .h2c(host: host, port: Int(port))
                 case .unix(let path): .unix(path: path)
                 }
             },

@@ -139,10 +139,12 @@ public struct UpstreamDescription: Sendable, Hashable {
 
     /// Where a server listens.
     public enum Address: Sendable, Hashable {
-        /// A name or a numeric address (IPv6 without brackets).
+        /// A name or a numeric address (IPv6 without brackets), spoken to in HTTP/1.1.
         case tcp(host: String, port: Int)
-        /// The same, spoken to by TLS.
+        /// The same, by TLS, in HTTP/2 where the server chooses that.
         case tls(host: String, port: Int)
+        /// The same, plainly and in HTTP/2 without asking.
+        case h2c(host: String, port: Int)
         /// A socket file.
         case unix(path: String)
     }

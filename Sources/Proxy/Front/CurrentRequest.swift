@@ -32,6 +32,8 @@ struct CurrentRequest {
     var hasLookedAgain = false
     /// What went wrong behind us, for the access line.
     var failure: FailureNote?
+    /// Some of the body has gone to an upstream and cannot be had again.
+    var bodyWasPassed = false
     /// The protocol that the client asked to switch to, if it is one that may be asked for.
     var upgrade: [UInt8]?
 

@@ -25,7 +25,7 @@ extension FrontHandler {
         let endpoint = lease.endpoint
         let pool = lease.pool
         self.lease = consume lease
-        guard endpoint >= 0 else { return upstreamFailed(.unhealthy, mayRetry: false) }
+        guard endpoint >= 0 else { return upstreamFailed(.unhealthy, retry: .never) }
         // What may become a tunnel gets a connection of its own, with small buffers.
         if current.upgrade == nil, let handler = pool.takeIdle(endpoint) {
             send(on: handler)
@@ -82,7 +82,11 @@ extension FrontHandler {
             "upstream": "\(lease?.pool.description.name ?? "")", "server": "\(server.label)", "kind": "\(kind.label)",
             "error": "\(error)", "request_id": "\(current.id.text)",
         ]
-        if kind == .tls {
+        if kind == .unsupported {
+            metadata["reason"] = "a protocol cannot be switched over HTTP/2: Upgrade needs an http or https address"
+            metadata["error"] = nil
+            loop.logger.warning("a server of an upstream cannot take an Upgrade", metadata: metadata)
+        } else if kind == .tls {
             metadata["reason"] = "\(UpstreamTLS.explanation(of: error))"
             loop.logger.warning("a server of an upstream cannot be trusted", metadata: metadata)
         } else {
@@ -91,7 +95,7 @@ extension FrontHandler {
     }
 
     private func unreachable(_ kind: UpstreamFailure) {
-        upstreamFailed(kind, mayRetry: false)
+        upstreamFailed(kind, retry: .never)
         flushAnswer()
     }
 
@@ -132,7 +136,11 @@ extension FrontHandler {
     }
 
     private func awaitBody() {
-        clientDeadline = loop.ticks + site.configuration.limits.bodyTimeout.wholeMilliseconds
+        // Who is being answered already is in a conversation, and may listen for long before it speaks again.
+        let patience =
+            exchange.state == .forwarding(.streaming, .streaming)
+            ? idleTimeout : site.configuration.limits.bodyTimeout.wholeMilliseconds
+        clientDeadline = loop.ticks + patience
     }
 
     private func awaitAnswer() {
@@ -158,6 +166,7 @@ extension FrontHandler {
         // A connection is still being made: whoever sends waits.
         guard let upstream else { return false }
         let before = buffer.readableBytes
+        if before > 0 { current.bodyWasPassed = true }
         loop.scratch.clear()
         let relay = BodyRelay(chunked: body.isChunked, hygiene: site.hygiene)
         let passed = relay.pass(&buffer, reader: &body, allowance: &current.bodyAllowance, out: &loop.scratch)
@@ -242,6 +251,7 @@ extension FrontHandler {
         _ head: ResponseHead, _ bytes: UnsafeRawBufferPointer, rest: UnsafeRawBufferPointer, body: BodyReader
     ) {
         exchange.responseBegan()
+        if exchange.state == .forwarding(.streaming, .streaming), upstream?.isWritable == true { awaitBody() }
         current.status = head.status
         upstreamDeadline = loop.ticks + idleTimeout
         let framing = ResponseRewriting.framing(of: head, oldVersion: current.isOldVersion)
@@ -301,14 +311,23 @@ extension FrontHandler {
         if action == .next || action == .drain { resumeInput() }
     }
 
-    /// - Parameter mayRetry: the connection had been used before and died without a byte of an answer.
-    func upstreamFailed(_ kind: UpstreamFailure, mayRetry: Bool) {
+    /// The one time that a request may be sent again.
+    private func mayRepeat(_ retry: UpstreamRetry) -> Bool {
+        guard !current.wasRetried else { return false }
+        switch retry {
+        case .never: return false
+        case .whenIdempotent: return current.isRepeatable && exchange.state == .forwarding(.ended, .awaited)
+        case .always:
+            guard case .forwarding(_, .awaited) = exchange.state else { return false }
+            return !current.bodyWasPassed
+        }
+    }
+
+    func upstreamFailed(_ kind: UpstreamFailure, retry: UpstreamRetry) {
         upstream = nil
         if case .tunnelling = exchange.state { return tunnelLost() }
         guard let pool = lease?.pool else { return }
-        if mayRetry, current.isRepeatable, exchange.state == .forwarding(.ended, .awaited), !current.wasRetried,
-            let endpoint = lease?.endpoint
-        {
+        if mayRepeat(retry), let endpoint = lease?.endpoint {
             current.wasRetried = true
             return connect(pool, endpoint)
         }
@@ -361,10 +380,21 @@ extension UpstreamFailure {
             self = .connectTimeout
         } else if error is UnresolvedHost {
             self = .resolve
+        } else if error is UpstreamCannotTunnel {
+            self = .unsupported
         } else {
             self = UpstreamTLS.isCause(of: error) ? .tls : .connect
         }
     }
+}
+
+/// Whether a request whose connection failed may be sent again.
+enum UpstreamRetry {
+    case never
+    /// The connection had been used before and died without a byte of an answer.
+    case whenIdempotent
+    /// The server has not done anything about it.
+    case always
 }
 
 /// How far the body of an answer has come.

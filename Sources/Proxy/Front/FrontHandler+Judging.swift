@@ -24,6 +24,7 @@ extension FrontHandler {
         current.wasRetried = false
         current.hasLookedAgain = false
         current.failure = nil
+        current.bodyWasPassed = false
         current.upgrade = nil
         if !waited {
             current.started = NIODeadline.now().uptimeNanoseconds

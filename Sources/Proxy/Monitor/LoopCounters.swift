@@ -17,6 +17,10 @@ enum Shape: Int, CaseIterable, Sendable {
 /// How an upstream failed, as the `kind` label names it.
 enum UpstreamFailure: Int, CaseIterable, Sendable {
     case connect, connectTimeout, firstByteTimeout, idleTimeout, closed, malformed, tls, resolve, unhealthy
+    /// HTTP/2: the server gave up this one exchange.
+    case reset
+    /// The server's protocol cannot do what was asked for.
+    case unsupported
 
     var label: String {
         switch self {
@@ -29,6 +33,8 @@ enum UpstreamFailure: Int, CaseIterable, Sendable {
         case .tls: "tls"
         case .resolve: "resolve"
         case .unhealthy: "unhealthy"
+        case .reset: "reset"
+        case .unsupported: "unsupported"
         }
     }
 
@@ -37,7 +43,7 @@ enum UpstreamFailure: Int, CaseIterable, Sendable {
         switch self {
         case .connect, .unhealthy: 503
         case .connectTimeout, .firstByteTimeout, .idleTimeout: 504
-        case .closed, .malformed, .tls, .resolve: 502
+        case .closed, .malformed, .tls, .resolve, .reset, .unsupported: 502
         }
     }
 }

@@ -2,21 +2,26 @@ import NIOCore
 import NIOSSL
 import NIOTLS
 
-/// Stands where the upstream's handler will stand for as long as TLS is being agreed on; what goes wrong until then is
+/// Stands where the upstream's handlers will stand for as long as TLS is being agreed on; what goes wrong until then is
 /// the connection's failure, and no exchange sees it.
 final class UpstreamHandshake: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
 
     private let tls: NIOSSLClientHandler
-    private let next: UpstreamHandler
+    private let install: (any Channel, String?) throws -> Void
     private let done: EventLoopPromise<Void>
     private var deadline: Scheduled<Void>?
     private var channelContext: ChannelHandlerContext?
 
-    /// - Parameter timeout: for the connection and the handshake together.
-    init(_ tls: NIOSSLClientHandler, next: UpstreamHandler, on eventLoop: any EventLoop, timeout: TimeAmount) {
+    /// - Parameters:
+    ///   - timeout: for the connection and the handshake together.
+    ///   - install: puts the handlers of the protocol that was agreed on into the channel.
+    init(
+        _ tls: NIOSSLClientHandler, on eventLoop: any EventLoop, timeout: TimeAmount,
+        install: @escaping (any Channel, String?) throws -> Void
+    ) {
         self.tls = tls
-        self.next = next
+        self.install = install
         done = eventLoop.makePromise()
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         deadline = eventLoop.scheduleTask(in: timeout) { bound.value.fail(ChannelError.connectTimeout(timeout)) }
@@ -26,7 +31,7 @@ final class UpstreamHandshake: ChannelInboundHandler, RemovableChannelHandler {
         try channel.pipeline.syncOperations.addHandlers(tls, self)
     }
 
-    /// Succeeds when the upstream's handler is in its place.
+    /// Succeeds when the upstream's handlers are in their place.
     ///
     /// - Parameter connecting: the connection below.
     func outcome(of connecting: EventLoopFuture<any Channel>) -> EventLoopFuture<Void> {
@@ -39,12 +44,12 @@ final class UpstreamHandshake: ChannelInboundHandler, RemovableChannelHandler {
     func handlerRemoved(context: ChannelHandlerContext) { channelContext = nil }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent else {
+        guard case TLSUserEvent.handshakeCompleted(let negotiated)? = event as? TLSUserEvent else {
             return context.fireUserInboundEventTriggered(event)
         }
         deadline?.cancel()
         do {
-            try context.pipeline.syncOperations.addHandler(next)
+            try install(context.channel, negotiated)
         } catch {
             return fail(error)
         }

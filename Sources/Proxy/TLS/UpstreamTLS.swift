@@ -6,6 +6,8 @@ import NIOSSL
 final class UpstreamTLS: Sendable {
     private struct Material: Sendable {
         let context: NIOSSLContext
+        /// Offers HTTP/1.1 only.
+        let plainContext: NIOSSLContext
         let pair: KeyPair?
     }
 
@@ -30,7 +32,7 @@ final class UpstreamTLS: Sendable {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
         configuration.certificateVerification = .fullVerification
-        configuration.applicationProtocols = ["http/1.1"]
+        configuration.applicationProtocols = ["h2", "http/1.1"]
         configuration.shutdownTimeout = goodbye
         switch description.authorities {
         case .system: configuration.trustRoots = .default
@@ -49,7 +51,10 @@ final class UpstreamTLS: Sendable {
             pair = own
         }
         do {
-            return Material(context: try NIOSSLContext(configuration: configuration), pair: pair)
+            let context = try NIOSSLContext(configuration: configuration)
+            configuration.applicationProtocols = ["http/1.1"]
+            return Material(
+                context: context, plainContext: try NIOSSLContext(configuration: configuration), pair: pair)
         } catch {
             throw ProxyError(.badCertificate, "TLS cannot be set up: \(error)")
         }
@@ -57,11 +62,15 @@ final class UpstreamTLS: Sendable {
 
     /// The handler of one connection.
     ///
-    /// - Parameter host: of the address. A name is asked for and must be in the certificate; so must an address, which
-    ///   is never asked for (RFC 6066 section 3).
-    func makeHandler(for host: String) throws -> NIOSSLClientHandler {
+    /// - Parameters:
+    ///   - host: of the address. A name is asked for and must be in the certificate; so must an address, which is never
+    ///     asked for (RFC 6066 section 3).
+    ///   - onlyHTTP1: HTTP/2 is not offered.
+    func makeHandler(for host: String, onlyHTTP1: Bool) throws -> NIOSSLClientHandler {
         let name = description.serverName ?? (IPAddress(host) == nil ? host : nil)
-        return try NIOSSLClientHandler(context: material.product.context, serverHostname: name)
+        let product = material.product
+        return try NIOSSLClientHandler(
+            context: onlyHTTP1 ? product.plainContext : product.context, serverHostname: name)
     }
 
     func refresh() throws(ProxyError) -> Bool { try material.refresh() }

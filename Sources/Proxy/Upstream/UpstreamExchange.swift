@@ -21,7 +21,11 @@ struct UpstreamExchange: Equatable {
 
     private(set) var state = State.idle
     /// It has carried a whole exchange before: only then may the server have closed it just as we wrote.
-    private(set) var isReused = false
+    private(set) var isReused: Bool
+
+    init(isReused: Bool = false) {
+        self.isReused = isReused
+    }
 
     /// A request is on its way and no final head has come.
     var isAwaitingAnswer: Bool {

@@ -7,12 +7,14 @@ final class UpstreamHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private(set) var exchange = UpstreamExchange()
+    private(set) var exchange: UpstreamExchange
     /// Who waits for the answer.
     private unowned let loop: ProxyLoop
     private var client: FrontHandler?
     private let pool: UpstreamPool
     let endpoint: Int
+    /// The connection that this is one stream of, which is used once; nil: a connection of HTTP/1.1.
+    private let connection: UpstreamConnection?
     private var channelContext: ChannelHandlerContext?
     private var parser = ResponseParser()
     private var body = BodyReader(ResponseFraming.none)
@@ -24,13 +26,21 @@ final class UpstreamHandler: ChannelInboundHandler {
     private var outputIsEnding = false
     private var informationalHeads = 0
     private var isNewTunnel = false
+    /// In ticks of the loop.
+    private var began: Int64 = 0
     /// When the pool gives it up, in ticks of the loop.
     var idleUntil: Int64 = 0
 
-    init(loop: ProxyLoop, pool: UpstreamPool, endpoint: Int) {
+    /// - Parameter isReused: the connection below has carried a whole exchange.
+    init(
+        loop: ProxyLoop, pool: UpstreamPool, endpoint: Int, connection: UpstreamConnection? = nil,
+        isReused: Bool = false
+    ) {
         self.loop = loop
         self.pool = pool
         self.endpoint = endpoint
+        self.connection = connection
+        exchange = UpstreamExchange(isReused: isReused)
     }
 
     /// More heads of 1xx before one answer are a flood.
@@ -39,6 +49,7 @@ final class UpstreamHandler: ChannelInboundHandler {
     var isUsable: Bool { exchange.state == .idle && channelContext?.channel.isActive == true }
     var isWritable: Bool { channelContext?.channel.isWritable ?? false }
     var isReused: Bool { exchange.isReused }
+    var isStream: Bool { connection != nil }
 
     func handlerAdded(context: ChannelHandlerContext) { channelContext = context }
 
@@ -54,6 +65,7 @@ final class UpstreamHandler: ChannelInboundHandler {
         pending = nil
         parser.reset()
         exchange.begin()
+        began = loop.ticks
     }
 
     func write(_ buffer: ByteBuffer) {
@@ -73,6 +85,8 @@ final class UpstreamHandler: ChannelInboundHandler {
         isPaused = paused
         // A channel that is going away has no options any more, and then nothing is to be read either.
         try? context.channel.syncOptions?.setOption(.autoRead, value: !paused)
+        // A stream has to be asked for what has come in the meantime.
+        if isStream, !paused { context.read() }
     }
 
     /// The client connection that has leased it wants nothing more of it.
@@ -214,26 +228,36 @@ final class UpstreamHandler: ChannelInboundHandler {
         guard let client else { return }
         self.client = nil
         let reusable = exchange.ended(
-            keepAlive: keepsAlive && !body.endsWithConnection, requestEnded: client.requestIsComplete,
-            leftOver: leftOver)
+            keepAlive: keepsAlive && !body.endsWithConnection && !isStream,
+            requestEnded: client.requestIsComplete, leftOver: leftOver)
         setPaused(false)
         pool.giveBack(self, reusable: reusable)
         if !reusable { close() }
         client.upstreamEnded()
     }
 
+    /// One that does not answer in time may be at work on the request.
+    private func retry(after kind: UpstreamFailure, isUnsent: Bool) -> UpstreamRetry {
+        guard exchange.state == .awaiting(sawBytes: false) else { return .never }
+        if isUnsent { return .always }
+        return kind == .closed && exchange.isReused ? .whenIdempotent : .never
+    }
+
     /// The connection is of no use any more, for the reason `kind`.
-    func fail(_ kind: UpstreamFailure) {
-        let isAwaited = exchange.isAwaitingAnswer
-        // One that does not answer in time may be at work on the request.
-        let mayRetry = exchange.failed() && kind == .closed
+    ///
+    /// - Parameter isUnsent: the server has not begun to do anything about the request.
+    func fail(_ kind: UpstreamFailure, isUnsent: Bool = false) {
+        let retry = retry(after: kind, isUnsent: isUnsent)
         // A server may close a connection that was idle, just as we use it.
-        if isAwaited, !mayRetry { pool.blame(endpoint, kind) }
+        let isBlamed = exchange.isAwaitingAnswer && retry == .never
+        _ = exchange.failed()
+        if isBlamed { pool.blame(endpoint, kind) }
+        if kind == .firstByteTimeout { connection?.suspect(silentSince: began) }
         pool.forget(self)
         close()
         guard let client else { return }
         self.client = nil
-        client.upstreamFailed(kind, mayRetry: mayRetry)
+        client.upstreamFailed(kind, retry: retry)
         client.flushAnswer()
     }
 
@@ -258,6 +282,7 @@ final class UpstreamHandler: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // A reset is not the end that a body until close may have.
         guard exchange.state != .closed else { return close() }
+        if let failure = error as? UpstreamStreamFailure { return fail(failure.kind, isUnsent: failure.isUnsent) }
         // A server that does not accept our certificate says so only after the handshake (RFC 8446 section 4.4.2.4).
         fail(UpstreamTLS.isCause(of: error) ? .tls : .closed)
     }

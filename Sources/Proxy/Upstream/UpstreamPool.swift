@@ -3,6 +3,9 @@ import Logging
 import NIOCore
 import NIOPosix
 
+/// An Upgrade is for a server that is spoken to in HTTP/2, which has none.
+struct UpstreamCannotTunnel: Error {}
+
 /// The connections of one loop to one upstream.
 ///
 /// A server has a number here, its endpoint, which stays the same for as long as anything of it is in use; one that is
@@ -12,6 +15,8 @@ final class UpstreamPool {
         let server: UpstreamServer
         let authority: [UInt8]
         var idle: [UpstreamHandler] = []
+        /// What it has of HTTP/2, once it has been asked for anything.
+        var http2: UpstreamConnections?
         /// Exchanges of this loop.
         var active = 0
         /// How many of them the other loops know of.
@@ -51,7 +56,11 @@ final class UpstreamPool {
 
     /// The number of connections: in the pool, and in use.
     var connections: (idle: Int, active: Int) {
-        endpoints.reduce((0, 0)) { ($0.0 + $1.idle.count, $0.1 + $1.active) }
+        endpoints.reduce((0, 0)) { sum, endpoint in
+            let http2 = endpoint.http2?.counts ?? (idle: 0, busy: 0, streams: 0)
+            let plain = max(0, endpoint.active - http2.streams)
+            return (sum.0 + endpoint.idle.count + http2.idle, sum.1 + plain + http2.busy)
+        }
     }
 
     /// What goes into `Host`, if it is not what the client sent.
@@ -74,7 +83,7 @@ final class UpstreamPool {
         var free = endpoints.indices.filter { endpoints[$0].isGone && isUnused($0) }
         for index in endpoints.indices where !current.servers.contains(where: { $0 === endpoints[index].server }) {
             endpoints[index].isGone = true
-            discardIdle(index)
+            discardConnections(index)
         }
         live = current.servers.map { server in
             if let known = endpoints.firstIndex(where: { $0.server === server && !$0.isGone }) { return known }
@@ -93,10 +102,12 @@ final class UpstreamPool {
         endpoints[index].active == 0 && endpoints[index].published == 0 && endpoints[index].idle.isEmpty
     }
 
-    private func discardIdle(_ index: Int) {
+    private func discardConnections(_ index: Int) {
         let idle = endpoints[index].idle
         endpoints[index].idle = []
         for handler in idle { handler.discard() }
+        endpoints[index].http2?.retire()
+        endpoints[index].http2 = nil
     }
 
     // MARK: The choice
@@ -199,49 +210,81 @@ final class UpstreamPool {
         endpoints[endpoint].server.addExchanges(change)
     }
 
-    /// Makes a new connection; it counts as used from now on.
+    /// Makes a new connection, or a stream of one; it counts as used from now on.
     ///
     /// - Parameter forTunnel: it will not come back and may be idle for long: its buffers are small.
     func connect(
         _ endpoint: Int, forTunnel: Bool = false, then: @escaping (Result<UpstreamHandler, any Error>) -> Void
     ) {
         let server = endpoints[endpoint].server
-        guard let address = server.socketAddress else { return awaitAddress(of: server, then) }
+        guard server.socketAddress != nil else { return awaitAddress(of: server, then) }
         count(endpoint, 1)
-        let handler = UpstreamHandler(loop: loop, pool: self, endpoint: endpoint)
-        let handshake: UpstreamHandshake?
-        do {
-            handshake = try makeHandshake(server.address, before: handler)
-        } catch {
-            count(endpoint, -1)
-            return loop.eventLoop.assumeIsolated().execute { then(.failure(error)) }
+        func settle(_ result: Result<UpstreamHandler, any Error>) {
+            if case .failure(let error) = result {
+                count(endpoint, -1)
+                blame(endpoint, UpstreamFailure(connecting: error))
+                servers.doubtAddresses(loop.ticks)
+            }
+            then(result)
         }
-        let bound = NIOLoopBound((handler, handshake), eventLoop: loop.eventLoop)
+        if !forTunnel, let http2 = http2(of: endpoint) { return http2.open(settle) }
+        let handler = UpstreamHandler(loop: loop, pool: self, endpoint: endpoint)
+        let future = dial(endpoint, forTunnel: forTunnel) { channel, _ in
+            try channel.pipeline.syncOperations.addHandler(handler)
+        }
+        future.assumeIsolated().whenComplete { settle($0.map { handler }) }
+    }
+
+    /// Nil where only HTTP/1.1 is spoken.
+    private func http2(of endpoint: Int) -> UpstreamConnections? {
+        if let http2 = endpoints[endpoint].http2 { return http2 }
+        let hasPriorKnowledge: Bool
+        switch endpoints[endpoint].server.address {
+        case .tcp, .unix: return nil
+        case .h2c: hasPriorKnowledge = true
+        case .tls: hasPriorKnowledge = false
+        }
+        let http2 = UpstreamConnections(
+            loop: loop, pool: self, endpoint: endpoint, hasPriorKnowledge: hasPriorKnowledge,
+            keepAlive: limits.upstreamKeepAlive.wholeMilliseconds)
+        if isRetired || endpoints[endpoint].isGone { http2.retire() } else { endpoints[endpoint].http2 = http2 }
+        return http2
+    }
+
+    /// A connection to a server.
+    ///
+    /// - Parameters:
+    ///   - forTunnel: HTTP/1.1 and nothing else, with small buffers.
+    ///   - install: puts the handlers into the channel, given the protocol that TLS has agreed on.
+    /// - Returns: succeeds when they are in their place and the connection is there; fails later than this returns.
+    func dial(
+        _ endpoint: Int, forTunnel: Bool = false, install: @escaping (any Channel, String?) throws -> Void
+    ) -> EventLoopFuture<Void> {
+        let server = endpoints[endpoint].server
+        let handshake: UpstreamHandshake?
+        let address: SocketAddress
+        do {
+            if forTunnel, case .h2c = server.address { throw UpstreamCannotTunnel() }
+            guard let known = server.socketAddress else {
+                throw UnresolvedHost(host: server.label, problem: "its address has gone")
+            }
+            address = known
+            handshake = try makeHandshake(server.address, forTunnel, install)
+        } catch {
+            return loop.eventLoop.submit { throw error }
+        }
+        let bound = NIOLoopBound((install, handshake), eventLoop: loop.eventLoop)
         var bootstrap = self.bootstrap(to: address)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let (handler, handshake) = bound.value
-                    guard let handshake else { return try channel.pipeline.syncOperations.addHandler(handler) }
+                    let (install, handshake) = bound.value
+                    guard let handshake else { return try install(channel, nil) }
                     try handshake.begin(on: channel)
                 }
             }
         if forTunnel { bootstrap = bootstrap.channelOption(.recvAllocator, value: PassingBuffers(first: 128)) }
         let future = bootstrap.connect(to: address)
-        func settle(_ result: Result<Void, any Error>) {
-            switch result {
-            case .success: then(.success(handler))
-            case .failure(let error):
-                count(endpoint, -1)
-                blame(endpoint, UpstreamFailure(connecting: error))
-                servers.doubtAddresses(loop.ticks)
-                then(.failure(error))
-            }
-        }
-        if let handshake {
-            handshake.outcome(of: future).assumeIsolated().whenComplete(settle)
-        } else {
-            future.assumeIsolated().whenComplete { settle($0.map { _ in }) }
-        }
+        return handshake?.outcome(of: future) ?? future.map { _ in }
     }
 
     /// What every connection to a server of this upstream begins with.
@@ -255,12 +298,13 @@ final class UpstreamPool {
 
     /// Nil where the address is spoken to plainly.
     private func makeHandshake(
-        _ address: UpstreamDescription.Address, before handler: UpstreamHandler
+        _ address: UpstreamDescription.Address, _ forTunnel: Bool,
+        _ install: @escaping (any Channel, String?) throws -> Void
     ) throws -> UpstreamHandshake? {
         guard case .tls(let host, _) = address, let tls else { return nil }
         return UpstreamHandshake(
-            try tls.makeHandler(for: host), next: handler, on: loop.eventLoop,
-            timeout: .milliseconds(description.connectTimeout.wholeMilliseconds))
+            try tls.makeHandler(for: host, onlyHTTP1: forTunnel), on: loop.eventLoop,
+            timeout: .milliseconds(description.connectTimeout.wholeMilliseconds), install: install)
     }
 
     // MARK: Names
@@ -298,7 +342,7 @@ final class UpstreamPool {
     /// An exchange is over.
     func giveBack(_ handler: UpstreamHandler, reusable: Bool) {
         count(handler.endpoint, -1)
-        guard reusable, !isRetired, !endpoints[handler.endpoint].isGone,
+        guard reusable, !handler.isStream, !isRetired, !endpoints[handler.endpoint].isGone,
             endpoints[handler.endpoint].idle.count < limits.maximumIdleUpstream
         else {
             if reusable { handler.discard() }
@@ -328,6 +372,7 @@ final class UpstreamPool {
                 endpoints[index].idle.removeFirst()
                 first.discard()
             }
+            endpoints[index].http2?.sweep(now)
         }
         guard !isPlain else { return }
         servers.lookUpDueNames(now)
@@ -342,7 +387,7 @@ final class UpstreamPool {
     /// Takes nothing back any more.
     func retire() {
         isRetired = true
-        for index in endpoints.indices { discardIdle(index) }
+        for index in endpoints.indices { discardConnections(index) }
     }
 
     private func checkServers() {
@@ -366,8 +411,8 @@ extension UpstreamFailure {
     var fault: Ejection.Fault? {
         switch self {
         case .connect, .connectTimeout, .tls: .unreachable
-        case .firstByteTimeout, .closed, .malformed: .unanswered
-        case .idleTimeout, .resolve, .unhealthy: nil
+        case .firstByteTimeout, .closed, .malformed, .reset: .unanswered
+        case .idleTimeout, .resolve, .unhealthy, .unsupported: nil
         }
     }
 }

@@ -64,24 +64,27 @@ extension Builder {
 
     private func endpoint(_ text: String, _ value: Value) -> Settings.Upstream.Endpoint? {
         if text.hasPrefix("unix:") { return socketPath(text, value).map { .unix(path: $0) } }
-        let isTLS = text.lowercased().hasPrefix("https://")
-        guard isTLS || text.lowercased().hasPrefix("http://") else {
+        guard let scheme = ["http://", "https://", "h2c://"].first(where: { text.lowercased().hasPrefix($0) }) else {
             reading.refuse(value)
             return nil
         }
-        var rest = text.dropFirst((isTLS ? "https://" : "http://").utf8.count)
+        var rest = text.dropFirst(scheme.utf8.count)
         if rest.hasSuffix("/") { rest = rest.dropLast() }
         guard !rest.contains("/"), !rest.contains("?"), !rest.contains("@") else {
             reading.refuse(value, expected: "\(value.kind.expectation), without user, path and query")
             return nil
         }
-        guard let address = HostAndPort(String(rest), defaultPort: isTLS ? 443 : 80), address.port != 0,
+        guard let address = HostAndPort(String(rest), defaultPort: scheme == "https://" ? 443 : 80), address.port != 0,
             let host = address.bareHost
         else {
             reading.refuse(value)
             return nil
         }
-        return isTLS ? .https(host: host, port: address.port) : .http(host: host, port: address.port)
+        switch scheme {
+        case "https://": return .https(host: host, port: address.port)
+        case "h2c://": return .h2c(host: host, port: address.port)
+        default: return .http(host: host, port: address.port)
+        }
     }
 }
 

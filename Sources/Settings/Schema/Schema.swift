@@ -69,7 +69,7 @@ enum Schema {
             Key(path, .section, "{}", "The apps."),
             Key("\(path).*", .section, nil, "An app by its name."),
             Key(
-                "\(path).*.url", .texts("http://HOST:PORT, https://HOST:PORT or unix:/PATH"), nil,
+                "\(path).*.url", .texts("http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT or unix:/PATH"), nil,
                 "Where it answers; one or several."),
             Key("\(path).*.host", .choice(["preserve", "upstream"]), "preserve", "The Host that the app sees."),
             Key("\(path).*.connect_timeout", .duration, "5s", "For a connection."),

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 
 
 class Response:
@@ -70,6 +71,11 @@ class Connection:
         self.close()
 
     def close(self):
+        self.socket.close()
+
+    def abort(self):
+        """Goes away without a goodbye: the peer's next look at the connection fails."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
     def send(self, data):

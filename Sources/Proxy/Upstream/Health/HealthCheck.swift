@@ -49,7 +49,7 @@ final class HealthCheck: ChannelInboundHandler {
     private func join(_ channel: any Channel) throws {
         self.channel = channel
         if case .tls(let host, _) = server.address, let tls {
-            try channel.pipeline.syncOperations.addHandler(try tls.makeHandler(for: host))
+            try channel.pipeline.syncOperations.addHandler(try tls.makeHandler(for: host, onlyHTTP1: true))
         }
         try channel.pipeline.syncOperations.addHandler(self)
     }

@@ -4,7 +4,7 @@ extension UpstreamDescription.Address {
     /// Host and port; nil for a socket file.
     var place: (host: String, port: Int)? {
         switch self {
-        case .tcp(let host, let port), .tls(let host, let port): (host, port)
+        case .tcp(let host, let port), .tls(let host, let port), .h2c(let host, let port): (host, port)
         case .unix: nil
         }
     }
@@ -18,7 +18,7 @@ extension UpstreamDescription.Address {
     /// What goes into `Host` when the app is to see its own.
     var authority: [UInt8] {
         switch self {
-        case .tcp(let host, let port): Self.authority(host, port, standard: 80)
+        case .tcp(let host, let port), .h2c(let host, let port): Self.authority(host, port, standard: 80)
         case .tls(let host, let port): Self.authority(host, port, standard: 443)
         case .unix: Array("localhost".utf8)
         }
@@ -29,6 +29,7 @@ extension UpstreamDescription.Address {
         switch self {
         case .tcp(let host, let port): "http://" + Self.text(host, port)
         case .tls(let host, let port): "https://" + Self.text(host, port)
+        case .h2c(let host, let port): "h2c://" + Self.text(host, port)
         case .unix(let path): "unix:\(path)"
         }
     }
