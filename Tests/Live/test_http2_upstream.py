@@ -12,7 +12,7 @@ import pytest
 
 from support.certificates import Authority
 from support.gatehouse import free_ports
-from support.http2 import H2Origin, frame
+from support.http2_origin import H2Origin, frame
 from support.waiting import eventually
 from support.wire import Connection, head
 
