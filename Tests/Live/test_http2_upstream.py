@@ -529,7 +529,7 @@ def test_a_reset_in_the_body_cuts_the_answer(make_h2):
     assert eventually(lambda: errors(gate, "reset") == 1)
 
 
-def test_goaway_lets_what_was_accepted_end_and_sends_the_rest_again(make_h2):
+def test_lesson51_goaway_lets_what_was_accepted_end_and_sends_the_rest_again(make_h2):
     """The streams above its last are unsent, even POST; the one below is answered on the dying connection."""
     both = threading.Event()
 

@@ -372,32 +372,3 @@ extension FrontHandler {
         }
     }
 }
-
-extension UpstreamFailure {
-    /// Why a connection could not be made.
-    init(connecting error: any Error) {
-        if case ChannelError.connectTimeout? = error as? ChannelError {
-            self = .connectTimeout
-        } else if error is UnresolvedHost {
-            self = .resolve
-        } else if error is UpstreamCannotTunnel {
-            self = .unsupported
-        } else {
-            self = UpstreamTLS.isCause(of: error) ? .tls : .connect
-        }
-    }
-}
-
-/// Whether a request whose connection failed may be sent again.
-enum UpstreamRetry {
-    case never
-    /// The connection had been used before and died without a byte of an answer.
-    case whenIdempotent
-    /// The server has not done anything about it.
-    case always
-}
-
-/// How far the body of an answer has come.
-enum UpstreamBodyOutcome {
-    case more, ended, invalid
-}

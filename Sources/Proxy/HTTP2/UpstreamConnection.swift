@@ -27,7 +27,7 @@ final class UpstreamConnection: ChannelInboundHandler {
     private(set) var failure: UpstreamFailure?
     /// When it was heard of last, and when it is given up if nobody wants it, in ticks of the loop.
     private(set) var lastHeard: Int64
-    private(set) var idleUntil = Int64.max
+    private(set) var idleUntil: Int64
 
     /// More streams at a time go to another connection.
     private static let ownMaximumStreams = 256
@@ -39,19 +39,25 @@ final class UpstreamConnection: ChannelInboundHandler {
         self.server = server
         self.scheme = scheme
         lastHeard = loop.ticks
+        idleUntil = loop.ticks + server.keepAlive
     }
 
     /// Makes `channel` speak HTTP/2.
     func install(on channel: any Channel) throws {
+        multiplexer = try Self.addHTTP2(to: channel)
+        try channel.pipeline.syncOperations.addHandler(self)
+    }
+
+    static func addHTTP2(to channel: any Channel) throws -> NIOHTTP2Handler.StreamMultiplexer {
         let http2 = NIOHTTP2Handler(
-            mode: .client, eventLoop: channel.eventLoop, connectionConfiguration: Self.connectionConfiguration,
-            streamConfiguration: Self.streamConfiguration
+            mode: .client, eventLoop: channel.eventLoop, connectionConfiguration: connectionConfiguration,
+            streamConfiguration: streamConfiguration
         ) { stream in
             // Pushes were ruled out, so nothing else can begin a stream here.
             stream.close()
         }
-        try channel.pipeline.syncOperations.addHandlers(http2, self)
-        multiplexer = try http2.syncMultiplexer()
+        try channel.pipeline.syncOperations.addHandler(http2)
+        return try http2.syncMultiplexer()
     }
 
     /// What the answers may cost: heads as large as over HTTP/1.1, no pushes, and of each body so much as waits for a

@@ -42,8 +42,10 @@ final class UpstreamConnections {
     /// Connections without and with streams, and all streams.
     var counts: (idle: Int, busy: Int, streams: Int) {
         members.reduce((0, 0, 0)) { counts, member in
-            (counts.0 + (member.streams == 0 ? 1 : 0), counts.1 + (member.streams > 0 ? 1 : 0),
-                counts.2 + member.streams)
+            (
+                counts.0 + (member.streams == 0 ? 1 : 0), counts.1 + (member.streams > 0 ? 1 : 0),
+                counts.2 + member.streams
+            )
         }
     }
 

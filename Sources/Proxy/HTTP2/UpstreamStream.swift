@@ -18,7 +18,8 @@ final class UpstreamStream: ChannelDuplexHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = HTTP2Frame.FramePayload
 
-    private let connection: UpstreamConnection
+    /// Nil: nobody counts it.
+    private let connection: UpstreamConnection?
     private let scheme: String
     /// Counts among the streams of the connection.
     private var isCounted = true
@@ -32,7 +33,7 @@ final class UpstreamStream: ChannelDuplexHandler {
     private var out = ByteBuffer()
     private var hasFailed = false
 
-    init(connection: UpstreamConnection, scheme: String) {
+    init(connection: UpstreamConnection?, scheme: String) {
         self.connection = connection
         self.scheme = scheme
     }
@@ -43,7 +44,7 @@ final class UpstreamStream: ChannelDuplexHandler {
     func leave() {
         guard isCounted else { return }
         isCounted = false
-        connection.streamEnded(answered: answer.isEnded)
+        connection?.streamEnded(answered: answer.isEnded)
     }
 
     // MARK: The request
@@ -133,7 +134,7 @@ final class UpstreamStream: ChannelDuplexHandler {
     // MARK: The answer
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        connection.heard()
+        connection?.heard()
         guard !hasFailed else { return }
         do throws(UpstreamAnswerBytes.Malformed) {
             switch unwrapInboundIn(data) {
@@ -147,7 +148,7 @@ final class UpstreamStream: ChannelDuplexHandler {
                 break
             }
         } catch {
-            connection.noteMalformed(error.what)
+            connection?.noteMalformed(error.what)
             fail(context, UpstreamStreamFailure(kind: .malformed, isUnsent: false))
         }
     }
@@ -175,14 +176,14 @@ final class UpstreamStream: ChannelDuplexHandler {
         guard let closed = error as? NIOHTTP2Errors.StreamClosed else {
             return fail(context, UpstreamStreamFailure(kind: .closed, isUnsent: false))
         }
-        let isUnsent = closed.errorCode == .refusedStream || connection.isBeyondGoAway(closed.streamID)
+        let isUnsent = closed.errorCode == .refusedStream || connection?.isBeyondGoAway(closed.streamID) == true
         fail(context, UpstreamStreamFailure(kind: .reset, isUnsent: isUnsent))
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         passUp(context)
         // The connection went, and it is known why.
-        if let kind = connection.failure { fail(context, UpstreamStreamFailure(kind: kind, isUnsent: false)) }
+        if let kind = connection?.failure { fail(context, UpstreamStreamFailure(kind: kind, isUnsent: false)) }
         context.fireChannelInactive()
     }
 }

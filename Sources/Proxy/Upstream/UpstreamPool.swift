@@ -3,9 +3,6 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// An Upgrade is for a server that is spoken to in HTTP/2, which has none.
-struct UpstreamCannotTunnel: Error {}
-
 /// The connections of one loop to one upstream.
 ///
 /// A server has a number here, its endpoint, which stays the same for as long as anything of it is in use; one that is
@@ -394,25 +391,6 @@ final class UpstreamPool {
         guard let check = description.health else { return }
         for index in live {
             HealthCheck(endpoints[index].server, of: servers, check: check, tls: tls, on: loop.eventLoop).run()
-        }
-    }
-}
-
-/// A name that no address is known of.
-struct UnresolvedHost: Error, CustomStringConvertible {
-    let host: String
-    let problem: String
-
-    var description: String { "\(host) cannot be resolved: \(problem)" }
-}
-
-extension UpstreamFailure {
-    /// What it says about the server that it came from; nil: nothing.
-    var fault: Ejection.Fault? {
-        switch self {
-        case .connect, .connectTimeout, .tls: .unreachable
-        case .firstByteTimeout, .closed, .malformed, .reset: .unanswered
-        case .idleTimeout, .resolve, .unhealthy, .unsupported: nil
         }
     }
 }

@@ -19,6 +19,7 @@ final class HealthCheck: ChannelInboundHandler {
     private var received = ByteBuffer()
     private var deadline: Scheduled<Void>?
     private var channel: (any Channel)?
+    private var hasAsked = false
     private var isOver = false
 
     init(
@@ -36,25 +37,63 @@ final class HealthCheck: ChannelInboundHandler {
     /// Begins, and reports to the servers when it is over. A name without an address is no illness of a server.
     func run() {
         guard let address = server.socketAddress else { return }
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        deadline = eventLoop.scheduleTask(in: timeout) { bound.value.end("no answer in time") }
-        ClientBootstrap(group: eventLoop)
+        let handshake: UpstreamHandshake?
+        do {
+            handshake = try makeHandshake()
+        } catch {
+            return end("\(error)")
+        }
+        let bound = NIOLoopBound((self, handshake), eventLoop: eventLoop)
+        deadline = eventLoop.scheduleTask(in: timeout) { bound.value.0.end("no answer in time") }
+        let connecting = ClientBootstrap(group: eventLoop)
             .connectTimeout(timeout)
             .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try bound.value.join(channel) }
+                channel.eventLoop.makeCompletedFuture {
+                    let (check, handshake) = bound.value
+                    check.channel = channel
+                    guard let handshake else { return try check.join(channel, nil) }
+                    try handshake.begin(on: channel)
+                }
             }
-            .connect(to: address).assumeIsolated().whenFailure { self.end("\($0)") }
+            .connect(to: address)
+        let joined = handshake?.outcome(of: connecting) ?? connecting.map { _ in }
+        joined.assumeIsolated().whenFailure { self.failed($0) }
     }
 
-    private func join(_ channel: any Channel) throws {
-        self.channel = channel
-        if case .tls(let host, _) = server.address, let tls {
-            try channel.pipeline.syncOperations.addHandler(try tls.makeHandler(for: host, onlyHTTP1: true))
+    /// Nil where the server is spoken to plainly.
+    private func makeHandshake() throws -> UpstreamHandshake? {
+        guard case .tls(let host, _) = server.address, let tls else { return nil }
+        return UpstreamHandshake(try tls.makeHandler(for: host, onlyHTTP1: false), on: eventLoop, timeout: timeout) {
+            try self.join($0, $1)
         }
-        try channel.pipeline.syncOperations.addHandler(self)
     }
 
-    func channelActive(context: ChannelHandlerContext) {
+    /// - Parameter negotiated: the protocol that TLS has agreed on.
+    private func join(_ channel: any Channel, _ negotiated: String?) throws {
+        let hasPriorKnowledge = if case .h2c = server.address { true } else { false }
+        guard hasPriorKnowledge || negotiated == "h2" else {
+            return try channel.pipeline.syncOperations.addHandler(self)
+        }
+        let multiplexer = try UpstreamConnection.addHTTP2(to: channel)
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        multiplexer.createStreamChannel(promise: nil) { stream in
+            stream.eventLoop.makeCompletedFuture {
+                let codec = UpstreamStream(connection: nil, scheme: hasPriorKnowledge ? "http" : "https")
+                try stream.pipeline.syncOperations.addHandlers(codec, bound.value)
+            }
+        }
+    }
+
+    /// Behind TLS the connection is there already.
+    func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { ask(context) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) { ask(context) }
+
+    private func ask(_ context: ChannelHandlerContext) {
+        guard !isOver, !hasAsked else { return }
+        hasAsked = true
         var request = ByteBuffer()
         request.writeString("GET \(check.path) HTTP/1.1\r\nHost: ")
         request.writeBytes(server.address.authority)
@@ -84,7 +123,9 @@ final class HealthCheck: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) { end("closed without an answer") }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { failed(error) }
+
+    private func failed(_ error: any Error) {
         end(UpstreamTLS.isCause(of: error) ? UpstreamTLS.explanation(of: error) : "\(error)")
     }
 
