@@ -15,6 +15,7 @@ final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var flood: FloodGuard
     /// What came so far is not looked at any more: the connection has failed.
     private var isDeaf = false
+    private var isMute = false
     /// What `inbound.blockNumber` was when something incomplete was first seen.
     private var waitingFor: UInt64?
 
@@ -66,6 +67,11 @@ final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        // Behind the last word nothing is said.
+        guard !isMute else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
         let now = connection.loop.ticks
         var isFatal = false
         unwrapOutboundIn(data).withUnsafeReadableBytes { bytes in
@@ -79,6 +85,7 @@ final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
         context.write(data, promise: promise)
         guard isFatal else { return }
         isDeaf = true
+        isMute = true
         connection.failed()
     }
 
