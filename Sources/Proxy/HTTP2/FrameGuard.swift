@@ -19,6 +19,8 @@ final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// What `inbound.blockNumber` was when something incomplete was first seen.
     private var waitingFor: UInt64?
 
+    private var channelContext: ChannelHandlerContext?
+
     /// `PRI * HTTP/2.0`, two line ends, `SM`, two line ends.
     static let prefaceLength = 24
 
@@ -27,6 +29,10 @@ final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
         inbound = FrameScan(skipping: Self.prefaceLength)
         flood = FloodGuard(now: connection.loop.ticks)
     }
+
+    func handlerAdded(context: ChannelHandlerContext) { channelContext = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) { channelContext = nil }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isDeaf else { return }
@@ -99,6 +105,16 @@ final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
         guard payload.count >= offset + 4 else { return 1 }
         return UInt32(bigEndian: payload.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+    }
+
+    /// GOAWAY that excludes no stream, behind the library's back: with its own, it would refuse what is on its way as
+    /// soon as no stream is open.
+    func announceEnd() {
+        var frame = ByteBuffer()
+        frame.writeBytes([0, 0, 8, FrameScan.Kind.goAway.rawValue, 0, 0, 0, 0, 0])
+        frame.writeInteger(UInt32(0x7FFF_FFFF))
+        frame.writeInteger(UInt32(0))
+        channelContext?.write(wrapOutboundOut(frame), promise: nil)
     }
 
     /// A DATA frame has reached its stream.

@@ -197,7 +197,7 @@ final class HTTP2Connection: ChannelInboundHandler {
         case .none: break
         case .announce:
             deadline = loop.ticks + limits.lingering.wholeMilliseconds
-            goAway(.maxID, .noError)
+            frameGuard?.announceEnd()
             write(.ping(HTTP2PingData(withInteger: 1), ack: false))
         case .sayLast:
             deadline = .max

@@ -69,6 +69,7 @@ class Client:
     def __init__(self, port, context=None, name="app.example.com", timeout=15.0, lenient=False, acknowledge=True,
                  window=None):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if context:
             context.set_alpn_protocols(["h2"])
             self.socket = context.wrap_socket(self.socket, server_hostname=name)
@@ -230,6 +231,7 @@ class Frames:
 
     def __init__(self, port, timeout=15.0):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.sendall(PREFACE + frame("SETTINGS") + frame("SETTINGS", flags=ACK))
         self.buffer = b""
 
