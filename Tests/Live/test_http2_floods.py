@@ -1,6 +1,7 @@
 """Clients that ask an HTTP/2 connection for more than it is there for: each ends with GOAWAY, at flat memory, and
 nobody else notices."""
 
+import random
 import socket
 
 import pytest
@@ -147,3 +148,32 @@ def test_acknowledgements_are_no_flood(gate):
         data = b""
         while b"ok" not in data:
             data += client.socket.recv(65536)
+
+
+def test_lesson51_random_frames_bring_nothing_down(gate):
+    """GOAWAY, resets, settings and nonsense in any order: connections end, the server does not."""
+    source = random.Random(51)
+    kinds = ["DATA", "HEADERS", "PRIORITY", "RST_STREAM", "SETTINGS", "PING", "GOAWAY", "WINDOW_UPDATE", "CONTINUATION"]
+    lengths = {"PRIORITY": 5, "RST_STREAM": 4, "PING": 8, "GOAWAY": 8, "WINDOW_UPDATE": 4, "SETTINGS": 6}
+    process = gate.process.pid
+    for _ in range(300):
+        with Frames(gate.port) as client:
+            sent = b""
+            stream = 1
+            for _ in range(source.randrange(1, 40)):
+                kind = source.choice(kinds)
+                if source.random() < 0.4:
+                    sent += headers(stream, source.choice([GET, POST]), source.choice([1, 4, 5]))
+                    stream += 2
+                    continue
+                length = lengths.get(kind, source.randrange(0, 40)) if source.random() < 0.9 else source.randrange(0, 40)
+                on = 0 if kind in ("SETTINGS", "PING", "GOAWAY") else source.choice([0, 1, stream, max(1, stream - 2)])
+                sent += frame(kind, on, source.choice([0, 0, 1, 4, 5, 8, 0x20]), source.randbytes(length))
+            if source.random() < 0.3:
+                sent = bytearray(sent)
+                sent[source.randrange(len(sent))] = source.randrange(256)
+            client.send(bytes(sent))
+            if source.random() < 0.5:
+                client.socket.shutdown(socket.SHUT_WR)
+    assert gate.process.poll() is None and gate.process.pid == process
+    assert request(gate.port, "/public/x", "app.example.com").status == 200

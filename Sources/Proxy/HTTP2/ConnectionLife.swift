@@ -6,15 +6,16 @@
 /// ```
 struct ConnectionLife: Equatable {
     enum State: Equatable {
-        /// The client's SETTINGS have not come. Exits: `began`, `stop`, `failed`.
+        /// The client's SETTINGS have not come. Exits: `began`, `stop`, `inputEnded`, `failed`.
         case opening
-        /// Exits: `stop`, `idled`, `failed`.
+        /// Exits: `stop`, `idled`, `inputEnded`, `failed`.
         case serving
-        /// The client knows that we go; what it sent before it knew is still taken. Exits: `answered`, `failed`.
+        /// The client knows that we go; what it sent before it knew is still taken. Exits: `answered`, `inputEnded`,
+        /// `failed`.
         case announced
         /// No further stream is taken. Exits: `streamEnded`, `failed`.
         case leaving
-        /// We said what was wrong; the client may read that before the connection goes. No exits but `closed`.
+        /// We said what was wrong; the client may read that before the connection goes. Exits: `inputEnded`.
         case failed
         /// No exits.
         case closed
@@ -83,6 +84,23 @@ struct ConnectionLife: Equatable {
             state = .closed
             return .sayLastAndClose
         case .leaving, .failed, .closed: return .none
+        }
+    }
+
+    /// The client has sent its last byte; what it asked for is still answered.
+    mutating func inputEnded() -> Action {
+        switch state {
+        case .opening, .serving, .announced:
+            guard streams > 0 else {
+                state = .closed
+                return .close
+            }
+            state = .leaving
+            return .sayLast
+        case .failed:
+            state = .closed
+            return .close
+        case .leaving, .closed: return .none
         }
     }
 

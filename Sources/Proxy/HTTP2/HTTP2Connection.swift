@@ -110,6 +110,11 @@ final class HTTP2Connection: ChannelInboundHandler {
         if error is ChannelError || error is IOError { context.close(promise: nil) }
     }
 
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent { run(life.inputEnded()) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         writeDeadline = context.channel.isWritable ? .max : loop.ticks + limits.bodyTimeout.wholeMilliseconds
         context.fireChannelWritabilityChanged()

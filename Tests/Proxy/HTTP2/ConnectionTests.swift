@@ -151,6 +151,19 @@ struct ConnectionLifeTests {
         #expect(life.idled() == .sayLastAndClose)
     }
 
+    @Test func theClientsLastByte() {
+        var life = ConnectionLife()
+        life.began()
+        #expect(life.inputEnded() == .close)
+        life = ConnectionLife()
+        life.streamOpened()
+        #expect(life.inputEnded() == .sayLast)
+        #expect(life.streamEnded() == .close)
+        life = ConnectionLife()
+        _ = life.failed()
+        #expect(life.inputEnded() == .close)
+    }
+
     @Test func failing() {
         var life = ConnectionLife()
         life.streamOpened()
@@ -190,6 +203,28 @@ struct ConnectionTimeTests {
         let block = FrameCase.header(1, 1, 1, 1) + [0x82]
         let reader = try await end(of: Self.start + block) { $0.limits.headTimeout = .milliseconds(50) }
         #expect(reader.seen.contains(.connectionError("ENHANCE_YOUR_CALM")))
+    }
+
+    @Test func whoEndsItsSideStillGetsItsAnswer() async throws {
+        let frames = try FrameCase(
+            """
+            > HEADERS 1 END_STREAM END_HEADERS
+              :method: GET
+              :scheme: http
+              :authority: wiki.example.com
+              :path: /public/x
+
+            = status 200 on 1
+            """)
+        guard case .send(let request)? = frames.steps.first else { return }
+        var reader = FrameReader()
+        try await withHarness(try await Harness()) { harness in
+            let client = try harness.connect()
+            client.writeNow(Self.start + request)
+            client.finishWriting()
+            while !reader.isClosed { try reader.take(try await client.read()) }
+        }
+        #expect(reader.seen.contains(.status("200", on: 1)) && reader.seen.contains(.end(1)))
     }
 
     @Test func aFrameHasToEnd() async throws {
