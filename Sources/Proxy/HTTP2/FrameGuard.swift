@@ -15,6 +15,11 @@ final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var flood: FloodGuard
     /// What came so far is not looked at any more: the connection has failed.
     private var isDeaf = false
+    /// The preface and the frame behind it, until they are whole; nil: they were.
+    private var opening: ByteBuffer? = ByteBuffer()
+    /// The client's acknowledgement of our SETTINGS is still to come.
+    private var awaitsAcknowledgement = false
+    private var held: ByteBuffer?
     private var isMute = false
     /// What `inbound.blockNumber` was when something incomplete was first seen.
     private var waitingFor: UInt64?
@@ -36,21 +41,90 @@ final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isDeaf else { return }
-        var buffer = unwrapInboundIn(data)
+        let buffer = unwrapInboundIn(data)
+        if var start = opening {
+            opening = nil
+            start.writeImmutableBuffer(buffer)
+            open(start, context)
+        } else {
+            pass(buffer, context)
+        }
+    }
+
+    /// The library holds clients to what we said only once they have acknowledged it, and to less than that before: a
+    /// browser's first request may have more cookies. So the acknowledgement is put right behind the client's own
+    /// SETTINGS, and the real one is left out.
+    private func open(_ start: ByteBuffer, _ context: ChannelHandlerContext) {
+        let length = start.withUnsafeReadableBytes { Self.openingLength($0) }
+        guard let length else { return pass(start, context) }
+        var rest = start
+        guard let first = rest.readSlice(length: length) else {
+            opening = start
+            return connection.waits(since: connection.loop.ticks)
+        }
+        pass(first, context)
+        guard !isDeaf else { return }
+        awaitsAcknowledgement = true
+        context.fireChannelRead(
+            wrapInboundOut(ByteBuffer(bytes: [0, 0, 0, FrameScan.Kind.settings.rawValue, 1, 0, 0, 0, 0])))
+        if rest.readableBytes > 0, !isDeaf { pass(rest, context) }
+    }
+
+    /// Bytes of the preface with the frame behind it, as far as they may be; nil when that is not SETTINGS of a sensible
+    /// size.
+    private static func openingLength(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        let header = prefaceLength + FrameScan.headerLength
+        guard bytes.count >= header else { return header }
+        var scan = FrameScan(skipping: prefaceLength)
+        var found: FrameScan.Header?
+        _ = scan.scan(UnsafeRawBufferPointer(rebasing: bytes[..<header])) { header, _ in
+            found = header
+            return true
+        }
+        guard let found, found.kind == .settings, !found.hasFirstFlag, found.length <= 256 else { return nil }
+        return header + found.length
+    }
+
+    private func pass(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+        var buffer = bytes
         let now = connection.loop.ticks
         var problem: FrameProblem?
-        let refused = buffer.withUnsafeReadableBytes { bytes in
+        let stop = buffer.withUnsafeReadableBytes { bytes in
             inbound.scan(bytes) { header, payload in
+                if awaitsAcknowledgement, header.isAcknowledgement {
+                    awaitsAcknowledgement = false
+                    return false
+                }
                 problem = examine(header, UnsafeRawBufferPointer(rebasing: bytes[payload...]), now)
                 return problem == nil
             }
         }
         noteWaiting(now)
-        guard let refused, let problem else { return context.fireChannelRead(data) }
-        isDeaf = true
-        // The library gets what stands before, and never sees the frame that is too much.
-        if refused > 0, let before = buffer.readSlice(length: refused) { context.fireChannelRead(wrapInboundOut(before)) }
-        connection.fail(problem.code)
+        guard let stop else { return forward(buffer, context) }
+        if problem != nil { isDeaf = true }
+        let skipped = stop + FrameScan.headerLength
+        // The library gets what stands before the frame, which it never sees.
+        if stop >= 0, let before = buffer.readSlice(length: stop) { forward(before, context) }
+        held = nil
+        if let problem { return connection.fail(problem.code) }
+        buffer.moveReaderIndex(forwardBy: skipped - max(0, stop))
+        if buffer.readableBytes > 0, !isDeaf { pass(buffer, context) }
+    }
+
+    /// The beginning of a frame's header stays here for as long as it may be one that is left out.
+    private func forward(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+        var buffer = bytes
+        if var before = held {
+            held = nil
+            before.writeImmutableBuffer(buffer)
+            buffer = before
+        }
+        if awaitsAcknowledgement, inbound.partialCount > 0 {
+            let whole = buffer.readableBytes - inbound.partialCount
+            held = buffer.getSlice(at: buffer.readerIndex + whole, length: inbound.partialCount)
+            buffer = buffer.getSlice(at: buffer.readerIndex, length: whole) ?? ByteBuffer()
+        }
+        if buffer.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(buffer)) }
     }
 
     private func examine(

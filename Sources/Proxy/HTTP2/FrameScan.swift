@@ -18,6 +18,8 @@ struct FrameScan {
 
         /// END_STREAM of DATA and HEADERS, ACK of SETTINGS and PING.
         var hasFirstFlag: Bool { flags & 0x1 != 0 }
+        /// A proper acknowledgement of SETTINGS.
+        var isAcknowledgement: Bool { kind == .settings && hasFirstFlag && length == 0 && stream == 0 }
         /// Of HEADERS and CONTINUATION.
         var endsHeaders: Bool { flags & 0x4 != 0 }
     }
@@ -37,6 +39,9 @@ struct FrameScan {
     init(skipping: Int = 0) {
         left = skipping
     }
+
+    /// Bytes of a header that is not complete.
+    var partialCount: Int { partial.count }
 
     /// The rest of something that nobody can use before it is whole is still to come: not the payload of DATA.
     var isWaiting: Bool { !partial.isEmpty || isInHeaderBlock || isInControlFrame && left > 0 }

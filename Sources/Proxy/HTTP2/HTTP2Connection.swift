@@ -39,7 +39,9 @@ final class HTTP2Connection: ChannelInboundHandler {
     }
 
     /// Puts the handlers of HTTP/2 behind `handler`.
-    func install(after handler: FrontHandler, in pipeline: ChannelPipeline.SynchronousOperations, _ channel: any Channel)
+    func install(
+        after handler: FrontHandler, in pipeline: ChannelPipeline.SynchronousOperations, _ channel: any Channel
+    )
         throws
     {
         let bound = NIOLoopBound(self, eventLoop: channel.eventLoop)

@@ -64,7 +64,9 @@ struct AnswerFramesTests {
     }
 
     @Test func whatIsNoAnswer() {
-        for text in ["HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "nonsense\r\n\r\n"] {
+        for text in [
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "nonsense\r\n\r\n",
+        ] {
             #expect(throws: AnswerFrames.Unreadable.self) { try frames([text]) }
         }
     }

@@ -42,7 +42,7 @@ struct FrameScanTests {
         // DATA is used as it comes.
         #expect(!scan.isWaiting)
         scan = FrameScan()
-        _ = headers([Array(FrameCase.header(5, 1, 0, 1).prefix(4))], &scan)
+        _ = headers([Array(FrameCase.header(0, 1, 0, 1).prefix(4))], &scan)
         #expect(scan.isWaiting)
         let number = scan.blockNumber
         _ = headers([Array(FrameCase.header(0, 1, 0, 1).dropFirst(4))], &scan)

@@ -42,7 +42,8 @@ struct RequestBytesTests {
         #expect(try render(Self.pseudo + [("host", "WIKI.example.com")]).text.components(of: "host: ") == 1)
         // Refused by the parser, which sees both.
         #expect(try render(Self.pseudo + [("host", "other")]).text.components(of: "host: ") == 2)
-        #expect(try render(Self.pseudo + [("host", "wiki.example.com"), ("host", "a")]).text.components(of: "host: ") == 2)
+        #expect(
+            try render(Self.pseudo + [("host", "wiki.example.com"), ("host", "a")]).text.components(of: "host: ") == 2)
         let alone = Self.pseudo.filter { $0.0 != ":authority" } + [("host", "a")]
         #expect(try render(alone).text.components(of: "host: ") == 1)
     }
