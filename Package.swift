@@ -84,6 +84,8 @@ let package = Package(
         tests(of: "Outbound"),
         tests(of: "Federation", ["JOSE", "Cryptography", log]),
         tests(of: "Settings", ["Policy"], exclude: ["Golden"]),
-        tests(of: "Proxy", ["HTTPWire", "Policy", nioCore, nioPosix, nioSSL, nioHTTP2, nioHPACK, log]),
+        tests(
+            of: "Proxy", ["HTTPWire", "Policy", nioCore, nioPosix, nioSSL, nioHTTP2, nioHPACK, log],
+            exclude: ["HTTP2Frames"]),
     ]
 )

@@ -13,18 +13,21 @@ struct ListenerRole: Sendable {
     let redirectsToHTTPS: Bool
 }
 
-/// One client connection: bytes in, actions out. What is decided is decided elsewhere (`Exchange`, the resolver, the
+/// One client connection, or one stream of an HTTP/2 connection: bytes in, actions out. What is decided is decided elsewhere (`Exchange`, the resolver, the
 /// snapshot); this parses, hands over and writes. Bound to its loop.
-final class FrontHandler: ChannelInboundHandler {
+final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     let loop: ProxyLoop
+    let connection: ClientConnection
     let role: ListenerRole
+    /// It has one stream of a connection and no more: its end is the stream's, not the connection's.
+    let isStream: Bool
     /// Its place in the loop's list.
     var place = -1
     var peer: Peer
-    private let socketAddress: SocketAddress?
     private(set) var channelContext: ChannelHandlerContext?
 
     var exchange = Exchange()
@@ -61,25 +64,29 @@ final class FrontHandler: ChannelInboundHandler {
     private(set) var inputIsClosed = false
     private var hasUnflushed = false
     private var outputIsEnding = false
-    private var countsAsConnection = false
+    private var isListed = false
+    /// No request has begun yet.
+    private var isFresh = true
 
-    init(loop: ProxyLoop, role: ListenerRole, socketAddress: SocketAddress?) {
+    /// - Parameter isStream: it gets one request of an HTTP/2 connection, which counts as a connection itself.
+    init(loop: ProxyLoop, connection: ClientConnection, isStream: Bool = false) {
         self.loop = loop
-        self.role = role
-        self.socketAddress = socketAddress
+        self.connection = connection
+        self.isStream = isStream
+        role = connection.role
         site = loop.site
-        peer = Peer(socketAddress, trusted: loop.site.configuration.trustedProxies)
+        peer = Peer(connection.address, trusted: loop.site.configuration.trustedProxies)
     }
 
     // MARK: Life of the connection
 
     func handlerAdded(context: ChannelHandlerContext) {
         channelContext = context
-        guard loop.shared.takeConnection(maximum: site.configuration.limits.maximumConnections) else {
+        guard isStream || loop.shared.takeConnection(maximum: site.configuration.limits.maximumConnections) else {
             context.close(promise: nil)
             return
         }
-        countsAsConnection = true
+        isListed = true
         loop.add(self)
         let limits = site.configuration.limits
         clientDeadline =
@@ -107,11 +114,19 @@ final class FrontHandler: ChannelInboundHandler {
         }
         input = nil
         loop.unwatch(self)
-        guard countsAsConnection else { return }
-        countsAsConnection = false
-        loop.remove(self)
-        loop.shared.returnConnection()
+        guard isListed else { return }
+        handOverPlace()
+        if !isStream { loop.shared.returnConnection() }
     }
+
+    /// The connection has another keeper, who counts for it.
+    func handOverPlace() {
+        isListed = false
+        loop.remove(self)
+    }
+
+    /// HTTP/2 without TLS begins with its own first bytes; with TLS it is agreed on before (RFC 9113 section 3).
+    var mayBecomeHTTP2: Bool { isFresh && !isStream && role.tls == nil }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if role.tls != nil { loop.logger.debug("TLS with a client failed", metadata: ["error": "\(error)"]) }
@@ -123,8 +138,9 @@ final class FrontHandler: ChannelInboundHandler {
             inputIsClosed = true
             perform(exchange.inputClosed())
             clientDeadline = loop.ticks + Self.halfClosedPatience
-        } else if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent {
+        } else if case .handshakeCompleted(let agreed)? = event as? TLSUserEvent {
             clientDeadline = loop.ticks + site.configuration.limits.headTimeout.wholeMilliseconds
+            if agreed == Self.nameInTLS { return becomeHTTP2(context, nil) }
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -136,7 +152,7 @@ final class FrontHandler: ChannelInboundHandler {
     func takeSite() {
         guard site !== loop.site else { return }
         site = loop.site
-        peer = Peer(socketAddress, trusted: site.configuration.trustedProxies)
+        peer = Peer(connection.address, trusted: site.configuration.trustedProxies)
     }
 
     /// The server stops.
@@ -214,10 +230,20 @@ final class FrontHandler: ChannelInboundHandler {
             }
             return false
         case .refused(let refusal):
+            switch preface(in: buffer) {
+            case .none: break
+            case .begun: return false
+            case .complete:
+                let bytes = buffer
+                buffer.clear()
+                if let context = channelContext { becomeHTTP2(context, bytes) }
+                return false
+            }
             buffer.moveReaderIndex(forwardBy: buffer.readableBytes)
             refuseUnreadable(refusal)
             return false
         case .complete:
+            isFresh = false
             buffer.moveReaderIndex(forwardBy: used)
             return true
         }
@@ -256,6 +282,10 @@ final class FrontHandler: ChannelInboundHandler {
         isReadingPaused = paused
         // A channel that is going away has no options any more, and then nothing is to be read either.
         try? context.channel.syncOptions?.setOption(.autoRead, value: !paused)
+        // A stream's channel does not begin to read again by itself, and would do it at once, in the midst of this.
+        guard isStream, !paused else { return }
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.execute { bound.value.channelContext?.read() }
     }
 
     // MARK: Bytes for the client
@@ -336,6 +366,10 @@ final class FrontHandler: ChannelInboundHandler {
     func closeWhenWritten() {
         flushAnswer()
         clientDeadline = loop.ticks + Self.halfClosedPatience
+        guard !isStream else {
+            channelContext?.close(mode: .output, promise: nil)
+            return
+        }
         channelContext?.closeBehindWrites(outputIsEnding: outputIsEnding)
     }
 

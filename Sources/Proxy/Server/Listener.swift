@@ -115,7 +115,8 @@ struct Listener {
                         throw ProxyError(.cannotBind, "a connection came to a loop that is not ours")
                     }
                     if let tls = role.tls { try channel.pipeline.syncOperations.addHandler(tls.makeHandler()) }
-                    let handler = FrontHandler(loop: loop.value, role: role, socketAddress: address)
+                    let connection = ClientConnection(role: role, address: address)
+                    let handler = FrontHandler(loop: loop.value, connection: connection)
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }

@@ -18,13 +18,17 @@ final class ProxyLoop {
     /// Reused for every head; what is needed longer is copied out.
     var head = RequestHead()
     var responseHead = ResponseHead()
+    /// The same for answers that go out as HTTP/2.
+    var streamHead = ResponseHead()
     /// Reused for every answer; free again as soon as the kernel has taken the bytes.
     var scratch = ByteBuffer()
     var identities = IdentityBlockCache()
     private var requestIDs: RequestIDSource
     private var dateLine: [UInt8] = []
     private var dateSecond = Int64.min
+    /// Connections of HTTP/1.1 and streams of HTTP/2.
     private var connections: [FrontHandler] = []
+    private var multiplexed: [HTTP2Connection] = []
     private var watchlist = Watchlist<FrontHandler>()
     private var isSweeping = false
     /// When the next few are judged again.
@@ -88,6 +92,11 @@ final class ProxyLoop {
             index -= 1
             if index < connections.count { connections[index].checkTimeouts(now) }
         }
+        index = multiplexed.count
+        while index > 0 {
+            index -= 1
+            if index < multiplexed.count { multiplexed[index].checkTimeouts(now) }
+        }
         for pool in pools { pool.sweep(now) }
         if sinceSecond >= 1000 {
             sinceSecond = 0
@@ -145,8 +154,27 @@ final class ProxyLoop {
             last.place = place
         }
         connection.place = -1
-        if isStopping, connections.isEmpty { finishStop() }
+        if isStopping, isEmpty { finishStop() }
     }
+
+    func add(_ connection: HTTP2Connection) {
+        connection.place = multiplexed.count
+        multiplexed.append(connection)
+    }
+
+    func remove(_ connection: HTTP2Connection) {
+        let place = connection.place
+        guard multiplexed.indices.contains(place), multiplexed[place] === connection else { return }
+        let last = multiplexed.removeLast()
+        if last !== connection {
+            multiplexed[place] = last
+            last.place = place
+        }
+        connection.place = -1
+        if isStopping, isEmpty { finishStop() }
+    }
+
+    private var isEmpty: Bool { connections.isEmpty && multiplexed.isEmpty }
 
     /// From now on `connection` is judged again, until it is taken off the list.
     func watch(_ connection: FrontHandler) {
@@ -187,15 +215,14 @@ final class ProxyLoop {
         }
     }
 
-    var connectionCount: Int { connections.count }
-
     /// Takes no further request; succeeds when the last exchange has ended.
     func drain() -> EventLoopFuture<Void> {
         let promise = eventLoop.makePromise(of: Void.self)
         emptied.append(promise)
         isStopping = true
         for connection in connections { connection.stop() }
-        if connections.isEmpty { finishStop() }
+        for connection in multiplexed { connection.stop() }
+        if isEmpty { finishStop() }
         return promise.futureResult
     }
 
@@ -209,6 +236,7 @@ final class ProxyLoop {
     func shutDown() {
         ticker?.cancel()
         ticker = nil
+        for connection in multiplexed { connection.abort() }
         for connection in connections { connection.abort() }
         for pool in pools { pool.retire() }
         context.everySecond()

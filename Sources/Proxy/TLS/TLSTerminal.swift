@@ -12,8 +12,8 @@ final class TLSTerminal: Sendable {
     /// For the log.
     let files: [String]
 
-    /// What a client and we may agree on; HTTP/2 will stand before it once it is spoken.
-    private static let applicationProtocols = ["http/1.1"]
+    /// What a client and we may agree on, ours to choose: the first that the client knows.
+    private static let applicationProtocols = [FrontHandler.nameInTLS, "http/1.1"]
     /// TLS 1.2 with forward secrecy and authenticated encryption only (RFC 9325 section 4.2). Those of 1.3 all are so.
     private static let ciphers: [NIOTLSCipher] = [
         .TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, .TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
