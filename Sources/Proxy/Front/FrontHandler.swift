@@ -26,6 +26,8 @@ final class FrontHandler: ChannelInboundHandler {
     var peer: Peer
     private let socketAddress: SocketAddress?
     private(set) var channelContext: ChannelHandlerContext?
+    /// The context's, kept because it is looked at several times a request and the way to it is long.
+    private var channel: (any Channel)?
 
     var exchange = Exchange()
     private var parser = RequestParser()
@@ -75,15 +77,14 @@ final class FrontHandler: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         channelContext = context
+        channel = context.channel
         guard loop.shared.takeConnection(maximum: site.configuration.limits.maximumConnections) else {
             context.close(promise: nil)
             return
         }
         countsAsConnection = true
         loop.add(self)
-        let limits = site.configuration.limits
-        clientDeadline =
-            loop.ticks + (role.tls == nil ? limits.headTimeout : limits.handshakeTimeout).wholeMilliseconds
+        clientDeadline = loop.ticks + (role.tls == nil ? site.patience.head : site.patience.handshake)
         // Accepted in the moment before the listener closed.
         if loop.isStopping { stop() }
     }
@@ -91,6 +92,7 @@ final class FrontHandler: ChannelInboundHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         leave()
         channelContext = nil
+        channel = nil
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -124,7 +126,7 @@ final class FrontHandler: ChannelInboundHandler {
             perform(exchange.inputClosed())
             clientDeadline = loop.ticks + Self.halfClosedPatience
         } else if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent {
-            clientDeadline = loop.ticks + site.configuration.limits.headTimeout.wholeMilliseconds
+            clientDeadline = loop.ticks + site.patience.head
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -187,7 +189,7 @@ final class FrontHandler: ChannelInboundHandler {
             // Who does not take answers gets no further ones: they would pile up here.
             guard clientIsWritable else { return false }
             guard buffer.readableBytes > 0 else {
-                clientDeadline = loop.ticks + site.configuration.limits.keepAliveTimeout.wholeMilliseconds
+                clientDeadline = loop.ticks + site.patience.keepAlive
                 return false
             }
             return takeHead(&buffer)
@@ -210,7 +212,7 @@ final class FrontHandler: ChannelInboundHandler {
         case .incomplete:
             if input == nil, !current.headHasBegun {
                 current.headHasBegun = true
-                clientDeadline = loop.ticks + site.configuration.limits.headTimeout.wholeMilliseconds
+                clientDeadline = loop.ticks + site.patience.head
             }
             return false
         case .refused(let refusal):
@@ -272,7 +274,7 @@ final class FrontHandler: ChannelInboundHandler {
         channelContext?.flush()
     }
 
-    var clientIsWritable: Bool { channelContext?.channel.isWritable ?? false }
+    var clientIsWritable: Bool { channel?.isWritable ?? false }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         let isWritable = context.channel.isWritable
@@ -283,11 +285,11 @@ final class FrontHandler: ChannelInboundHandler {
             clientDeadline = inputIsClosed ? loop.ticks + Self.halfClosedPatience : .max
             if upstream != nil { upstreamDeadline = loop.ticks + idleTimeout }
             if exchange.state == .idle {
-                clientDeadline = loop.ticks + site.configuration.limits.keepAliveTimeout.wholeMilliseconds
+                clientDeadline = loop.ticks + site.patience.keepAlive
                 if input != nil { resumeInput() }
             }
         } else {
-            clientDeadline = loop.ticks + site.configuration.limits.bodyTimeout.wholeMilliseconds
+            clientDeadline = loop.ticks + site.patience.body
             upstreamDeadline = .max
         }
         context.fireChannelWritabilityChanged()
@@ -305,7 +307,7 @@ final class FrontHandler: ChannelInboundHandler {
         case .none: break
         case .next:
             current.headHasBegun = false
-            clientDeadline = loop.ticks + site.configuration.limits.keepAliveTimeout.wholeMilliseconds
+            clientDeadline = loop.ticks + site.patience.keepAlive
             upstreamDeadline = .max
         case .close: closeWhenWritten()
         case .endUpstream: upstream?.endOutput()
@@ -324,10 +326,9 @@ final class FrontHandler: ChannelInboundHandler {
         case .abort:
             channelContext?.close(promise: nil)
         case .linger:
-            clientDeadline = min(
-                clientDeadline, loop.ticks + site.configuration.limits.lingering.wholeMilliseconds)
+            clientDeadline = min(clientDeadline, loop.ticks + site.patience.lingering)
         case .drain:
-            clientDeadline = loop.ticks + min(5_000, site.configuration.limits.bodyTimeout.wholeMilliseconds)
+            clientDeadline = loop.ticks + min(5_000, site.patience.body)
             upstreamDeadline = .max
             pauseReading(false)
         }

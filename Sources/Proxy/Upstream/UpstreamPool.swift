@@ -42,6 +42,8 @@ final class UpstreamPool {
     let description: UpstreamDescription
     let tls: UpstreamTLS?
     private let limits: Limits
+    /// Milliseconds that a connection waits here.
+    private let keepAlive: Int64
     private var endpoints: [Endpoint]
     private var turn = 0
     private var isRetired = false
@@ -54,6 +56,7 @@ final class UpstreamPool {
         self.description = description
         self.tls = tls
         self.limits = limits
+        keepAlive = limits.upstreamKeepAlive.wholeMilliseconds
         endpoints = description.addresses.map { Endpoint(address: $0, authority: Self.authority(of: $0)) }
     }
 
@@ -171,7 +174,7 @@ final class UpstreamPool {
             if reusable { handler.discard() }
             return
         }
-        handler.idleUntil = loop.ticks + limits.upstreamKeepAlive.wholeMilliseconds
+        handler.idleUntil = loop.ticks + keepAlive
         endpoints[handler.endpoint].idle.append(handler)
     }
 
