@@ -1,3 +1,4 @@
+public import Core
 internal import Cryptography
 
 /// The SHA-256 of a token: what it is known by in caches and logs.
@@ -29,7 +30,9 @@ public final class TokenHasher {
     public init() {}
 
     /// The digest of `bytes`.
-    public func digest(of bytes: Span<UInt8>) -> TokenDigest {
-        TokenDigest(hasher.digest(bytes))
+    ///
+    /// - Parameter note: what is noted there of the same bytes is taken, or else noted.
+    public func digest(of bytes: Span<UInt8>, _ note: CredentialNote? = nil) -> TokenDigest {
+        TokenDigest(hasher.digest(bytes, note))
     }
 }

@@ -106,4 +106,19 @@ func secret(_ hex: String) -> SecretBytes { SecretBytes(copying: bytes(hex)) }
         #expect(try SecureRandom.bytes(32) != SecureRandom.bytes(32))
         #expect(try SecureRandom.secret(32).count == 32)
     }
+
+    @Test func aDigestThatIsNotedIsTakenAndElseNoted() {
+        let hasher = SHA256.Hasher()
+        let bytes = Array("a credential".utf8)
+        let note = CredentialNote()
+        let digest = hasher.digest(bytes.span, note)
+        #expect(digest == SHA256.digest(bytes))
+        #expect(note.sha256 != nil)
+        // Whoever keeps the note says whose it is.
+        let other = Array("another".utf8)
+        #expect(hasher.digest(other.span, note) == digest)
+        note.sha256 = nil
+        #expect(hasher.digest(other.span, note) == SHA256.digest(other))
+        #expect(hasher.digest(other.span, nil) == SHA256.digest(other))
+    }
 }

@@ -21,9 +21,8 @@ enum APIKeyText {
 
     /// It begins like a key of ours, and so is no other's.
     static func isOurs(_ bytes: Span<UInt8>) -> Bool {
-        guard bytes.count >= prefix.count else { return false }
-        for index in prefix.indices where bytes[index] != prefix[index] { return false }
-        return true
+        bytes.count >= 5 && bytes[0] == UInt8(ascii: "g") && bytes[1] == UInt8(ascii: "a")
+            && bytes[2] == UInt8(ascii: "t") && bytes[3] == UInt8(ascii: "e") && bytes[4] == UInt8(ascii: "_")
     }
 
     /// Length, alphabet and checksum are right: worth a look-up. What a person mistyped is not.

@@ -19,7 +19,7 @@ final class LoopDecisionSink: DecisionSink {
     }
 
     private static let maximumKnown = 16_384
-    private static let forgetAfter = Duration.seconds(60)
+    private static let forgetAfter: Int64 = 60_000
 
     private let ring: DecisionRing
     private let granularity: AccessGranularity
@@ -30,6 +30,7 @@ final class LoopDecisionSink: DecisionSink {
     private var knownCount = 0
     private var period: (name: String, start: Timestamp, end: Timestamp)?
     private var forgottenAt = Timestamp(milliseconds: .min)
+    private var keptUntil = Int64.min
 
     init(ring: DecisionRing, granularity: AccessGranularity) {
         self.ring = ring
@@ -74,12 +75,16 @@ final class LoopDecisionSink: DecisionSink {
     private func forgetIfDue(_ now: Timestamp) {
         if granularity != .none, period.map({ now < $0.start || now >= $0.end }) ?? true {
             period = granularity.period(of: now)
-        } else if knownCount < Self.maximumKnown, now < forgottenAt + Self.forgetAfter, now >= forgottenAt {
+        } else if knownCount < Self.maximumKnown, now >= forgottenAt,
+            now.milliseconds < keptUntil
+        {
             return
         }
         known.removeAll(keepingCapacity: true)
         byCredential.removeAll(keepingCapacity: true)
         knownCount = 0
         forgottenAt = now
+        let (end, overflow) = now.milliseconds.addingReportingOverflow(Self.forgetAfter)
+        keptUntil = overflow ? .max : end
     }
 }

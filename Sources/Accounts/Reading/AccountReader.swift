@@ -40,23 +40,26 @@ public final class AccountReader: CredentialReader {
                 return try readKey(credential.bytes, at: now)
             }
             guard credential.source == .bearer, Self.mayBeToken(credential.bytes) else { return .notMine }
-            return try readToken(credential.bytes, at: now)
+            return try readToken(credential.bytes, credential.note, at: now)
         } catch {
             return .refused(CredentialRefusal(.storeUnavailable))
         }
     }
 
     private func readKey(_ bytes: Span<UInt8>, at now: Timestamp) throws -> CredentialReading {
-        guard APIKeyText.isWellFormed(bytes) else { return .refused(CredentialRefusal(.credentialUnknown)) }
+        guard bytes.count == APIKeyText.count else { return .refused(CredentialRefusal(.credentialUnknown)) }
         let digest = hasher.digest(bytes)
-        let outcome = try reading.finding(for: digest) { transaction in
+        // A key that is cached was well formed; for any other the checksum is looked at before the store is.
+        let outcome = try reading.finding(for: digest, onlyIf: { APIKeyText.isWellFormed(bytes) }) { transaction in
             try Findings.apiKey(digest.bytes, in: transaction)
         }
         return outcome?.reading(at: now) ?? .refused(CredentialRefusal(.credentialUnknown))
     }
 
-    private func readToken(_ bytes: Span<UInt8>, at now: Timestamp) throws -> CredentialReading {
-        let digest = hasher.digest(bytes)
+    private func readToken(
+        _ bytes: Span<UInt8>, _ note: CredentialNote?, at now: Timestamp
+    ) throws -> CredentialReading {
+        let digest = hasher.digest(bytes, note)
         try keys.refresh(store, reading)
         // The claims are looked at before the cache is asked only when the cache does not know the token.
         var answer: CredentialReading?

@@ -36,12 +36,13 @@ struct LoopReading<Key: Hashable> {
     /// The finding for `key`.
     ///
     /// - Parameters:
+    ///   - plausible: whether a key that is not cached is worth a look into the store.
     ///   - load: makes it from the records; nil when nothing is known, which is not cached.
     mutating func finding(
-        for key: Key, _ load: (borrowing ReadTransaction) throws -> Finding?
+        for key: Key, onlyIf plausible: () -> Bool = { true }, _ load: (borrowing ReadTransaction) throws -> Finding?
     ) throws -> Outcome? {
         guard let place = cache.find(key) else {
-            guard let finding = try fresh(load) else { return nil }
+            guard plausible(), let finding = try fresh(load) else { return nil }
             cache.insert(finding, for: key)
             return finding.outcome
         }

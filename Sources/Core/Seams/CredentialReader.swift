@@ -16,13 +16,26 @@ public struct PresentedCredential: ~Escapable {
     public let source: Source
     /// The credential itself, without scheme or surrounding white space.
     public let bytes: Span<UInt8>
+    /// What the readers of a chain tell each other about these bytes; nil outside of one.
+    public let note: CredentialNote?
 
     /// Borrows `bytes`.
     @_lifetime(copy bytes)
-    public init(source: Source, bytes: Span<UInt8>) {
+    public init(source: Source, bytes: Span<UInt8>, note: CredentialNote? = nil) {
         self.source = source
         self.bytes = bytes
+        self.note = note
     }
+}
+
+/// What one reader of a chain has computed and the next would compute again, for as long as one credential is read.
+/// Not Sendable: one a chain.
+public final class CredentialNote {
+    /// The SHA-256 of the credential's bytes, in memory order; nil until somebody needed it.
+    public var sha256: (UInt64, UInt64, UInt64, UInt64)?
+
+    /// Nothing is noted.
+    public init() {}
 }
 
 /// The three-way answer of an authenticator, and "ask again".
@@ -86,6 +99,7 @@ public protocol CredentialReader: AnyObject {
 /// Readers asked one after the other.
 public final class CredentialReaderChain: CredentialReader {
     private let readers: [any CredentialReader]
+    private let note = CredentialNote()
 
     /// - Parameter readers: in the order in which they are asked.
     public init(_ readers: [any CredentialReader]) {
@@ -93,8 +107,10 @@ public final class CredentialReaderChain: CredentialReader {
     }
 
     public func read(_ credential: borrowing PresentedCredential, at now: Timestamp) -> CredentialReading {
+        note.sha256 = nil
+        let noting = PresentedCredential(source: credential.source, bytes: credential.bytes, note: note)
         for reader in readers {
-            let reading = reader.read(credential, at: now)
+            let reading = reader.read(noting, at: now)
             if case .notMine = reading { continue }
             return reading
         }

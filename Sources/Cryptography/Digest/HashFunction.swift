@@ -51,6 +51,8 @@ private enum FetchedDigests {
 /// thread at a time.
 final class DigestContext {
     private let context: OpaquePointer
+    /// What the context is set up for.
+    private var function: HashFunction?
 
     init() {
         guard let context = EVP_MD_CTX_new() else { preconditionFailure("no memory for a digest context") }
@@ -60,7 +62,10 @@ final class DigestContext {
     deinit { EVP_MD_CTX_free(context) }
 
     func start(_ function: HashFunction) {
-        withExtendedLifetime(self) { expect(EVP_DigestInit_ex2(context, function.implementation, nil)) }
+        // Starting with what it is set up for already takes libcrypto less than being told again.
+        let implementation = function == self.function ? nil : function.implementation
+        withExtendedLifetime(self) { expect(EVP_DigestInit_ex2(context, implementation, nil)) }
+        self.function = function
     }
 
     func update(_ bytes: Span<UInt8>) {

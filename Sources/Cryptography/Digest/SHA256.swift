@@ -1,4 +1,4 @@
-internal import Core
+public import Core
 
 /// A SHA-256 digest (FIPS 180-4), stored inline so that it can be a key of a table without an allocation.
 public struct SHA256Digest: Hashable, Sendable, CustomStringConvertible {
@@ -13,6 +13,12 @@ public struct SHA256Digest: Hashable, Sendable, CustomStringConvertible {
         guard bytes.count == Self.byteCount else { return nil }
         withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: bytes) }
     }
+
+    fileprivate init(words: (UInt64, UInt64, UInt64, UInt64)) {
+        self.words = words
+    }
+
+    fileprivate var noted: (UInt64, UInt64, UInt64, UInt64) { words }
 
     /// - Parameter fill: writes exactly 32 bytes.
     init(filling fill: (UnsafeMutablePointer<UInt8>) -> Void) {
@@ -43,10 +49,8 @@ public struct SHA256Digest: Hashable, Sendable, CustomStringConvertible {
     }
 
     public func hash(into hasher: inout Swift.Hasher) {
+        // Any eight bytes of a digest are as good as all: two that agree in them take 2^32 digests.
         hasher.combine(words.0)
-        hasher.combine(words.1)
-        hasher.combine(words.2)
-        hasher.combine(words.3)
     }
 }
 
@@ -80,6 +84,17 @@ public enum SHA256 {
             context.start(.sha256)
             context.update(bytes)
             return SHA256Digest { context.finish(into: $0) }
+        }
+
+        /// The digest of `bytes`, which nobody makes twice.
+        ///
+        /// - Parameter note: what is noted there of the same bytes is taken, or else noted.
+        public func digest(_ bytes: Span<UInt8>, _ note: CredentialNote?) -> SHA256Digest {
+            guard let note else { return digest(bytes) }
+            if let words = note.sha256 { return SHA256Digest(words: words) }
+            let digest = digest(bytes)
+            note.sha256 = digest.noted
+            return digest
         }
 
         /// The digest of `first` followed by `second`, as of one run of bytes.

@@ -46,7 +46,7 @@ public final class ForeignTokenReader: CredentialReader {
     /// Answers `notMine` for everything that is no JWT of a configured issuer in `Authorization: Bearer`.
     public func read(_ credential: borrowing PresentedCredential, at now: Timestamp) -> CredentialReading {
         guard credential.source == .bearer, !issuers.isEmpty else { return .notMine }
-        let digest = hasher.digest(of: credential.bytes)
+        let digest = hasher.digest(of: credential.bytes, credential.note)
         if let identity = remembered(digest) { return judge(identity, at: now) }
         guard let token = try? UnverifiedToken(credential.bytes), let position = position(of: token) else {
             return .notMine

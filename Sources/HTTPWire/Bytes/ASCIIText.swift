@@ -10,7 +10,10 @@ public enum ASCIIText {
 
     /// True when the bytes are exactly the word.
     public static func equals(_ bytes: UnsafeRawBufferPointer, _ word: StaticString) -> Bool {
-        word.withUTF8Buffer { $0.elementsEqual(bytes) }
+        let count = word.utf8CodeUnitCount
+        guard bytes.count == count, let base = bytes.baseAddress else { return bytes.count == count }
+        for position in 0..<count where base.byte(position) != word.utf8Start[position] { return false }
+        return true
     }
 
     /// True when both are the same but for the case of letters.

@@ -91,6 +91,7 @@ struct HostTable: Sendable {
 
     /// The routes for `host`, in their order. The longest wildcard's list holds those of the shorter ones too.
     func candidates(_ host: Span<UInt8>, _ range: Range<Int>) -> [Int] {
+        if entries.isEmpty { return anyHost }
         var hash = Self.seed
         var best = -1
         var index = range.upperBound

@@ -21,8 +21,8 @@ struct Missing: OptionSet {
     }
 }
 
-/// One map, compiled.
-struct CompiledConditions: Sendable {
+/// One map, compiled. An object: a rule is looked at for every request, and copying the lists costs a count each.
+final class CompiledConditions: Sendable {
     private let users: [String]?
     private let groups: [String]?
     private let scopes: [String]?

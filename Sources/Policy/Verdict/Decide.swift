@@ -92,17 +92,20 @@ extension Snapshot {
         let compared = route.ignorePathCase ? path.folded : path.exact
         var opinion = Opinion.refusal(.noRule, route: route, identity: identity)
         if case .refused(let refusal) = credential { opinion.reason = refusal.reason }
-        for (index, rule) in route.rules.enumerated() {
-            guard case .decided(let verdict, let reason) = rule.outcome(facts, compared, credential) else { continue }
-            if rule.shadow {
+        // By their places: a copy of a rule would count up everything that it holds.
+        for index in route.rules.indices {
+            guard case .decided(let verdict, let reason) = route.rules[index].outcome(facts, compared, credential)
+            else { continue }
+            if route.rules[index].shadow {
                 opinion.shadow.append(
-                    ShadowResult(ruleIndex: index, ruleName: rule.name, verdict: verdict, reason: reason))
+                    ShadowResult(
+                        ruleIndex: index, ruleName: route.rules[index].name, verdict: verdict, reason: reason))
                 continue
             }
             opinion.verdict = verdict
             opinion.reason = reason
             opinion.ruleIndex = index
-            opinion.ruleName = rule.name
+            opinion.ruleName = route.rules[index].name
             break
         }
         return opinion

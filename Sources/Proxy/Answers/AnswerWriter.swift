@@ -27,6 +27,14 @@ struct AnswerWriter {
         }
     }
 
+    static func writeConnection(_ setting: Setting, into writer: inout HeadWriter) {
+        if !setting.keepsAlive {
+            writer.text("Connection: close\r\n")
+        } else if setting.isOldVersion {
+            writer.text("Connection: keep-alive\r\n")
+        }
+    }
+
     /// `Content-Length`, the end of the head, and the body unless the method is HEAD.
     static func writeBody(_ body: ByteBuffer, _ setting: Setting, into buffer: inout ByteBuffer) {
         buffer.writeStaticString("Content-Length: ")

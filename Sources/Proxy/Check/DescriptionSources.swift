@@ -8,8 +8,21 @@ enum DescribedFact {
 /// Headers by which proxies describe a request, in any spelling. A dialect believes one of them for each fact; the
 /// others may be there only if they say the same.
 enum DescriptionSources {
-    /// What the name describes; nil for every other header.
-    static func fact(of name: UnsafeRawBufferPointer) -> DescribedFact? {
+    /// What the field describes; nil for every other header.
+    @inline(__always)
+    static func fact(of field: HeaderField, in bytes: UnsafeRawBufferPointer) -> DescribedFact? {
+        switch field.id {
+        case .xOriginalMethod, .xForwardedMethod: .method
+        case .xOriginalURL, .xForwardedURI: .path
+        case .xForwardedHost: .host
+        case .xForwardedFor: .client
+        // Another spelling, or a name that is not among the well-known.
+        case .other: fact(of: field.name.bytes(in: bytes))
+        default: nil
+        }
+    }
+
+    private static func fact(of name: UnsafeRawBufferPointer) -> DescribedFact? {
         guard let first = name.first, ByteSearch.lower(first) == UInt8(ascii: "x"), name.count >= 13, name.count <= 18
         else { return nil }
         if matches(name, "x-original-method") || matches(name, "x-forwarded-method") { return .method }

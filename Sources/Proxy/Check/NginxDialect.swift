@@ -38,7 +38,7 @@ enum NginxDialect: CheckDialect {
         let description = CheckDescription(
             method: methodBytes, host: parts.authority.bytes(in: target), path: parts.path.bytes(in: target),
             traits: parts.traits)
-        if let conflict = conflict(with: description, incoming) { return .failure(conflict) }
+        if let conflict = conflict(with: description, of: url, incoming) { return .failure(conflict) }
         return .success(description)
     }
 
@@ -48,12 +48,12 @@ enum NginxDialect: CheckDialect {
 
     /// Another header, or another spelling of the same, that says something else.
     private static func conflict(
-        with description: CheckDescription, _ incoming: FrontHandler.Incoming
+        with description: CheckDescription, of url: Int, _ incoming: FrontHandler.Incoming
     ) -> CheckFailure? {
         let bytes = incoming.bytes
-        for field in incoming.head.fields {
-            let name = field.name.bytes(in: bytes)
-            guard let fact = DescriptionSources.fact(of: name) else { continue }
+        for index in incoming.head.fields.indices where index != url {
+            let field = incoming.head.fields[index]
+            guard let fact = DescriptionSources.fact(of: field, in: bytes) else { continue }
             let value = field.value.bytes(in: bytes)
             let agrees: Bool
             let told: UnsafeRawBufferPointer
@@ -70,7 +70,7 @@ enum NginxDialect: CheckDialect {
                     DescriptionSources.bareHost(value), DescriptionSources.bareHost(told))
             case .client:
                 // The one spelling that is read is the one with dashes.
-                told = name
+                told = field.name.bytes(in: bytes)
                 agrees = field.id == .xForwardedFor || incoming.scan.forwardedFor == 0
             }
             guard agrees else {

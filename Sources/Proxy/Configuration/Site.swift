@@ -12,9 +12,13 @@ final class Site: Sendable {
         let keptTraits: PathTraits
         /// `X-Forwarded-Proto: https` with its line end.
         let protocolLine: [UInt8]
+        /// Of its upstream, in milliseconds.
+        let firstByteTimeout: Int64
+        let idleTimeout: Int64
     }
 
     let configuration: Configuration
+    let patience: Patience
     let snapshot: Snapshot
     let routes: [RouteEntry]
     let hygiene: HeaderHygiene
@@ -49,11 +53,14 @@ final class Site: Sendable {
                     throw ProxyError(.badConfiguration, "route \(route.name) names an upstream that has no address")
                 }
             }
+            let upstream = parameters.upstream.map { configuration.upstreams[$0] }
             entries.append(
                 RouteEntry(
                     parameters: parameters, stripPrefix: Self.prefix(parameters.stripPrefix),
                     keptTraits: Self.traits(route.keepInPath),
-                    protocolLine: Array("X-Forwarded-Proto: \(route.scheme.rawValue)\r\n".utf8)))
+                    protocolLine: Array("X-Forwarded-Proto: \(route.scheme.rawValue)\r\n".utf8),
+                    firstByteTimeout: upstream?.firstByteTimeout.wholeMilliseconds ?? .max / 4,
+                    idleTimeout: upstream?.idleTimeout.wholeMilliseconds ?? .max / 4))
         }
         var upstreamTLS: [UpstreamTLS?] = []
         for upstream in configuration.upstreams {
@@ -68,6 +75,7 @@ final class Site: Sendable {
         }
         redirection = HTTPSRedirection(configuration)
         self.configuration = configuration
+        patience = Patience(configuration.limits)
         snapshot = configuration.snapshot
         routes = entries
         ownCookies = OwnCookies(name: configuration.cookieName)

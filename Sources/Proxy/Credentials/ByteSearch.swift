@@ -15,6 +15,25 @@ enum ByteSearch {
         return false
     }
 
+    /// How often `bytes` hold `byte`; eight are looked at in each step.
+    static func count(_ byte: UInt8, in bytes: UnsafeRawBufferPointer) -> Int {
+        let pattern = UInt64(byte) &* 0x0101_0101_0101_0101
+        var count = 0
+        var position = 0
+        while bytes.count - position >= 8 {
+            let word = bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self) ^ pattern
+            // The highest bit of each byte that is not zero; no byte carries into the next.
+            let others = ((word & 0x7f7f_7f7f_7f7f_7f7f) &+ 0x7f7f_7f7f_7f7f_7f7f) | word
+            count += (~others & 0x8080_8080_8080_8080).nonzeroBitCount
+            position += 8
+        }
+        while position < bytes.count {
+            if bytes[position] == byte { count += 1 }
+            position += 1
+        }
+        return count
+    }
+
     /// The same bytes.
     static func equal(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
         left.count == right.count && left.elementsEqual(right)

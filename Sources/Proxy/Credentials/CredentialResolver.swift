@@ -237,11 +237,7 @@ struct CredentialResolver {
     /// May be the compact form of a JWS: three parts, of which the first begins as a JSON object does in Base 64.
     /// Whether the parts are what they should be is for the readers to see.
     static func isTokenShaped(_ value: UnsafeRawBufferPointer) -> Bool {
-        guard ByteSearch.hasPrefix(value, "ey") else { return false }
-        // Without a branch in it, the loop runs over many bytes at once.
-        var dots = 0
-        for byte in value { dots &+= byte == UInt8(ascii: ".") ? 1 : 0 }
-        return dots == 2
+        ByteSearch.hasPrefix(value, "ey") && ByteSearch.count(UInt8(ascii: "."), in: value) == 2
     }
 
     /// The password of Basic credentials, if it has the shape of a key of ours (RFC 7617 section 2).

@@ -27,10 +27,12 @@ extension FrontHandler {
         if RequestTarget.refusal(for: description.traits, keeping: kept) != nil {
             return refuseDescription(dialect, incoming, CheckFailure(reason: .pathRefused))
         }
-        let resolution = resolve(incoming, route: route) {
-            refuseDescription(dialect, incoming, CheckFailure(reason: .credentialsDisagree))
+        let resolved: Resolved
+        switch resolve(incoming, route: route) {
+        case .settled(let settled): resolved = settled
+        case .waiting: return
+        case .conflict: return refuseDescription(dialect, incoming, CheckFailure(reason: .credentialsDisagree))
         }
-        guard let resolved = resolution else { return }
         let judgement = site.snapshot.decide(facts, route: route, credential: resolved.state)
         let verdict = judgement.verdict
         let reason = judgement.reason
@@ -83,33 +85,42 @@ extension FrontHandler {
         noteAllowed(permit.identity, route, incoming)
         skipBody(incoming)
         let setting = setting
+        let dateLine = loop.dateLine(at: incoming.now)
         loop.scratch.clear()
-        AnswerWriter.writeStatusLine(200, into: &loop.scratch)
-        loop.writeDate(at: incoming.now, into: &loop.scratch)
-        loop.scratch.writeBytes(block)
-        writeCredential("Cookie: ", .cookie, separator: "; ", incoming, removed)
-        writeCredential("Authorization: ", .authorization, separator: ", ", incoming, removed)
-        writeCredential("X-API-Key: ", .xAPIKey, separator: ", ", incoming, removed)
-        writeReasonAndID(nil)
-        AnswerWriter.writeConnection(setting, into: &loop.scratch)
-        loop.scratch.writeStaticString("Content-Length: 0\r\n\r\n")
+        loop.scratch.writeHead { writer in
+            writer.text("HTTP/1.1 200 OK\r\n")
+            writer.bytes(dateLine)
+            writer.bytes(block)
+            Self.writeCredential("Cookie: ", .cookie, incoming.scan.cookies, "; ", incoming, removed, into: &writer)
+            Self.writeCredential(
+                "Authorization: ", .authorization, incoming.scan.authorizations, ", ", incoming, removed, into: &writer)
+            Self.writeCredential("X-API-Key: ", .xAPIKey, incoming.scan.apiKeys, ", ", incoming, removed, into: &writer)
+            writer.text("X-Request-Id: ")
+            current.id.write(into: &writer)
+            writer.text("\r\n")
+            AnswerWriter.writeConnection(setting, into: &writer)
+            writer.text("Content-Length: 0\r\n\r\n")
+        }
         write(loop.scratch)
         conclude(status: 200)
     }
 
     /// What is left of the client's own fields of that name; empty when nothing is.
-    private func writeCredential(
-        _ start: StaticString, _ id: FieldID, separator: StaticString, _ incoming: Incoming, _ removed: FieldMask
+    private static func writeCredential(
+        _ start: StaticString, _ id: FieldID, _ count: Int, _ separator: StaticString, _ incoming: Incoming,
+        _ removed: FieldMask, into writer: inout HeadWriter
     ) {
-        loop.scratch.writeStaticString(start)
-        var isFirst = true
-        for index in incoming.head.fields.indices where incoming.head.fields[index].id == id {
-            guard !removed.contains(index) else { continue }
-            if !isFirst { loop.scratch.writeStaticString(separator) }
-            isFirst = false
-            loop.scratch.writeBytes(incoming.head.fields[index].value.bytes(in: incoming.bytes))
+        writer.text(start)
+        if count > 0 {
+            var isFirst = true
+            for index in incoming.head.fields.indices where incoming.head.fields[index].id == id {
+                guard !removed.contains(index) else { continue }
+                if !isFirst { writer.text(separator) }
+                isFirst = false
+                writer.bytes(incoming.head.fields[index].value.bytes(in: incoming.bytes))
+            }
         }
-        loop.scratch.writeStaticString("\r\n")
+        writer.text("\r\n")
     }
 
     private func noteCheckAccess(

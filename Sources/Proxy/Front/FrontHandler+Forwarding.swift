@@ -7,13 +7,7 @@ import Policy
 /// Between the client and the upstream: the way there and the way back.
 extension FrontHandler {
     var idleTimeout: Int64 {
-        guard let upstreamIndex = forwardedTo else { return .max / 4 }
-        return site.configuration.upstreams[upstreamIndex].idleTimeout.wholeMilliseconds
-    }
-
-    private var forwardedTo: Int? {
-        guard site.routes.indices.contains(current.route) else { return nil }
-        return site.routes[current.route].parameters.upstream
+        site.routes.indices.contains(current.route) ? site.routes[current.route].idleTimeout : .max / 4
     }
 
     /// The request is complete on this side; the upstream may answer.
@@ -137,17 +131,15 @@ extension FrontHandler {
 
     private func awaitBody() {
         // Who is being answered already is in a conversation, and may listen for long before it speaks again.
-        let patience =
-            exchange.state == .forwarding(.streaming, .streaming)
-            ? idleTimeout : site.configuration.limits.bodyTimeout.wholeMilliseconds
-        clientDeadline = loop.ticks + patience
+        let isInConversation = exchange.state == .forwarding(.streaming, .streaming)
+        clientDeadline = loop.ticks + (isInConversation ? idleTimeout : site.patience.body)
     }
 
     private func awaitAnswer() {
         clientDeadline = .max
-        guard case .forwarding(_, .awaited) = exchange.state, let upstreamIndex = forwardedTo else { return }
-        upstreamDeadline =
-            loop.ticks + site.configuration.upstreams[upstreamIndex].firstByteTimeout.wholeMilliseconds
+        guard case .forwarding(_, .awaited) = exchange.state, site.routes.indices.contains(current.route)
+        else { return }
+        upstreamDeadline = loop.ticks + site.routes[current.route].firstByteTimeout
     }
 
     /// Takes what is there of the request body.

@@ -17,15 +17,15 @@ extension FrontHandler {
         current.isOldVersion = head.version == .http10
         current.route = -1
         current.shape = .inline
-        current.access = nil
+        if current.access != nil { current.access = nil }
         current.bodyAllowance = .max
         current.skippedBody = 0
         current.isRepeatable = head.methodKind.isIdempotent && body.isEmpty
         current.wasRetried = false
         current.hasLookedAgain = false
-        current.failure = nil
+        if current.failure != nil { current.failure = nil }
         current.bodyWasPassed = false
-        current.upgrade = nil
+        if current.upgrade != nil { current.upgrade = nil }
         if !waited {
             current.started = NIODeadline.now().uptimeNanoseconds
             current.id = requestID(head, bytes, scan)
@@ -99,7 +99,12 @@ extension FrontHandler {
         if ViaLoop.isLooping(head, bytes, incoming.scan) {
             return refuse(incoming, RefusalAnswer(status: 508, reason: .upstreamFailed, verdict: .deny))
         }
-        guard let resolved = resolve(incoming, route: route, onConflict: { refuseConflict(incoming) }) else { return }
+        let resolved: Resolved
+        switch resolve(incoming, route: route) {
+        case .settled(let settled): resolved = settled
+        case .waiting: return
+        case .conflict: return refuseConflict(incoming)
+        }
         let judgement = site.snapshot.decide(facts, route: route, credential: resolved.state)
         let verdict = judgement.verdict
         let reason = judgement.reason
@@ -124,10 +129,17 @@ extension FrontHandler {
         let removed: FieldMask
     }
 
-    /// - Returns: nil when the exchange waits, or was refused because two headers of ours differ.
-    func resolve(_ incoming: Incoming, route: Route?, onConflict: () -> Void) -> Resolved? {
+    enum ResolveOutcome {
+        case settled(Resolved)
+        /// The exchange waits for a reading.
+        case waiting
+        /// Two headers of ours differ.
+        case conflict
+    }
+
+    func resolve(_ incoming: Incoming, route: Route?) -> ResolveOutcome {
         guard CredentialResolver.hasCandidates(incoming.scan) else {
-            return Resolved(state: .none, removed: FieldMask())
+            return .settled(Resolved(state: .none, removed: FieldMask()))
         }
         var resolver = CredentialResolver(
             head: incoming.head, bytes: incoming.bytes, scan: incoming.scan, site: site,
@@ -136,13 +148,11 @@ extension FrontHandler {
             reader: loop.context.credentials, now: incoming.now, waited: incoming.waited)
         let resolution = resolver.resolve()
         switch resolution.outcome {
-        case .settled(let state): return Resolved(state: state, removed: resolution.removed)
+        case .settled(let state): return .settled(Resolved(state: state, removed: resolution.removed))
         case .pending(let pending):
             waitFor(pending)
-            return nil
-        case .conflict:
-            onConflict()
-            return nil
+            return .waiting
+        case .conflict: return .conflict
         }
     }
 
@@ -165,11 +175,10 @@ extension FrontHandler {
 
     private func forward(_ permit: consuming Permit, _ incoming: Incoming, removed: FieldMask) {
         let route = permit.route
-        let entry = site.routes[route.index]
-        guard let upstreamIndex = entry.parameters.upstream else {
+        guard let upstreamIndex = site.routes[route.index].parameters.upstream else {
             return refuse(incoming, RefusalAnswer(status: 404, reason: .noUpstream, verdict: .deny))
         }
-        if let maximum = entry.parameters.maximumBody {
+        if let maximum = site.routes[route.index].parameters.maximumBody {
             if case .length(let length) = incoming.head.framing, length > maximum {
                 return refuse(incoming, RefusalAnswer(status: 413, reason: .tooLarge, verdict: .deny))
             }
@@ -177,7 +186,7 @@ extension FrontHandler {
         }
         guard
             let path = RequestRewriting.strip(
-                entry.stripPrefix, from: incoming.head.path.bytes(in: incoming.bytes),
+                site.routes[route.index].stripPrefix, from: incoming.head.path.bytes(in: incoming.bytes),
                 ignoringCase: route.ignorePathCase)
         else { return refuse(incoming, RefusalAnswer(status: 400, reason: .pathRefused, verdict: .deny)) }
         guard let block = identityBlock(permit.identity, route, at: incoming.now) else {
@@ -188,7 +197,7 @@ extension FrontHandler {
         let rewriting = RequestRewriting(
             head: incoming.head, bytes: incoming.bytes, site: site, route: route, removed: removed, peer: peer,
             peerIsTrusted: incoming.peerIsTrusted, scan: incoming.scan, requestID: current.id)
-        current.upgrade = incoming.head.upgrade.map { Array($0.bytes(in: incoming.bytes)) }
+        if let upgrade = incoming.head.upgrade { current.upgrade = Array(upgrade.bytes(in: incoming.bytes)) }
         judged.keep(incoming)
         requestBuffer.clear()
         hostPlace = rewriting.write(

@@ -59,7 +59,12 @@ extension FrontHandler {
         if case .length(let length) = head.framing, length > UInt64(Self.localBodyLimit) {
             return refuse(incoming, RefusalAnswer(status: 413, reason: .tooLarge, verdict: .deny))
         }
-        guard let resolved = resolve(incoming, route: nil, onConflict: { refuseConflict(incoming) }) else { return }
+        let resolved: Resolved
+        switch resolve(incoming, route: nil) {
+        case .settled(let settled): resolved = settled
+        case .waiting: return
+        case .conflict: return refuseConflict(incoming)
+        }
         var identity: Identity?
         if case .identity(let known) = resolved.state { identity = known }
         noteAccess(incoming, state: resolved.state, verdict: .allow, reason: nil)
@@ -73,7 +78,7 @@ extension FrontHandler {
             loop.scratch.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
             write(loop.scratch)
         }
-        clientDeadline = loop.ticks + site.configuration.limits.bodyTimeout.wholeMilliseconds
+        clientDeadline = loop.ticks + site.patience.body
     }
 
     private static func localRequest(
@@ -121,7 +126,7 @@ extension FrontHandler {
         buffer.moveReaderIndex(forwardBy: step.used)
         switch step.state {
         case .more:
-            clientDeadline = loop.ticks + site.configuration.limits.bodyTimeout.wholeMilliseconds
+            clientDeadline = loop.ticks + site.patience.body
         case .complete:
             exchange.collected()
             respond()

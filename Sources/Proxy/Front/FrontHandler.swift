@@ -29,6 +29,8 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     var place = -1
     var peer: Peer
     private(set) var channelContext: ChannelHandlerContext?
+    /// The context's, kept because it is looked at several times a request and the way to it is long.
+    private var channel: (any Channel)?
 
     var exchange = Exchange()
     private var parser = RequestParser()
@@ -82,15 +84,14 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         channelContext = context
+        channel = context.channel
         guard isStream || loop.shared.takeConnection(maximum: site.configuration.limits.maximumConnections) else {
             context.close(promise: nil)
             return
         }
         isListed = true
         loop.add(self)
-        let limits = site.configuration.limits
-        clientDeadline =
-            loop.ticks + (role.tls == nil ? limits.headTimeout : limits.handshakeTimeout).wholeMilliseconds
+        clientDeadline = loop.ticks + (role.tls == nil ? site.patience.head : site.patience.handshake)
         // Accepted in the moment before the listener closed.
         if loop.isStopping { stop() }
     }
@@ -98,6 +99,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         leave()
         channelContext = nil
+        channel = nil
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -139,7 +141,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
             perform(exchange.inputClosed())
             clientDeadline = loop.ticks + Self.halfClosedPatience
         } else if case .handshakeCompleted(let agreed)? = event as? TLSUserEvent {
-            clientDeadline = loop.ticks + site.configuration.limits.headTimeout.wholeMilliseconds
+            clientDeadline = loop.ticks + site.patience.head
             if agreed == Self.nameInTLS { return becomeHTTP2(context, nil) }
         }
         context.fireUserInboundEventTriggered(event)
@@ -203,7 +205,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
             // Who does not take answers gets no further ones: they would pile up here.
             guard clientIsWritable else { return false }
             guard buffer.readableBytes > 0 else {
-                clientDeadline = loop.ticks + site.configuration.limits.keepAliveTimeout.wholeMilliseconds
+                clientDeadline = loop.ticks + site.patience.keepAlive
                 return false
             }
             return takeHead(&buffer)
@@ -226,7 +228,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .incomplete:
             if input == nil, !current.headHasBegun {
                 current.headHasBegun = true
-                clientDeadline = loop.ticks + site.configuration.limits.headTimeout.wholeMilliseconds
+                clientDeadline = loop.ticks + site.patience.head
             }
             return false
         case .refused(let refusal):
@@ -302,7 +304,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         channelContext?.flush()
     }
 
-    var clientIsWritable: Bool { channelContext?.channel.isWritable ?? false }
+    var clientIsWritable: Bool { channel?.isWritable ?? false }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         let isWritable = context.channel.isWritable
@@ -313,11 +315,11 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
             clientDeadline = inputIsClosed ? loop.ticks + Self.halfClosedPatience : .max
             if upstream != nil { upstreamDeadline = loop.ticks + idleTimeout }
             if exchange.state == .idle {
-                clientDeadline = loop.ticks + site.configuration.limits.keepAliveTimeout.wholeMilliseconds
+                clientDeadline = loop.ticks + site.patience.keepAlive
                 if input != nil { resumeInput() }
             }
         } else {
-            clientDeadline = loop.ticks + site.configuration.limits.bodyTimeout.wholeMilliseconds
+            clientDeadline = loop.ticks + site.patience.body
             upstreamDeadline = .max
         }
         context.fireChannelWritabilityChanged()
@@ -335,7 +337,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .none: break
         case .next:
             current.headHasBegun = false
-            clientDeadline = loop.ticks + site.configuration.limits.keepAliveTimeout.wholeMilliseconds
+            clientDeadline = loop.ticks + site.patience.keepAlive
             upstreamDeadline = .max
         case .close: closeWhenWritten()
         case .endUpstream: upstream?.endOutput()
@@ -354,10 +356,9 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .abort:
             channelContext?.close(promise: nil)
         case .linger:
-            clientDeadline = min(
-                clientDeadline, loop.ticks + site.configuration.limits.lingering.wholeMilliseconds)
+            clientDeadline = min(clientDeadline, loop.ticks + site.patience.lingering)
         case .drain:
-            clientDeadline = loop.ticks + min(5_000, site.configuration.limits.bodyTimeout.wholeMilliseconds)
+            clientDeadline = loop.ticks + min(5_000, site.patience.body)
             upstreamDeadline = .max
             pauseReading(false)
         }

@@ -26,6 +26,15 @@ enum RequestID: Sendable {
         }
     }
 
+    func write(into writer: inout HeadWriter) {
+        switch self {
+        case .made(let high, let low):
+            writer.hexadecimal(high)
+            writer.hexadecimal(low)
+        case .kept(let bytes): writer.bytes(bytes)
+        }
+    }
+
     var text: String {
         var buffer = ByteBuffer()
         write(into: &buffer)

@@ -32,55 +32,59 @@ struct RequestRewriting {
         traceParent: (UInt64, UInt64, UInt64),
         into buffer: inout ByteBuffer
     ) -> HostPlace {
-        writeRequestLine(path, into: &buffer)
-        buffer.writeStaticString("Host: ")
-        let place = HostPlace(
-            offset: buffer.writerIndex - buffer.readerIndex,
-            count: authority.map { buffer.writeBytes($0) } ?? buffer.writeBytes(head.host.bytes(in: bytes)))
-        buffer.writeStaticString("\r\n")
-        copyFields(into: &buffer)
-        if case .chunked = head.framing { buffer.writeStaticString("Transfer-Encoding: chunked\r\n") }
-        if let upgrade = head.upgrade {
-            buffer.writeStaticString("Connection: Upgrade\r\nUpgrade: ")
-            buffer.writeBytes(upgrade.bytes(in: bytes))
-            buffer.writeStaticString("\r\n")
+        var place = HostPlace(offset: 0, count: 0)
+        let before = buffer.readableBytes
+        buffer.writeHead { writer in
+            writeRequestLine(path, into: &writer)
+            writer.text("Host: ")
+            place.offset = before + writer.count
+            if let authority { writer.bytes(authority) } else { writer.bytes(head.host.bytes(in: bytes)) }
+            place.count = before + writer.count - place.offset
+            writer.text("\r\n")
+            copyFields(into: &writer)
+            if case .chunked = head.framing { writer.text("Transfer-Encoding: chunked\r\n") }
+            if let upgrade = head.upgrade {
+                writer.text("Connection: Upgrade\r\nUpgrade: ")
+                writer.bytes(upgrade.bytes(in: bytes))
+                writer.text("\r\n")
+            }
+            writer.bytes(identityBlock)
+            writeForwarded(into: &writer)
+            writer.text("Via: 1.1 gatehouse\r\nX-Request-Id: ")
+            requestID.write(into: &writer)
+            writer.text("\r\n")
+            if !keepsTraceParent { writeTraceParent(traceParent, into: &writer) }
+            writer.text("\r\n")
         }
-        buffer.writeBytes(identityBlock)
-        writeForwarded(into: &buffer)
-        buffer.writeStaticString("Via: 1.1 gatehouse\r\nX-Request-Id: ")
-        requestID.write(into: &buffer)
-        buffer.writeStaticString("\r\n")
-        if !keepsTraceParent { writeTraceParent(traceParent, into: &buffer) }
-        buffer.writeStaticString("\r\n")
         return place
     }
 
-    private func writeRequestLine(_ path: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) {
-        buffer.writeBytes(head.method.bytes(in: bytes))
-        buffer.writeStaticString(" ")
-        buffer.writeBytes(path)
+    private func writeRequestLine(_ path: UnsafeRawBufferPointer, into writer: inout HeadWriter) {
+        writer.bytes(head.method.bytes(in: bytes))
+        writer.text(" ")
+        writer.bytes(path)
         if let query = head.query {
-            buffer.writeStaticString("?")
-            buffer.writeBytes(query.bytes(in: bytes))
+            writer.text("?")
+            writer.bytes(query.bytes(in: bytes))
         }
-        buffer.writeStaticString(" HTTP/1.1\r\n")
+        writer.text(" HTTP/1.1\r\n")
     }
 
     /// Lines stand next to each other in the head that was parsed (no folding, every end is CR LF), so neighbours
     /// that both go on are one copy.
-    private func copyFields(into buffer: inout ByteBuffer) {
+    private func copyFields(into writer: inout HeadWriter) {
         var runStart = -1
         for index in head.fields.indices {
             let start = Int(head.fields[index].name.offset)
             if copies(index) {
                 if runStart < 0 { runStart = start }
             } else if runStart >= 0 {
-                buffer.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<start]))
+                writer.bytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<start]))
                 runStart = -1
             }
         }
         if runStart >= 0 {
-            buffer.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<head.headLength - 2]))
+            writer.bytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<head.headLength - 2]))
         }
     }
 
@@ -95,25 +99,29 @@ struct RequestRewriting {
         }
     }
 
-    private func writeForwarded(into buffer: inout ByteBuffer) {
+    private func writeForwarded(into writer: inout HeadWriter) {
         if peerIsTrusted, scan.forwardedFor > 0 {
-            buffer.writeStaticString("X-Forwarded-For: ")
+            writer.text("X-Forwarded-For: ")
+            var isFirst = true
             for index in head.fields.indices where head.fields[index].id == .xForwardedFor {
-                buffer.writeBytes(head.fields[index].value.bytes(in: bytes))
-                buffer.writeStaticString(", ")
+                if !isFirst { writer.text(", ") }
+                isFirst = false
+                writer.bytes(head.fields[index].value.bytes(in: bytes))
             }
-            if peer.text.isEmpty { buffer.moveWriterIndex(to: buffer.writerIndex - 2) }
-            buffer.writeBytes(peer.text)
-            buffer.writeStaticString("\r\n")
+            if !peer.text.isEmpty {
+                writer.text(", ")
+                writer.bytes(peer.text)
+            }
+            writer.text("\r\n")
         } else if !peer.text.isEmpty {
-            buffer.writeStaticString("X-Forwarded-For: ")
-            buffer.writeBytes(peer.text)
-            buffer.writeStaticString("\r\n")
+            writer.text("X-Forwarded-For: ")
+            writer.bytes(peer.text)
+            writer.text("\r\n")
         }
-        buffer.writeBytes(site.routes[route.index].protocolLine)
-        buffer.writeStaticString("X-Forwarded-Host: ")
-        buffer.writeBytes(head.host.bytes(in: bytes))
-        buffer.writeStaticString("\r\n")
+        writer.bytes(site.routes[route.index].protocolLine)
+        writer.text("X-Forwarded-Host: ")
+        writer.bytes(head.host.bytes(in: bytes))
+        writer.text("\r\n")
     }
 
     /// One `traceparent` of the right shape goes on (W3C Trace Context, section 3.2).
@@ -136,13 +144,13 @@ struct RequestRewriting {
     }
 
     /// A new trace, marked as sampled: that leaves the app's own sampler as it would be without us.
-    private func writeTraceParent(_ id: (UInt64, UInt64, UInt64), into buffer: inout ByteBuffer) {
-        buffer.writeStaticString("traceparent: 00-")
-        buffer.writeHexadecimal(id.0 | 1)
-        buffer.writeHexadecimal(id.1)
-        buffer.writeStaticString("-")
-        buffer.writeHexadecimal(id.2 | 1)
-        buffer.writeStaticString("-01\r\n")
+    private func writeTraceParent(_ id: (UInt64, UInt64, UInt64), into writer: inout HeadWriter) {
+        writer.text("traceparent: 00-")
+        writer.hexadecimal(id.0 | 1)
+        writer.hexadecimal(id.1)
+        writer.text("-")
+        writer.hexadecimal(id.2 | 1)
+        writer.text("-01\r\n")
     }
 
     /// What is left of `path` when `prefix` is taken off; nil when it does not begin with it, as it came.

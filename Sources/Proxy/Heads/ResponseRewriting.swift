@@ -20,24 +20,26 @@ struct ResponseRewriting {
     func write(
         framing: ResponseFraming, closes: Bool, keepAliveForOld: Bool = false, into buffer: inout ByteBuffer
     ) {
-        buffer.writeStaticString("HTTP/1.1 ")
-        buffer.writeDecimal(head.status)
-        buffer.writeStaticString(" ")
-        buffer.writeBytes(head.reasonPhrase.bytes(in: bytes))
-        buffer.writeStaticString("\r\n")
-        copyFields(into: &buffer)
-        if head.status == 101, let upgrade = head.upgrade {
-            buffer.writeStaticString("Connection: Upgrade\r\nUpgrade: ")
-            buffer.writeBytes(upgrade.bytes(in: bytes))
-            buffer.writeStaticString("\r\n")
+        buffer.writeHead { writer in
+            writer.text("HTTP/1.1 ")
+            writer.decimal(head.status)
+            writer.text(" ")
+            writer.bytes(head.reasonPhrase.bytes(in: bytes))
+            writer.text("\r\n")
+            copyFields(into: &writer)
+            if head.status == 101, let upgrade = head.upgrade {
+                writer.text("Connection: Upgrade\r\nUpgrade: ")
+                writer.bytes(upgrade.bytes(in: bytes))
+                writer.text("\r\n")
+            }
+            if framing == .chunked { writer.text("Transfer-Encoding: chunked\r\n") }
+            if closes {
+                writer.text("Connection: close\r\n")
+            } else if keepAliveForOld {
+                writer.text("Connection: keep-alive\r\n")
+            }
+            writer.text("\r\n")
         }
-        if framing == .chunked { buffer.writeStaticString("Transfer-Encoding: chunked\r\n") }
-        if closes {
-            buffer.writeStaticString("Connection: close\r\n")
-        } else if keepAliveForOld {
-            buffer.writeStaticString("Connection: keep-alive\r\n")
-        }
-        buffer.writeStaticString("\r\n")
     }
 
     private func forwards(_ field: HeaderField) -> Bool {
@@ -46,19 +48,19 @@ struct ResponseRewriting {
     }
 
     /// In runs of whole lines, as in `RequestRewriting`.
-    private func copyFields(into buffer: inout ByteBuffer) {
+    private func copyFields(into writer: inout HeadWriter) {
         var runStart = -1
         for index in head.fields.indices {
             let start = Int(head.fields[index].name.offset)
             if forwards(head.fields[index]) {
                 if runStart < 0 { runStart = start }
             } else if runStart >= 0 {
-                buffer.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<start]))
+                writer.bytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<start]))
                 runStart = -1
             }
         }
         if runStart >= 0 {
-            buffer.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<head.headLength - 2]))
+            writer.bytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<head.headLength - 2]))
         }
     }
 }

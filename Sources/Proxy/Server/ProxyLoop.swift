@@ -24,7 +24,7 @@ final class ProxyLoop {
     var scratch = ByteBuffer()
     var identities = IdentityBlockCache()
     private var requestIDs: RequestIDSource
-    private var dateLine: [UInt8] = []
+    private var dateBytes: [UInt8] = []
     private var dateSecond = Int64.min
     /// Connections of HTTP/1.1 and streams of HTTP/2.
     private var connections: [FrontHandler] = []
@@ -132,12 +132,16 @@ final class ProxyLoop {
     func random() -> UInt64 { requestIDs.next() }
 
     /// `Date: …` with its line end; made once a second.
-    func writeDate(at now: Timestamp, into buffer: inout ByteBuffer) {
+    func dateLine(at now: Timestamp) -> [UInt8] {
         if now.seconds != dateSecond {
             dateSecond = now.seconds
-            dateLine = HTTPDate.line(now)
+            dateBytes = HTTPDate.line(now)
         }
-        buffer.writeBytes(dateLine)
+        return dateBytes
+    }
+
+    func writeDate(at now: Timestamp, into buffer: inout ByteBuffer) {
+        buffer.writeBytes(dateLine(at: now))
     }
 
     func add(_ connection: FrontHandler) {

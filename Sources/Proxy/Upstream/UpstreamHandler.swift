@@ -9,13 +9,15 @@ final class UpstreamHandler: ChannelInboundHandler {
 
     private(set) var exchange: UpstreamExchange
     /// Who waits for the answer.
-    private unowned let loop: ProxyLoop
+    private let loop: ProxyLoop
     private var client: FrontHandler?
     private let pool: UpstreamPool
     let endpoint: Int
     /// The connection that this is one stream of, which is used once; nil: a connection of HTTP/1.1.
     private let connection: UpstreamConnection?
     private var channelContext: ChannelHandlerContext?
+    /// The context's, kept because it is looked at several times a request and the way to it is long.
+    private var channel: (any Channel)?
     private var parser = ResponseParser()
     private var body = BodyReader(ResponseFraming.none)
     private var pending: ByteBuffer?
@@ -46,14 +48,20 @@ final class UpstreamHandler: ChannelInboundHandler {
     /// More heads of 1xx before one answer are a flood.
     private static let informationalLimit = 32
 
-    var isUsable: Bool { exchange.state == .idle && channelContext?.channel.isActive == true }
-    var isWritable: Bool { channelContext?.channel.isWritable ?? false }
+    var isUsable: Bool { exchange.state == .idle && channel?.isActive == true }
+    var isWritable: Bool { channel?.isWritable ?? false }
     var isReused: Bool { exchange.isReused }
     var isStream: Bool { connection != nil }
 
-    func handlerAdded(context: ChannelHandlerContext) { channelContext = context }
+    func handlerAdded(context: ChannelHandlerContext) {
+        channelContext = context
+        channel = context.channel
+    }
 
-    func handlerRemoved(context: ChannelHandlerContext) { channelContext = nil }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        channelContext = nil
+        channel = nil
+    }
 
     // MARK: What the client connection asks for
 

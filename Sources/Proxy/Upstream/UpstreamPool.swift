@@ -28,6 +28,8 @@ final class UpstreamPool {
     let description: UpstreamDescription
     let tls: UpstreamTLS?
     private let limits: Limits
+    /// Milliseconds that a connection waits here.
+    private let keepAlive: Int64
     private var endpoints: [Endpoint] = []
     /// The numbers of those that can be chosen.
     private var live: [Int] = []
@@ -44,6 +46,7 @@ final class UpstreamPool {
         description = servers.description
         self.tls = tls
         self.limits = limits
+        keepAlive = limits.upstreamKeepAlive.wholeMilliseconds
         isChecked = servers.description.health != nil
         isPlain = servers.isFixed && servers.description.addresses.count == 1 && !isChecked
         // Loops that begin at the same server would all send their first requests there.
@@ -345,7 +348,7 @@ final class UpstreamPool {
             if reusable { handler.discard() }
             return
         }
-        handler.idleUntil = loop.ticks + limits.upstreamKeepAlive.wholeMilliseconds
+        handler.idleUntil = loop.ticks + keepAlive
         endpoints[handler.endpoint].idle.append(handler)
     }
 
