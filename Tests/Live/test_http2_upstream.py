@@ -734,3 +734,25 @@ def test_nothing_is_left_behind(make_h2):
     assert gate.get("/hang").status == 504
     assert gate.get("/ok").status == 200
     assert eventually(lambda: connections(gate)[1] == 0)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_health_is_asked_for_in_http2(make_h2, authority, tls):
+    ill = threading.Event()
+
+    def behave(line, stream):
+        line.answer(stream, "500" if ill.is_set() and stream.get(":path") == "/healthz" else "200")
+
+    context = None
+    if tls:
+        context = authority.issue("health", "127.0.0.1").server_context()
+        context.set_alpn_protocols(["h2"])
+    gate = make_h2(behave, tls=context, upstream={"health": {"path": "/healthz", "every": "1s"}}
+                   | ({"tls": {"ca": str(authority.certificate)}} if tls else {}))
+    checks = lambda: [stream for stream in gate.origin.streams if stream.get(":path") == "/healthz"]
+    assert eventually(checks)[0].get(":scheme") == ("https" if tls else "http")
+    assert gate.get().status == 200
+    ill.set()
+    assert eventually(lambda: gate.get().status == 503)
+    ill.clear()
+    assert eventually(lambda: gate.get().status == 200)

@@ -1,6 +1,7 @@
 import Core
 import HTTPWire
 import NIOCore
+import NIOHTTP2
 import NIOPosix
 
 /// One check of one server: a GET on a connection of its own, whose answer must begin in time and be 2xx or 3xx.
