@@ -31,6 +31,8 @@ extension FrontHandler {
             return context.close(promise: nil)
         }
         handOverPlace()
+        // Our first frame may have found that nobody is there any more, before all of the handlers were.
+        guard context.channel.isActive else { return connection.end() }
         if let bytes { context.fireChannelRead(wrapInboundOut(bytes)) }
         pipeline.removeHandler(context: context, promise: nil)
     }

@@ -39,6 +39,13 @@ final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) { channelContext = nil }
 
+    /// What a write has ended gets no further frames, however many of them are at hand.
+    func channelInactive(context: ChannelHandlerContext) {
+        isDeaf = true
+        isMute = true
+        context.fireChannelInactive()
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isDeaf else { return }
         let buffer = unwrapInboundIn(data)

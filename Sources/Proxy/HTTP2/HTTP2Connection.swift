@@ -81,8 +81,13 @@ final class HTTP2Connection: ChannelInboundHandler {
         context.fireChannelInactive()
     }
 
+    /// It ended before it began.
+    func end() { leave() }
+
     private func leave() {
         life.closed()
+        // The library tells its streams; should one begin while the connection ends, it is told here.
+        for stream in streams { stream.connectionEnded() }
         guard isListed else { return }
         isListed = false
         loop.remove(self)
@@ -113,7 +118,11 @@ final class HTTP2Connection: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case ChannelEvent.inputClosed? = event as? ChannelEvent { run(life.inputEnded()) }
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent {
+            run(life.inputEnded())
+            // What is incomplete now stays so.
+            for stream in streams where !stream.hasRequest { stream.reset(.cancel) }
+        }
         context.fireUserInboundEventTriggered(event)
     }
 

@@ -25,6 +25,9 @@ final class StreamCodec: ChannelDuplexHandler {
     private var isReset = false
     private var channelContext: ChannelHandlerContext?
 
+    /// The request has come to its end.
+    var hasRequest: Bool { request.hasEnded }
+
     init(connection: HTTP2Connection) {
         self.connection = connection
     }
@@ -43,6 +46,12 @@ final class StreamCodec: ChannelDuplexHandler {
         isReset = true
         connection.closed(self)
         context.fireChannelInactive()
+    }
+
+    /// The connection is gone.
+    func connectionEnded() {
+        guard let context = channelContext else { return }
+        channelInactive(context: context)
     }
 
     // MARK: The way up
