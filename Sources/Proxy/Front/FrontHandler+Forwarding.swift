@@ -306,11 +306,13 @@ extension FrontHandler {
         upstream = nil
         if case .tunnelling = exchange.state { return tunnelLost() }
         guard let pool = lease?.pool else { return }
-        if mayRetry, current.isRepeatable, exchange.state == .forwarding(.ended, .awaited), !current.wasRetried,
-            let endpoint = lease?.endpoint
-        {
+        if mayRetry, current.isRepeatable, exchange.state == .forwarding(.ended, .awaited), !current.wasRetried {
             current.wasRetried = true
-            return connect(pool, endpoint)
+            lease?.retry()
+            if let endpoint = lease?.endpoint {
+                rename(to: pool.authority(of: endpoint))
+                return connect(pool, endpoint)
+            }
         }
         loop.counters.countUpstreamError(pool.description.name, kind)
         var metadata: Logger.Metadata = [

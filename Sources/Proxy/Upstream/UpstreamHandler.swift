@@ -228,7 +228,7 @@ final class UpstreamHandler: ChannelInboundHandler {
         // One that does not answer in time may be at work on the request.
         let mayRetry = exchange.failed() && kind == .closed
         // A server may close a connection that was idle, just as we use it.
-        if isAwaited, !mayRetry { pool.blame(endpoint, kind) }
+        if mayRetry { pool.doubt(endpoint) } else if isAwaited { pool.blame(endpoint, kind) }
         pool.forget(self)
         close()
         guard let client else { return }
