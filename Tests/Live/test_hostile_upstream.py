@@ -57,7 +57,7 @@ def failures(gate, request_id):
 def ask(gate, case, request_id):
     """The answer; None where it is not whole."""
     headers = [("X-Request-Id", request_id)]
-    if case.method == "POST":
+    if case.method in ("POST", "PUT"):
         headers.append(("Content-Length", str(case.announced or len(case.body))))
     with Connection(gate.port, timeout=30) as connection:
         connection.send(head(case.method, "/public/case", HOST, headers) + case.body)

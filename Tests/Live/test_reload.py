@@ -331,6 +331,10 @@ def test_lesson39_what_was_cached_dies_with_the_configuration(simple, make_issue
 
 # Under load
 
+# Whoever checks must end with the configuration that asked for it.
+CHECKED = {"health": {"path": "/healthz", "every": "1s"}}
+
+
 def reload_under_load(gate, times):
     """SIGHUP so often, each taken before the next, with clients at work; returns how often it was reloaded."""
     taken = 0
@@ -354,7 +358,7 @@ def reload_under_load(gate, times):
 
 
 def test_reloads_under_load_lose_no_request(simple):
-    gate = simple(workers=2)
+    gate = simple(workers=2, upstream=CHECKED)
     reload_under_load(gate, 6)
     before = gate.anonymous_memory()
     taken = reload_under_load(gate, 30)
@@ -365,7 +369,7 @@ def test_reloads_under_load_lose_no_request(simple):
 
 @pytest.mark.long
 def test_a_thousand_reloads_lose_no_request_and_no_memory(simple):
-    gate = simple(workers=2)
+    gate = simple(workers=2, upstream=CHECKED)
     reload_under_load(gate, 100)
     before = gate.anonymous_memory()
     reload_under_load(gate, 1000)

@@ -319,9 +319,13 @@ extension FrontHandler {
         upstream = nil
         if case .tunnelling = exchange.state { return tunnelLost() }
         guard let pool = lease?.pool else { return }
-        if mayRepeat(retry), let endpoint = lease?.endpoint {
+        if mayRepeat(retry) {
             current.wasRetried = true
-            return connect(pool, endpoint)
+            lease?.retry()
+            if let endpoint = lease?.endpoint {
+                rename(to: pool.authority(of: endpoint))
+                return connect(pool, endpoint)
+            }
         }
         loop.counters.countUpstreamError(pool.description.name, kind)
         var metadata: Logger.Metadata = [

@@ -15,6 +15,11 @@ struct Lease: ~Copyable {
         endpoint = pool.choose(notIn: 0) ?? -1
     }
 
+    /// The server for a second try: another one if there is one that is better.
+    mutating func retry() {
+        endpoint = pool.choose(notIn: tried) ?? endpoint
+    }
+
     /// The next server that has not been tried.
     ///
     /// - Returns: false when there is none left.

@@ -257,9 +257,9 @@ final class UpstreamHandler: ChannelInboundHandler {
     func fail(_ kind: UpstreamFailure, isUnsent: Bool = false) {
         let retry = retry(after: kind, isUnsent: isUnsent)
         // A server may close a connection that was idle, just as we use it.
-        let isBlamed = exchange.isAwaitingAnswer && retry == .never
+        let isAwaited = exchange.isAwaitingAnswer
         _ = exchange.failed()
-        if isBlamed { pool.blame(endpoint, kind) }
+        if retry != .never { pool.doubt(endpoint) } else if isAwaited { pool.blame(endpoint, kind) }
         if kind == .firstByteTimeout { connection?.suspect(silentSince: began) }
         pool.forget(self)
         close()

@@ -21,7 +21,11 @@ final class UpstreamPool {
         /// A success is worth telling.
         var isSuspect = false
         var isGone = false
+        /// It has closed a connection that was idle, so it may be about to stop: others come first for a moment.
+        var doubtedUntil: Int64 = 0
     }
+
+    private static let doubt: Int64 = 1_000
 
     private unowned let loop: ProxyLoop
     let servers: UpstreamServers
@@ -130,7 +134,7 @@ final class UpstreamPool {
                 let candidate = live[(turn &+ offset) % live.count]
                 let server = endpoints[candidate].server
                 guard tried >> UInt64(candidate & 63) & 1 == 0, !isChecked || !server.isIll else { continue }
-                let rank = rank(of: server)
+                let rank = rank(of: server, doubtedUntil: endpoints[candidate].doubtedUntil)
                 let load = server.exchanges
                 if let best, (best.rank, best.load) <= (rank, load) { continue }
                 best = (candidate, rank, load)
@@ -144,14 +148,14 @@ final class UpstreamPool {
     }
 
     private enum Rank: Int, Comparable {
-        case due, fit, paused, unresolved
+        case due, fit, doubted, paused, unresolved
 
         static func < (left: Rank, right: Rank) -> Bool { left.rawValue < right.rawValue }
     }
 
-    private func rank(of server: UpstreamServer) -> Rank {
+    private func rank(of server: UpstreamServer, doubtedUntil: Int64) -> Rank {
         guard server.socketAddress != nil else { return .unresolved }
-        guard let end = server.pausedUntil else { return .fit }
+        guard let end = server.pausedUntil else { return doubtedUntil > loop.ticks ? .doubted : .fit }
         return end <= loop.ticks ? .due : .paused
     }
 
@@ -166,6 +170,11 @@ final class UpstreamPool {
         loop.logger.notice(
             "a server of an upstream answers again and is used like the others",
             metadata: ["upstream": "\(description.name)", "server": "\(server.label)"])
+    }
+
+    /// It has closed a connection that it could have kept.
+    func doubt(_ endpoint: Int) {
+        endpoints[endpoint].doubtedUntil = loop.ticks + Self.doubt
     }
 
     /// There will be no answer, and that says something about the server. One that has no other beside it is never
@@ -362,6 +371,7 @@ final class UpstreamPool {
     func forgetIdle(_ handler: UpstreamHandler) -> Bool {
         guard let place = endpoints[handler.endpoint].idle.firstIndex(where: { $0 === handler }) else { return false }
         endpoints[handler.endpoint].idle.remove(at: place)
+        doubt(handler.endpoint)
         return true
     }
 

@@ -173,7 +173,7 @@ final class UpstreamServers: Sendable {
 
     /// Requests are given to it.
     func isUp(_ server: UpstreamServer) -> Bool {
-        (description.health == nil || !server.isIll) && server.pausedUntil == nil
+        server.socketAddress != nil && server.pausedUntil == nil && (description.health == nil || !server.isIll)
     }
 }
 
