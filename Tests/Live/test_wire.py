@@ -101,7 +101,7 @@ REFUSED = {
     "HTTP/2.0": (get(version="HTTP/2.0"), 505),
     "HTTP/1.2": (get(version="HTTP/1.2"), 505),
     "HTTP/0.9": (get(version="HTTP/0.9"), 505),
-    "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+    "nearly HTTP/2's preface": (b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", 505),
     "other Expect": (get("Expect: 200-ok\r\n", method="POST"), 417),
     "CONNECT": (get(method="CONNECT", path="app.example.com:443"), 405),
     "TRACE": (get(method="TRACE"), 405),

@@ -95,25 +95,26 @@ final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private func pass(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
         var buffer = bytes
         let now = connection.loop.ticks
-        var problem: FrameProblem?
+        var isFlood = false
         let stop = buffer.withUnsafeReadableBytes { bytes in
-            inbound.scan(bytes) { header, payload in
+            inbound.scan(bytes) { header, _ in
                 if awaitsAcknowledgement, header.isAcknowledgement {
                     awaitsAcknowledgement = false
                     return false
                 }
-                problem = examine(header, UnsafeRawBufferPointer(rebasing: bytes[payload...]), now)
-                return problem == nil
+                connection.received(header)
+                isFlood = !flood.received(header, now: now)
+                return !isFlood
             }
         }
         noteWaiting(now)
         guard let stop else { return forward(buffer, context) }
-        if problem != nil { isDeaf = true }
+        if isFlood { isDeaf = true }
         let skipped = stop + FrameScan.headerLength
         // The library gets what stands before the frame, which it never sees.
         if stop >= 0, let before = buffer.readSlice(length: stop) { forward(before, context) }
         held = nil
-        if let problem { return connection.fail(problem.code) }
+        if isFlood { return connection.fail(.enhanceYourCalm) }
         buffer.moveReaderIndex(forwardBy: skipped - max(0, stop))
         if buffer.readableBytes > 0, !isDeaf { pass(buffer, context) }
     }
@@ -132,14 +133,6 @@ final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
             buffer = buffer.getSlice(at: buffer.readerIndex, length: whole) ?? ByteBuffer()
         }
         if buffer.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(buffer)) }
-    }
-
-    private func examine(
-        _ header: FrameScan.Header, _ payload: UnsafeRawBufferPointer, _ now: Int64
-    ) -> FrameProblem? {
-        if let problem = FrameProblem(header, payload) { return problem }
-        connection.received(header)
-        return flood.received(header, now: now) ? nil : .flood
     }
 
     /// A header block or another frame that is begun has to come to its end.
@@ -202,23 +195,4 @@ final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func delivered() { flood.delivered() }
 
     func becameIdle() { flood.becameIdle() }
-}
-
-/// A frame that ends the connection before the library sees it.
-enum FrameProblem: Equatable {
-    case flood
-    /// What the library would let pass.
-    case wrong(HTTP2ErrorCode)
-
-    var code: HTTP2ErrorCode {
-        switch self {
-        case .flood: .enhanceYourCalm
-        case .wrong(let code): code
-        }
-    }
-
-    /// Nil: nothing is wrong with this frame as far as the library does not look itself.
-    init?(_ header: FrameScan.Header, _ payload: UnsafeRawBufferPointer) {
-        return nil
-    }
 }

@@ -8,8 +8,8 @@ enum HTTP2Limits {
     /// HPACK counts 32 bytes more for each field than HTTP/1.1's parser, which has the last word with its own limit and
     /// an answer (431) for those who go beyond it.
     static let maximumHeaderList = 64 * 1024
-    /// What may be under way for one stream that nobody reads; ten frames of the usual size for all together would make
-    /// one slow app hold up the others.
+    /// What may be under way, or held here, for one stream whose app does not read. The connection's own window is opened
+    /// again as frames come, so that a slow app never holds up the streams beside it.
     static let streamWindow = 64 * 1024 - 1
     /// Of a stream's answer; the same as for a connection that speaks HTTP/1.1.
     private static let writeHigh = 64 * 1024
