@@ -31,16 +31,11 @@ struct CurrentRequest {
     /// The protocol that the client asked to switch to, if it is one that may be asked for.
     var upgrade: [UInt8]?
 
-    var isHead: Bool { method == .head }
-}
+    /// Bytes handed to the client's connection, heads included.
+    var sent = 0
+    /// Milliseconds in which the client was waited for in the middle of its body, and the bytes that came of it.
+    var bodyWaited: Int64 = 0
+    var bodyReceived: Int64 = 0
 
-/// What the access line says and the answer does not know.
-struct AccessNote {
-    var method: String
-    var host: String
-    var path: String
-    var user: String?
-    var credential: String?
-    var verdict: Verdict
-    var reason: Reason?
+    var isHead: Bool { method == .head }
 }

@@ -36,6 +36,7 @@ extension FrontHandler {
     private func connect(_ pool: UpstreamPool, _ endpoint: Int) {
         errand &+= 1
         let mine = errand
+        if current.access != nil { noteServer() }
         pool.connect(endpoint, forTunnel: current.upgrade != nil) { [self] result in
             switch result {
             case .success(let handler):
@@ -97,6 +98,7 @@ extension FrontHandler {
 
     private func send(on handler: UpstreamHandler) {
         upstream = handler
+        if current.access != nil { noteServer() }
         handler.begin(for: self, method: current.method)
         handler.write(requestBuffer)
         if exchange.requestEnded { awaitAnswer() } else { awaitBody() }
@@ -137,6 +139,7 @@ extension FrontHandler {
         switch passed.outcome {
         case .more:
             if before > 0 { awaitBody() }
+            current.bodyReceived &+= Int64(before - buffer.readableBytes)
             if !upstream.isWritable { pauseReading(true) }
             return false
         case .ended:
@@ -153,6 +156,7 @@ extension FrontHandler {
     }
 
     private func bodyRefused(status: Int, reason: Reason?, malformed: Bool) {
+        noteFailure(reason: reason)
         giveUpUpstream()
         guard case .answer = exchange.upstreamFailed() else { return abort() }
         exchange.closeAfterwards()
@@ -214,6 +218,7 @@ extension FrontHandler {
     ) {
         exchange.responseBegan()
         current.status = head.status
+        if current.access != nil { noteFirstByte() }
         upstreamDeadline = loop.ticks + idleTimeout
         let framing = ResponseRewriting.framing(of: head, oldVersion: current.isOldVersion)
         current.answersChunked = framing == .chunked && !body.isEmpty
@@ -277,6 +282,7 @@ extension FrontHandler {
             current.wasRetried = true
             return connect(pool, endpoint)
         }
+        noteFailure(reason: .upstreamFailed, kind)
         loop.counters.countUpstreamError(pool.description.name, kind)
         loop.logger.warning(
             "an upstream failed",

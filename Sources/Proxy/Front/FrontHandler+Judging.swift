@@ -23,6 +23,10 @@ extension FrontHandler {
         current.isRepeatable = head.methodKind.isIdempotent && body.isEmpty
         current.wasRetried = false
         current.upgrade = nil
+        current.status = 0
+        current.sent = 0
+        current.bodyWaited = 0
+        current.bodyReceived = 0
         if !waited {
             current.started = NIODeadline.now().uptimeNanoseconds
             current.id = requestID(head, bytes, scan)
@@ -38,6 +42,8 @@ extension FrontHandler {
         }
         if head.isAsterisk {
             answerAboutServer(incoming)
+        } else if let security, namesDisagree(incoming, security) {
+            refuse(incoming, RefusalAnswer(status: 421, reason: .descriptionConflict, verdict: .deny))
         } else if let own = OwnPath(head.path.bytes(in: bytes)) {
             serveOwn(own, incoming)
         } else if role.serve.contains(.apps) {
@@ -102,6 +108,7 @@ extension FrontHandler {
         let reason = judgement.reason
         noteShadow(judgement.shadow, route: route)
         noteAccess(incoming, state: resolved.state, verdict: verdict, reason: reason)
+        if current.access != nil { noteRule(judgement) }
         guard let permit = judgement.permit() else {
             return refuse(
                 incoming, RefusalAnswer(inline: verdict, reason ?? .ruleDenied, state: resolved.state), resolved.state)
@@ -124,7 +131,7 @@ extension FrontHandler {
     /// - Returns: nil when the exchange waits, or was refused because two headers of ours differ.
     func resolve(_ incoming: Incoming, route: Route?, onConflict: () -> Void) -> Resolved? {
         guard CredentialResolver.hasCandidates(incoming.scan) else {
-            return Resolved(state: .none, removed: FieldMask())
+            return Resolved(state: certificateState(at: incoming.now), removed: FieldMask())
         }
         var resolver = CredentialResolver(
             head: incoming.head, bytes: incoming.bytes, scan: incoming.scan, site: site,
@@ -133,6 +140,8 @@ extension FrontHandler {
             reader: loop.context.credentials, now: incoming.now, waited: incoming.waited)
         let resolution = resolver.resolve()
         switch resolution.outcome {
+        case .settled(.none):
+            return Resolved(state: certificateState(at: incoming.now), removed: resolution.removed)
         case .settled(let state): return Resolved(state: state, removed: resolution.removed)
         case .pending(let pending):
             waitFor(pending)

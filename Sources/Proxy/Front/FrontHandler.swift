@@ -11,6 +11,8 @@ struct ListenerRole: Sendable {
     /// Nil: plain.
     let tls: TLSTerminal?
     let redirectsToHTTPS: Bool
+    /// Every connection begins with a header that says whose it is.
+    let takesProxyProtocol: Bool
 }
 
 /// One client connection: bytes in, actions out. What is decided is decided elsewhere (`Exchange`, the resolver, the
@@ -24,7 +26,9 @@ final class FrontHandler: ChannelInboundHandler {
     /// Its place in the loop's list.
     var place = -1
     var peer: Peer
-    private let socketAddress: SocketAddress?
+    let socketAddress: SocketAddress?
+    /// What TLS proved of the other end; nil where nothing is asked of it.
+    let security: ConnectionSecurity?
     private(set) var channelContext: ChannelHandlerContext?
 
     var exchange = Exchange()
@@ -63,10 +67,14 @@ final class FrontHandler: ChannelInboundHandler {
     private var outputIsEnding = false
     private var countsAsConnection = false
 
-    init(loop: ProxyLoop, role: ListenerRole, socketAddress: SocketAddress?) {
+    /// - Parameter socketAddress: of the other end, or what a PROXY protocol header told; nil: it is not known.
+    init(
+        loop: ProxyLoop, role: ListenerRole, socketAddress: SocketAddress?, security: ConnectionSecurity? = nil
+    ) {
         self.loop = loop
         self.role = role
         self.socketAddress = socketAddress
+        self.security = security
         site = loop.site
         peer = Peer(socketAddress, trusted: loop.site.configuration.trustedProxies)
     }
@@ -75,10 +83,6 @@ final class FrontHandler: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         channelContext = context
-        guard loop.shared.takeConnection(maximum: site.configuration.limits.maximumConnections) else {
-            context.close(promise: nil)
-            return
-        }
         countsAsConnection = true
         loop.add(self)
         let limits = site.configuration.limits
@@ -98,6 +102,7 @@ final class FrontHandler: ChannelInboundHandler {
     }
 
     private func leave() {
+        if current.access != nil { writeAccessLine(isUnfinished: true) }
         exchange.closed()
         errand &+= 1
         lease = nil
@@ -110,11 +115,10 @@ final class FrontHandler: ChannelInboundHandler {
         guard countsAsConnection else { return }
         countsAsConnection = false
         loop.remove(self)
-        loop.shared.returnConnection()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if role.tls != nil { loop.logger.debug("TLS with a client failed", metadata: ["error": "\(error)"]) }
+        if role.tls != nil { noteTLSFailure(error) }
         context.close(promise: nil)
     }
 
@@ -125,6 +129,7 @@ final class FrontHandler: ChannelInboundHandler {
             clientDeadline = loop.ticks + Self.halfClosedPatience
         } else if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent {
             clientDeadline = loop.ticks + site.configuration.limits.headTimeout.wholeMilliseconds
+            security?.noteHandshake(context.pipeline)
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -263,6 +268,7 @@ final class FrontHandler: ChannelInboundHandler {
     /// Hands `buffer` to the channel; goes out with the next `flushAnswer`.
     func write(_ buffer: ByteBuffer) {
         hasUnflushed = true
+        current.sent &+= buffer.readableBytes
         channelContext?.write(wrapOutboundOut(buffer), promise: nil)
     }
 
@@ -344,7 +350,7 @@ final class FrontHandler: ChannelInboundHandler {
         if upstreamDeadline <= now {
             upstreamDeadline = .max
             upstreamTimedOut()
-        } else if clientDeadline <= now {
+        } else if clientDeadline <= now || bodyIsTooSlow(now) {
             clientDeadline = .max
             clientTimedOut()
         }
@@ -354,6 +360,7 @@ final class FrontHandler: ChannelInboundHandler {
         switch exchange.state {
         case .forwarding(.streaming, .awaited), .collecting:
             // The body stopped coming; nothing has been answered.
+            noteFailure(reason: nil)
             giveUpUpstream()
             exchange.closeAfterwards()
             answerFailure(status: 408, reason: nil, detail: "The request body did not come in time.")
