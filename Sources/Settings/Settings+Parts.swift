@@ -48,6 +48,16 @@ extension Settings {
         public var tls: ListenerTLS?
         /// `redirect_to_https`.
         public var redirectsToHTTPS: Bool
+        /// `proxy_protocol`: connections begin with a header that says whose they are.
+        public var takesProxyProtocol: Bool
+    }
+
+    /// `limits`.
+    public struct Limits: Sendable, Hashable {
+        /// Connections of one address, or of 64 bits of IPv6.
+        public var connectionsPerClient: Int
+        /// Whom no limit per client is for, besides the trusted proxies.
+        public var exemptNetworks: [Network]
     }
 
     /// `trusted_proxies`.

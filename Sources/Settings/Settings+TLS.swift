@@ -19,6 +19,8 @@ extension Settings {
         public var certificates: [KeyPair]
         /// The oldest version.
         public var minimum: Version
+        /// `client_ca`, a file: clients are asked for certificates of these issuers; nil: they are not.
+        public var clientAuthorities: String?
     }
 
     /// `upstreams.*.tls`.

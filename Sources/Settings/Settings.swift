@@ -30,6 +30,8 @@ public struct Settings: Sendable {
     public var proxySecret: SecretBytes?
     /// `proxy_secret` is not `none`: without the secret in hand no peer is trusted.
     public var requiresProxySecret: Bool
+    /// `limits`.
+    public var limits: Limits
     /// `log`.
     public var log: Log
     /// `upstreams`, in the order written.

@@ -70,7 +70,8 @@ import Testing
             try await harness.server.replace(configuration: try Self.configuration([Self.other], upstreams: []))
             go.add(1)
             let value3 = try await client.readAnswer().status
-            #expect(value3 == 502)
+            // On a busy machine it has lasted by then, and is judged again by a configuration without the route.
+            #expect([421, 502].contains(value3))
         }
     }
 

@@ -32,6 +32,7 @@ struct GoldenFiles: FileReading {
         "tls/example.key": ("key example", 0o600),
         "tls/client.crt": ("certificate client", 0o644),
         "tls/client.key": ("key client", 0o600),
+        "tls/clients.crt": ("certificate clients", 0o644),
     ]
 
     static let environment: [String: String] = [

@@ -8,7 +8,7 @@ import Testing
     /// A restriction that is not understood, or that nothing can meet, stops the start instead of being left out.
     @Test(arguments: [
         "{ group: [admins] }", "{ groups: [] }", "{}", "[]", "{ factors: two }", "{ factors: 1 }",
-        "{ credentials: [certificate] }", "{ groups: admins, hosted_domains: [example.com] }", "{ max_age: 900 }",
+        "{ credentials: [certificates] }", "{ groups: admins, hosted_domains: [example.com] }", "{ max_age: 900 }",
         "everybody", "", "{ scopes: }",
     ])
     func lesson10_restrictionsThatCannotHoldAreErrors(_ allow: String) {

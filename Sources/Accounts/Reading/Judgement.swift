@@ -53,7 +53,7 @@ enum CredentialJudgement {
         }
         return .identity(
             Identity(
-                kind: .jwt, credentialID: foreign.credentialID, subject: user.id, user: user.username,
+                kind: foreign.kind, credentialID: foreign.credentialID, subject: user.id, user: user.username,
                 email: user.email, name: user.name, groups: user.groups, scopes: foreign.scopes, amr: foreign.amr,
                 authenticatedAt: foreign.authenticatedAt, issuer: foreign.issuerID, expiresAt: foreign.expiresAt,
                 origin: .foreign(foreign)))
@@ -69,7 +69,7 @@ enum CredentialJudgement {
         }
         return .identity(
             Identity(
-                kind: .jwt, credentialID: foreign.credentialID, subject: subject, user: foreign.user,
+                kind: foreign.kind, credentialID: foreign.credentialID, subject: subject, user: foreign.user,
                 email: foreign.emailVerified ? foreign.email?.description : nil, name: foreign.name,
                 groups: foreign.groups.filter { GroupName.isValid($0) && !GroupName.isReserved($0) },
                 scopes: foreign.scopes, amr: foreign.amr, authenticatedAt: foreign.authenticatedAt,

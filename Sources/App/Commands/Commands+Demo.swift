@@ -20,6 +20,7 @@ extension Commands {
             atPath: folder + "/data", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let inner = Invocation(configuration: folder + "/gatehouse.yaml", json: invocation.json)
         let launch = try Launch(inner)
+        defer { launch.writer.finish() }
         let context = launch.context
         let server = try await Server.start(launch)
         do {

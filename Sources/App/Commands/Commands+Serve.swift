@@ -14,8 +14,16 @@ extension Commands {
         for warning in launch.loaded.warnings {
             launch.log.warning("configuration", metadata: ["warning": "\(warning)"])
         }
+        // Nobody reading the log any more is no reason to end.
+        _ = signal(SIGPIPE, SIG_IGN)
+        defer { launch.writer.finish() }
         let server = try await Server.start(launch)
         for address in server.addresses { launch.context.output.line("listening on \(address)") }
+        launch.log.notice(
+            "descriptors",
+            metadata: [
+                "limit": "\(launch.descriptors.limit)", "connections": "\(launch.descriptors.connections)",
+            ])
         launch.log.notice(
             "started", metadata: ["version": "\(Build.version)", "routes": "\(launch.loaded.settings.routes.count)"])
         for await signal in signals {
@@ -39,8 +47,10 @@ struct Launch: Sendable {
     let context: CommandContext
     let log: Logger
     let style: LogStyle
+    let writer: LogWriter
     let manager: ServiceManager
     let passed: PassedSockets
+    let descriptors: DescriptorBudget
 
     /// Reads the configuration and becomes the owner of the data folder.
     init(
@@ -54,11 +64,14 @@ struct Launch: Sendable {
         context = try invocation.context(for: loaded.settings)
         let style = LogStyle(level: loaded.settings.log.loggerLevel, isJSON: loaded.settings.log.writesJSON)
         self.style = style
+        let writer = LogWriter(descriptor: STDERR_FILENO)
+        self.writer = writer
         log = Logger(label: "gatehouse") { label in
-            LineLogHandler(label: label, style: style, clock: SystemClock())
+            LineLogHandler(label: label, style: style, clock: SystemClock(), writer: writer)
         }
         self.manager = manager
         self.passed = passed
+        descriptors = DescriptorBudget.raised()
     }
 }
 

@@ -42,12 +42,15 @@ struct LineLogHandler: LogHandler {
     private let label: String
     private let style: LogStyle
     private let clock: any WallClock
+    private let writer: LogWriter?
     private var ownLevel: Logger.Level?
 
-    init(label: String, style: LogStyle, clock: any WallClock) {
+    /// - Parameter writer: nil: each line is written before `log` returns.
+    init(label: String, style: LogStyle, clock: any WallClock, writer: LogWriter? = nil) {
         self.label = label
         self.style = style
         self.clock = clock
+        self.writer = writer
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -59,7 +62,11 @@ struct LineLogHandler: LogHandler {
         var values = metadata
         if let provided = metadataProvider?.get() { values.merge(provided) { $1 } }
         if let own = event.metadata { values.merge(own) { $1 } }
-        Output.standardError(line(event.level, message: "\(event.message)", metadata: values))
+        let line = line(event.level, message: "\(event.message)", metadata: values)
+        guard let writer else { return Output.standardError(line) }
+        writer.write(line) { lost in
+            self.line(.warning, message: "log lines were lost", metadata: ["lines": .stringConvertible(lost)])
+        }
     }
 
     /// The whole line with its end.
@@ -67,11 +74,20 @@ struct LineLogHandler: LogHandler {
         let time = clock.now().rfc3339
         let fields = metadata.sorted { $0.key < $1.key }
         if style.isJSON {
-            let members = fields.map { ",\(Self.quoted($0.key)):\(Self.quoted("\($0.value)"))" }.joined()
+            let members = fields.map { ",\(Self.quoted($0.key)):\(Self.json($0.value))" }.joined()
             return "{\"time\":\"\(time)\",\"level\":\"\(level)\",\"message\":\(Self.quoted(message))\(members)}\n"
         }
         return "\(time) \(level) \(Self.escaped(message))"
             + fields.map { " \($0.key)=\(Self.quoted("\($0.value)"))" }.joined() + "\n"
+    }
+
+    /// Numbers and truth values are written as such.
+    private static func json(_ value: Logger.MetadataValue) -> String {
+        if case .stringConvertible(let value) = value {
+            if let number = value as? any BinaryInteger { return "\(number)" }
+            if let truth = value as? Bool { return "\(truth)" }
+        }
+        return quoted("\(value)")
     }
 
     private static func quoted(_ text: String) -> String { "\"" + escaped(text) + "\"" }

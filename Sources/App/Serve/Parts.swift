@@ -15,6 +15,7 @@ struct Parts: Sendable {
     let pool: WorkerPool
     let clock: SystemClock
     let log: Logger
+    let writer: LogWriter
     let inForce: InForceBox
 
     func services(_ issuers: Issuers) throws -> ProxyServer.Services {
@@ -22,7 +23,7 @@ struct Parts: Sendable {
         return ProxyServer.Services(
             clock: clock, logger: log, responders: [Documents(store: store, pool: pool, log: log)],
             readiness: readiness,
-            metrics: { StoreMetrics.render(store, decisions, inForce.value.lastReload) }, seed: seed,
+            metrics: { StoreMetrics.render(store, decisions, inForce.value.lastReload) + writer.metrics }, seed: seed,
             makeContext: makeContext(issuers, inForce.value.settings.audit.access.granularity))
     }
 
@@ -37,6 +38,7 @@ struct Parts: Sendable {
                 credentials: CredentialReaderChain([
                     try AccountReader(store: store, cacheEntries: entries),
                     ForeignTokenReader(issuers: issuers, standing: standing, cacheEntries: entries),
+                    CertificateReader(standing: standing, log: log),
                 ]),
                 decisions: decisions.makeSink(loop: loop, access: access),
                 assertions: try StoredAssertionSigner(store: store))

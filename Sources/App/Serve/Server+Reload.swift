@@ -58,7 +58,8 @@ extension Server {
     private func swap(to settings: Settings, generation: UInt64, from old: Issuers) async throws -> Issuers {
         let issuers = Issuers(
             try settings.issuerConfigurations(), replacing: old, fetcher: parts.fetcher, clock: parts.clock, log: log)
-        let configuration = try settings.proxyConfiguration(generation: generation)
+        let configuration = try settings.proxyConfiguration(
+            generation: generation, maximumConnections: launch.descriptors.connections)
         await issuers.refreshDue()
         try await proxy.replace(
             configuration: configuration, makeContext: parts.makeContext(issuers, settings.audit.access.granularity))

@@ -77,6 +77,7 @@ final class Server: Sendable {
             try settings.issuerConfigurations(), fetcher: fetcher, clock: clock, log: launch.log)
         let parts = Parts(
             store: store, fetcher: fetcher, decisions: decisions, pool: pool, clock: clock, log: launch.log,
+            writer: launch.writer,
             inForce: InForceBox(
                 InForce(
                     loaded: launch.loaded, settings: settings, stamps: launch.stamps, issuers: issuers, generation: 1,
@@ -84,7 +85,8 @@ final class Server: Sendable {
         self.parts = parts
         proxy = ProxyServer(
             configuration: try settings.proxyConfiguration(
-                generation: 1, listeners: try settings.listenerDescriptions(launch.passed)),
+                generation: 1, maximumConnections: launch.descriptors.connections,
+                listeners: try settings.listenerDescriptions(launch.passed)),
             services: try parts.services(issuers), workers: settings.workers ?? ProcessEnvironment.availableCPUs)
         try await proxy.start()
         // Not waited for: an issuer that is down makes the server not ready, it does not keep it from starting.

@@ -6,10 +6,12 @@ internal import Settings
 extension Settings {
     /// What the front is configured with.
     ///
-    /// - Parameter listeners: what they become; of no account for a reload.
+    /// - Parameters:
+    ///   - maximumConnections: what the process has descriptors for.
+    ///   - listeners: what they become; of no account for a reload.
     /// - Throws: ``PolicyError``; not for settings that were loaded without problems.
     func proxyConfiguration(
-        generation: UInt64, listeners: [ListenerDescription] = []
+        generation: UInt64, maximumConnections: Int, listeners: [ListenerDescription] = []
     ) throws -> Proxy.Configuration {
         let positions = Dictionary(
             upstreams.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -26,6 +28,9 @@ extension Settings {
         configuration.trustedProxies = Proxy.TrustedProxies(
             networks: trustedProxies.networks, unix: trustedProxies.unix)
         configuration.proxySecret = proxySecret
+        configuration.limits.maximumConnections = maximumConnections
+        configuration.connectionsPerClient = limits.connectionsPerClient
+        configuration.exemptNetworks = limits.exemptNetworks
         configuration.requestLog = Self.requestLog(log.requests)
         return configuration
     }
@@ -49,7 +54,8 @@ extension Settings {
         return ListenerDescription(
             address: try address(
                 listener.address, mode: UInt32(listener.unixMode), group: listener.unixGroup, passed),
-            serve: surfaces, tls: listener.tls.map(tls), redirectsToHTTPS: listener.redirectsToHTTPS)
+            serve: surfaces, tls: listener.tls.map(tls), redirectsToHTTPS: listener.redirectsToHTTPS,
+            takesProxyProtocol: listener.takesProxyProtocol)
     }
 
     private static func address(
@@ -82,7 +88,7 @@ extension Settings {
     private static func tls(_ tls: ListenerTLS) -> Proxy.ListenerTLS {
         Proxy.ListenerTLS(
             certificates: tls.certificates.map { KeyPairFiles(certificate: $0.certificate, privateKey: $0.privateKey) },
-            minimum: tls.minimum == .v12 ? .v12 : .v13)
+            minimum: tls.minimum == .v12 ? .v12 : .v13, clientAuthorities: tls.clientAuthorities)
     }
 
     private static func tls(_ tls: UpstreamTLS) -> UpstreamTLSDescription {

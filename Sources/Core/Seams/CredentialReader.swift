@@ -10,6 +10,8 @@ public struct PresentedCredential: ~Escapable {
         case basicPassword
         /// A cookie of our name.
         case cookie
+        /// The certificate that the client has shown by TLS, in DER; its chain was verified.
+        case certificate
     }
 
     /// Where it was found.

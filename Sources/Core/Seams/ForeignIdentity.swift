@@ -1,16 +1,19 @@
-/// What a verified JWT of a configured issuer said, before the local accounts have had their say. Immutable; one object
-/// lives as long as its token is remembered, so that what is known of it can be found by the object alone.
+/// What a verified JWT of a configured issuer said, or a client certificate, before the local accounts have had their
+/// say. Immutable; one object lives as long as its token is remembered, so that what is known of it can be found by the
+/// object alone.
 public final class ForeignIdentity: Sendable {
     /// How a foreign identity is matched with a local account (`match_users`).
     public enum Matching: String, Hashable, Sendable, CaseIterable {
         case none, email, user
     }
 
-    /// The issuer's id in the configuration.
+    /// By what it was proved: a JWT or a client certificate.
+    public let kind: Identity.Kind
+    /// The issuer's id in the configuration; `cert` for client certificates.
     public let issuerID: String
-    /// The `iss` claim.
+    /// The `iss` claim; the name of a certificate's issuer.
     public let issuer: String
-    /// The `sub` claim (or the one that `claims.user` names), without prefix.
+    /// The `sub` claim (or the one that `claims.user` names), without prefix; a digest of a certificate's names.
     public let subject: String
     /// The prefixed user name.
     public let user: String
@@ -39,10 +42,12 @@ public final class ForeignIdentity: Sendable {
 
     /// All fields, named as they are.
     public init(
-        issuerID: String, issuer: String, subject: String, user: String, email: EmailAddress?, emailVerified: Bool,
+        kind: Identity.Kind = .jwt, issuerID: String, issuer: String, subject: String, user: String,
+        email: EmailAddress?, emailVerified: Bool,
         name: String, groups: [String], scopes: [String]?, amr: [String], authenticatedAt: Timestamp?,
         expiresAt: Timestamp, credentialID: String, matching: Matching, evidence: (any AnyObject & Sendable)? = nil
     ) {
+        self.kind = kind
         self.issuerID = issuerID
         self.issuer = issuer
         self.subject = subject

@@ -27,6 +27,10 @@ public struct Configuration: Sendable {
     public var cookieName: String
     /// What a slow or greedy client may take.
     public var limits: Limits
+    /// How many connections one client may have: an address, or 64 bits of IPv6.
+    public var connectionsPerClient: Int
+    /// Clients that no limit per client is for, besides the trusted proxies.
+    public var exemptNetworks: [Network]
     /// Which exchanges get an access line.
     public var requestLog: RequestLog
     /// The page that a refusal names; nil: `publicURL` with `/.auth/login`.
@@ -48,6 +52,8 @@ public struct Configuration: Sendable {
         self.reservedHeaders = []
         self.cookieName = "gatehouse"
         self.limits = Limits()
+        self.connectionsPerClient = 512
+        self.exemptNetworks = []
         self.requestLog = .denied
         self.loginURL = nil
     }
@@ -74,15 +80,19 @@ public struct ListenerDescription: Sendable, Hashable {
     public var tls: ListenerTLS?
     /// Everything but a check is sent to the same host's https.
     public var redirectsToHTTPS: Bool
+    /// Only trusted peers may connect, and every connection begins with a PROXY protocol header, version 2.
+    public var takesProxyProtocol: Bool
 
     /// Serves everything, and plainly, unless told otherwise.
     public init(
-        address: ListenerAddress, serve: Surfaces = .all, tls: ListenerTLS? = nil, redirectsToHTTPS: Bool = false
+        address: ListenerAddress, serve: Surfaces = .all, tls: ListenerTLS? = nil, redirectsToHTTPS: Bool = false,
+        takesProxyProtocol: Bool = false
     ) {
         self.address = address
         self.serve = serve
         self.tls = tls
         self.redirectsToHTTPS = redirectsToHTTPS
+        self.takesProxyProtocol = takesProxyProtocol
     }
 }
 
@@ -225,7 +235,10 @@ public struct Limits: Sendable, Hashable {
     public var keepAliveTimeout: Duration = .seconds(75)
     /// Between two pieces of a request body, or of an answer that the client takes.
     public var bodyTimeout: Duration = .seconds(60)
-    /// Connections of all listeners together; more are closed at once.
+    /// Beyond the time-out, a request body of a known length must have come at this rate, in bytes a second, counted
+    /// from its beginning without the time in which the upstream took none of it.
+    public var minimumBodyRate: Int64 = 240
+    /// Connections of all listeners together; who comes then waits until one of them ends. Read at the start only.
     public var maximumConnections: Int = 16_384
     /// Idle connections kept for one server address and loop.
     public var maximumIdleUpstream: Int = 64

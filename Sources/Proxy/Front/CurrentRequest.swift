@@ -30,31 +30,16 @@ struct CurrentRequest {
     var wasRetried = false
     /// No server took it, and the names were looked up once more.
     var hasLookedAgain = false
-    /// What went wrong behind us, for the access line.
-    var failure: FailureNote?
     /// Some of the body has gone to an upstream and cannot be had again.
     var bodyWasPassed = false
     /// The protocol that the client asked to switch to, if it is one that may be asked for.
     var upgrade: [UInt8]?
 
+    /// Bytes handed to the client's connection, heads included.
+    var sent = 0
+    /// Milliseconds in which the client was waited for in the middle of its body, and the bytes that came of it.
+    var bodyWaited: Int64 = 0
+    var bodyReceived: Int64 = 0
+
     var isHead: Bool { method == .head }
-}
-
-/// Which server failed, and how.
-struct FailureNote {
-    let upstream: String
-    /// Nil: there was none to ask.
-    let server: String?
-    let kind: UpstreamFailure
-}
-
-/// What the access line says and the answer does not know.
-struct AccessNote {
-    var method: String
-    var host: String
-    var path: String
-    var user: String?
-    var credential: String?
-    var verdict: Verdict
-    var reason: Reason?
 }

@@ -109,9 +109,11 @@ extension FrontHandler {
         current.method = .get
         current.isOldVersion = false
         current.shape = .inline
+        current.sent = 0
         current.route = -1
         current.access = nil
         current.clientAddress = peer.address
+        noteUnreadable(refusal.reason)
         let answer = RefusalAnswer(status: refusal.status, reason: refusal.reason, verdict: .deny)
         loop.counters.countRefused(route: -1, shape: .inline, verdict: .deny, reason: answer.reason)
         loop.logger.debug(
@@ -142,6 +144,7 @@ extension FrontHandler {
     /// `OPTIONS *` is about this server (RFC 9110 section 9.3.7).
     func answerAboutServer(_ incoming: Incoming) {
         skipBody(incoming)
+        noteAccess(incoming, state: .none, verdict: .allow, reason: nil)
         let setting = setting
         loop.scratch.clear()
         AnswerWriter.writeStatusLine(204, into: &loop.scratch)
@@ -156,6 +159,7 @@ extension FrontHandler {
 
     /// Something went wrong after the verdict.
     func answerFailure(status: Int, reason: Reason?, detail: String, malformed: Bool = false) {
+        if let reason { current.access?.reason = reason }
         // Inline the verdict has been counted already; what fails behind it is counted by its upstream.
         if current.shape == .portal {
             loop.counters.countRefused(route: -1, shape: .portal, verdict: .deny, reason: reason)
@@ -167,13 +171,14 @@ extension FrontHandler {
     // MARK: Counting and logging
 
     /// How long the exchange took, and its access line.
-    func finishTiming() {
+    ///
+    /// - Parameter isTunnel: the line comes when the tunnel ends.
+    func finishTiming(isTunnel: Bool = false) {
         let nanoseconds = NIODeadline.now().uptimeNanoseconds &- current.started
         let microseconds = Int64(truncatingIfNeeded: nanoseconds / 1000)
         loop.counters.time(route: countedRoute, shape: current.shape, microseconds: microseconds)
-        guard let note = current.access else { return }
-        current.access = nil
-        writeAccessLine(note, microseconds: microseconds)
+        guard current.access != nil else { return }
+        if isTunnel { current.access?.isTunnel = true } else { writeAccessLine() }
     }
 
     /// The route's place in the loop's numbers, which are those of the newest configuration: an exchange that began
@@ -181,48 +186,5 @@ extension FrontHandler {
     var countedRoute: Int {
         guard site !== loop.site, current.route >= 0 else { return current.route }
         return loop.counters.place(ofRoute: site.snapshot.routes[current.route].name)
-    }
-
-    /// Keeps what the access line will say, if there is going to be one.
-    func noteAccess(_ incoming: Incoming, state: CredentialState, verdict: Verdict, reason: Reason?) {
-        switch site.configuration.requestLog {
-        case .none: return
-        case .denied where verdict == .allow: return
-        case .sampled(let oneIn) where verdict == .allow && loop.random() % UInt64(max(1, oneIn)) != 0: return
-        case .denied, .sampled, .all: break
-        }
-        func text(_ slice: Slice) -> String { String(decoding: slice.bytes(in: incoming.bytes), as: UTF8.self) }
-        var note = AccessNote(
-            method: text(incoming.head.method), host: text(incoming.head.host), path: text(incoming.head.path),
-            verdict: verdict, reason: reason)
-        switch state {
-        case .none: break
-        case .identity(let identity):
-            note.user = identity.user
-            note.credential = identity.credentialID
-        case .refused(let refusal):
-            note.user = refusal.user
-            note.credential = refusal.credentialID
-        }
-        current.access = note
-    }
-
-    private func writeAccessLine(_ note: AccessNote, microseconds: Int64) {
-        var metadata: Logger.Metadata = [
-            "method": "\(note.method)", "host": "\(note.host)", "path": "\(note.path)", "status": "\(current.status)",
-            "verdict": "\(note.verdict.rawValue)", "shape": "\(current.shape.label)",
-            "duration_us": "\(microseconds)", "request_id": "\(current.id.text)",
-        ]
-        if current.route >= 0 { metadata["route"] = "\(site.snapshot.routes[current.route].name)" }
-        if let failure = current.failure {
-            metadata["upstream"] = "\(failure.upstream)"
-            metadata["kind"] = "\(failure.kind.label)"
-            if let server = failure.server { metadata["server"] = "\(server)" }
-        }
-        if let reason = note.reason { metadata["reason"] = "\(reason.rawValue)" }
-        if let user = note.user { metadata["user"] = "\(user)" }
-        if let credential = note.credential { metadata["credential"] = "\(credential)" }
-        if let address = current.clientAddress { metadata["address"] = "\(address)" }
-        loop.logger.info("request", metadata: metadata)
     }
 }

@@ -38,6 +38,7 @@ extension FrontHandler {
         let reason = judgement.reason
         if let route { noteShadow(judgement.shadow, route: route) }
         noteCheckAccess(incoming, description, resolved.state, verdict, reason)
+        if current.access != nil { noteRule(judgement) }
         guard let permit = judgement.permit() else {
             let answer = Dialect.refusal(verdict, reason ?? .ruleDenied, state: resolved.state)
             return refuse(incoming, answer, resolved.state)

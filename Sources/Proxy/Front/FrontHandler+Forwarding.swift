@@ -31,6 +31,7 @@ extension FrontHandler {
     private func connect(_ pool: UpstreamPool, _ endpoint: Int) {
         errand &+= 1
         let mine = errand
+        if current.access != nil { noteServer() }
         pool.connect(endpoint, forTunnel: current.upgrade != nil) { [self] result in
             switch result {
             case .success(let handler):
@@ -124,6 +125,7 @@ extension FrontHandler {
 
     private func send(on handler: UpstreamHandler) {
         upstream = handler
+        if current.access != nil { noteServer() }
         handler.begin(for: self, method: current.method)
         handler.write(requestBuffer)
         if exchange.requestEnded { awaitAnswer() } else { awaitBody() }
@@ -167,6 +169,7 @@ extension FrontHandler {
         switch passed.outcome {
         case .more:
             if before > 0 { awaitBody() }
+            current.bodyReceived &+= Int64(before - buffer.readableBytes)
             if !upstream.isWritable { pauseReading(true) }
             return false
         case .ended:
@@ -183,6 +186,7 @@ extension FrontHandler {
     }
 
     private func bodyRefused(status: Int, reason: Reason?, malformed: Bool) {
+        noteFailure(reason: reason)
         giveUpUpstream()
         guard case .answer = exchange.upstreamFailed() else { return abort() }
         exchange.closeAfterwards()
@@ -245,6 +249,7 @@ extension FrontHandler {
         exchange.responseBegan()
         if exchange.state == .forwarding(.streaming, .streaming), upstream?.isWritable == true { awaitBody() }
         current.status = head.status
+        if current.access != nil { noteFirstByte() }
         upstreamDeadline = loop.ticks + idleTimeout
         let framing = ResponseRewriting.framing(of: head, oldVersion: current.isOldVersion)
         current.answersChunked = framing == .chunked && !body.isEmpty
@@ -327,6 +332,7 @@ extension FrontHandler {
                 return connect(pool, endpoint)
             }
         }
+        noteFailure(reason: .upstreamFailed, kind)
         loop.counters.countUpstreamError(pool.description.name, kind)
         var metadata: Logger.Metadata = [
             "upstream": "\(pool.description.name)", "kind": "\(kind.label)", "request_id": "\(current.id.text)",
@@ -335,7 +341,6 @@ extension FrontHandler {
         let server = place >= 0 ? pool.server(place).label : nil
         if let server { metadata["server"] = "\(server)" }
         loop.logger.warning("an upstream failed", metadata: metadata)
-        current.failure = FailureNote(upstream: pool.description.name, server: server, kind: kind)
         lease = nil
         switch exchange.upstreamFailed() {
         case .answer:

@@ -23,9 +23,12 @@ extension FrontHandler {
         current.isRepeatable = head.methodKind.isIdempotent && body.isEmpty
         current.wasRetried = false
         current.hasLookedAgain = false
-        if current.failure != nil { current.failure = nil }
         current.bodyWasPassed = false
         if current.upgrade != nil { current.upgrade = nil }
+        current.status = 0
+        current.sent = 0
+        current.bodyWaited = 0
+        current.bodyReceived = 0
         if !waited {
             current.started = NIODeadline.now().uptimeNanoseconds
             current.id = requestID(head, bytes, scan)
@@ -41,6 +44,8 @@ extension FrontHandler {
         }
         if head.isAsterisk {
             answerAboutServer(incoming)
+        } else if let security, namesDisagree(incoming, security) {
+            refuse(incoming, RefusalAnswer(status: 421, reason: .descriptionConflict, verdict: .deny))
         } else if let own = OwnPath(head.path.bytes(in: bytes)) {
             serveOwn(own, incoming)
         } else if role.serve.contains(.apps) {
@@ -110,6 +115,7 @@ extension FrontHandler {
         let reason = judgement.reason
         noteShadow(judgement.shadow, route: route)
         noteAccess(incoming, state: resolved.state, verdict: verdict, reason: reason)
+        if current.access != nil { noteRule(judgement) }
         guard let permit = judgement.permit() else {
             return refuse(
                 incoming, RefusalAnswer(inline: verdict, reason ?? .ruleDenied, state: resolved.state), resolved.state)
@@ -139,7 +145,7 @@ extension FrontHandler {
 
     func resolve(_ incoming: Incoming, route: Route?) -> ResolveOutcome {
         guard CredentialResolver.hasCandidates(incoming.scan) else {
-            return .settled(Resolved(state: .none, removed: FieldMask()))
+            return .settled(Resolved(state: certificateState(at: incoming.now), removed: FieldMask()))
         }
         var resolver = CredentialResolver(
             head: incoming.head, bytes: incoming.bytes, scan: incoming.scan, site: site,
@@ -148,6 +154,8 @@ extension FrontHandler {
             reader: loop.context.credentials, now: incoming.now, waited: incoming.waited)
         let resolution = resolver.resolve()
         switch resolution.outcome {
+        case .settled(.none):
+            return .settled(Resolved(state: certificateState(at: incoming.now), removed: resolution.removed))
         case .settled(let state): return .settled(Resolved(state: state, removed: resolution.removed))
         case .pending(let pending):
             waitFor(pending)

@@ -62,6 +62,7 @@ extension FrontHandler {
 
     private func answerRedirect(_ incoming: Incoming, to authority: [UInt8]) {
         skipBody(incoming)
+        noteAccess(incoming, state: .none, verdict: .allow, reason: nil)
         let setting = setting
         loop.scratch.clear()
         AnswerWriter.writeStatusLine(308, into: &loop.scratch)

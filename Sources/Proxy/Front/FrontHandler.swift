@@ -11,6 +11,8 @@ struct ListenerRole: Sendable {
     /// Nil: plain.
     let tls: TLSTerminal?
     let redirectsToHTTPS: Bool
+    /// Every connection begins with a header that says whose it is.
+    let takesProxyProtocol: Bool
 }
 
 /// One client connection, or one stream of an HTTP/2 connection: bytes in, actions out. What is decided is decided elsewhere (`Exchange`, the resolver, the
@@ -28,6 +30,8 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// Its place in the loop's list.
     var place = -1
     var peer: Peer
+    /// What TLS proved of the other end; nil where nothing is asked of it.
+    var security: ConnectionSecurity? { connection.security }
     private(set) var channelContext: ChannelHandlerContext?
     /// The context's, kept because it is looked at several times a request and the way to it is long.
     private var channel: (any Channel)?
@@ -85,10 +89,6 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         channelContext = context
         channel = context.channel
-        guard isStream || loop.shared.takeConnection(maximum: site.configuration.limits.maximumConnections) else {
-            context.close(promise: nil)
-            return
-        }
         isListed = true
         loop.add(self)
         clientDeadline = loop.ticks + (role.tls == nil ? site.patience.head : site.patience.handshake)
@@ -107,6 +107,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func leave() {
+        if current.access != nil { writeAccessLine(isUnfinished: true) }
         exchange.closed()
         errand &+= 1
         lease = nil
@@ -116,9 +117,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
         input = nil
         loop.unwatch(self)
-        guard isListed else { return }
-        handOverPlace()
-        if !isStream { loop.shared.returnConnection() }
+        if isListed { handOverPlace() }
     }
 
     /// The connection has another keeper, who counts for it.
@@ -131,7 +130,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     var mayBecomeHTTP2: Bool { isFresh && !isStream && role.tls == nil }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if role.tls != nil { loop.logger.debug("TLS with a client failed", metadata: ["error": "\(error)"]) }
+        if role.tls != nil { noteTLSFailure(error) }
         context.close(promise: nil)
     }
 
@@ -142,6 +141,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
             clientDeadline = loop.ticks + Self.halfClosedPatience
         } else if case .handshakeCompleted(let agreed)? = event as? TLSUserEvent {
             clientDeadline = loop.ticks + site.patience.head
+            security?.noteHandshake(context.pipeline)
             if agreed == Self.nameInTLS { return becomeHTTP2(context, nil) }
         }
         context.fireUserInboundEventTriggered(event)
@@ -295,6 +295,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// Hands `buffer` to the channel; goes out with the next `flushAnswer`.
     func write(_ buffer: ByteBuffer) {
         hasUnflushed = true
+        current.sent &+= buffer.readableBytes
         channelContext?.write(wrapOutboundOut(buffer), promise: nil)
     }
 
@@ -379,7 +380,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         if upstreamDeadline <= now {
             upstreamDeadline = .max
             upstreamTimedOut()
-        } else if clientDeadline <= now {
+        } else if clientDeadline <= now || bodyIsTooSlow(now) {
             clientDeadline = .max
             clientTimedOut()
         }
@@ -389,6 +390,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         switch exchange.state {
         case .forwarding(.streaming, .awaited), .collecting:
             // The body stopped coming; nothing has been answered.
+            noteFailure(reason: nil)
             giveUpUpstream()
             exchange.closeAfterwards()
             answerFailure(status: 408, reason: nil, detail: "The request body did not come in time.")

@@ -91,7 +91,6 @@ final class HTTP2Connection: ChannelInboundHandler {
         guard isListed else { return }
         isListed = false
         loop.remove(self)
-        loop.shared.returnConnection()
     }
 
     // MARK: Frames

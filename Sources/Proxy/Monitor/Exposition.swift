@@ -17,6 +17,8 @@ struct Exposition: Sendable {
         var servers: [UpstreamServers] = []
         /// By the names of routes.
         let tunnels: [String: Int]
+        /// Client connections that are open.
+        var open = 0
     }
 
     func text() async -> String {
@@ -25,7 +27,8 @@ struct Exposition: Sendable {
             let sample = try? await loop.eventLoop.submit {
                 Sample(
                     counters: loop.value.counters, connections: loop.value.pools.map(\.connections),
-                    servers: loop.value.pools.map(\.servers), tunnels: loop.value.tunnels)
+                    servers: loop.value.pools.map(\.servers), tunnels: loop.value.tunnels,
+                    open: loop.value.connectionCount)
             }.get()
             if let sample { samples.append(sample) }
         }
@@ -38,7 +41,18 @@ struct Exposition: Sendable {
         renderSeconds(samples, &out)
         renderUpstreams(samples, &out)
         renderTunnels(samples, &out)
+        renderConnections(samples, &out)
         return out
+    }
+
+    private static func renderConnections(_ samples: [Sample], _ out: inout String) {
+        out += "# TYPE gatehouse_connections gauge\n"
+        out += "gatehouse_connections \(samples.reduce(0) { $0 + $1.open })\n"
+        out += "# TYPE gatehouse_connections_refused_total counter\n"
+        for kind in RefusedConnection.allCases {
+            let count = samples.reduce(UInt64(0)) { $0 + $1.counters.refusedConnections[kind.rawValue] }
+            out += "gatehouse_connections_refused_total{reason=\"\(kind.label)\"} \(count)\n"
+        }
     }
 
     static func render(_ expiries: [CertificateExpiry], at now: Timestamp) -> String {

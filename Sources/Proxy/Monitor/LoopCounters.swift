@@ -48,6 +48,27 @@ enum UpstreamFailure: Int, CaseIterable, Sendable {
     }
 }
 
+/// Why a connection was not served, as the `reason` label names it.
+enum RefusedConnection: Int, CaseIterable, Sendable {
+    /// Its client has as many as it may have.
+    case perClient
+    /// There are as many as there may be.
+    case full
+    /// There was no descriptor for it; it waits.
+    case noDescriptor
+    /// The peer may not speak the PROXY protocol, or did not.
+    case proxyProtocol
+
+    var label: String {
+        switch self {
+        case .perClient: "per_client"
+        case .full: "full"
+        case .noDescriptor: "no_descriptor"
+        case .proxyProtocol: "proxy_protocol"
+        }
+    }
+}
+
 /// What one loop has counted. Plain numbers: only that loop writes them, a scrape takes a copy on the loop.
 struct LoopCounters: Sendable {
     /// Upper bounds of the duration buckets in microseconds, the last one (infinity) left out.
@@ -85,6 +106,7 @@ struct LoopCounters: Sendable {
     private(set) var seconds: [Histogram]
     /// By upstream and kind.
     private(set) var upstreamErrors: [UInt64]
+    private(set) var refusedConnections: [UInt64] = Array(repeating: 0, count: RefusedConnection.allCases.count)
 
     init(routeNames: [String], upstreamNames: [String]) {
         self.routeNames = routeNames
@@ -107,6 +129,10 @@ struct LoopCounters: Sendable {
         seconds[place(route, shape)].add(microseconds)
     }
 
+    mutating func countRefusedConnection(_ kind: RefusedConnection) {
+        refusedConnections[kind.rawValue] &+= 1
+    }
+
     /// By its name: an exchange may have begun before a reload moved or removed it.
     mutating func countUpstreamError(_ name: String, _ kind: UpstreamFailure) {
         guard let upstream = upstreamNames.firstIndex(of: name) else { return }
@@ -118,6 +144,7 @@ struct LoopCounters: Sendable {
 
     /// Takes over what was counted under the same names before a reload.
     mutating func inherit(from old: LoopCounters) {
+        refusedConnections = old.refusedConnections
         var routes: [Int: Int] = [-1: -1]
         for (index, name) in old.routeNames.enumerated() {
             routes[index] = routeNames.firstIndex(of: name)

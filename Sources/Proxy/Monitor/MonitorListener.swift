@@ -7,14 +7,21 @@ import NIOPosix
 
 /// `/healthz`, `/readyz` and `/metrics`, on a listener of their own and nowhere else.
 struct MonitorListener {
-    let group: any EventLoop
+    let loop: NIOLoopBound<ProxyLoop>
     let exposition: Exposition
     let services: ProxyServer.Services
 
     func bind(_ address: ListenerAddress) async throws(ProxyError) -> (channel: any Channel, bound: BoundAddress) {
         let exposition = exposition
         let services = services
-        let bootstrap = ServerBootstrap(group: group)
+        let loop = loop
+        let bootstrap = ServerBootstrap(group: loop.eventLoop)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    // However many clients there are: this one is for whoever wants to know that.
+                    try channel.pipeline.syncOperations.addHandler(AcceptGate(loop: loop, maximum: .max))
+                }
+            }
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: 64)
             .childChannelInitializer { channel in

@@ -7,6 +7,7 @@ import NIOPosix
 struct Listener {
     let loops: [NIOLoopBound<ProxyLoop>]
     let group: MultiThreadedEventLoopGroup
+    let maximumConnections: Int
 
     private static let reusePort = NIOBSDSocket.Option(rawValue: SO_REUSEPORT)
     /// Waiting connections that the kernel keeps.
@@ -17,7 +18,8 @@ struct Listener {
         channels: [any Channel], bound: [BoundAddress]
     ) {
         let role = ListenerRole(
-            serve: description.serve, tls: tls, redirectsToHTTPS: description.redirectsToHTTPS)
+            serve: description.serve, tls: tls, redirectsToHTTPS: description.redirectsToHTTPS,
+            takesProxyProtocol: description.takesProxyProtocol)
         switch description.address {
         case .tcp(let host, let port):
             var channels: [any Channel] = []
@@ -98,8 +100,15 @@ struct Listener {
 
     private func configure(_ bootstrap: ServerBootstrap, role: ListenerRole) -> ServerBootstrap {
         let loops = loops
+        let maximum = maximumConnections
         return
             bootstrap
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop }) else { return }
+                    try channel.pipeline.syncOperations.addHandler(AcceptGate(loop: loop, maximum: maximum))
+                }
+            }
             .serverChannelOption(.backlog, value: Self.backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.maxMessagesPerRead, value: 16)
@@ -114,10 +123,7 @@ struct Listener {
                     guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop }) else {
                         throw ProxyError(.cannotBind, "a connection came to a loop that is not ours")
                     }
-                    if let tls = role.tls { try channel.pipeline.syncOperations.addHandler(tls.makeHandler()) }
-                    let connection = ClientConnection(role: role, address: address)
-                    let handler = FrontHandler(loop: loop.value, connection: connection)
-                    try channel.pipeline.syncOperations.addHandler(handler)
+                    try AcceptedConnection(channel: channel, loop: loop.value, role: role).begin(address)
                 }
             }
     }

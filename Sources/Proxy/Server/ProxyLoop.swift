@@ -39,6 +39,8 @@ final class ProxyLoop {
     private var emptied: [EventLoopPromise<Void>] = []
     /// Milliseconds of the monotonic clock at the last tick: what timeouts are measured by.
     private(set) var ticks: Int64
+    /// Milliseconds between the last two ticks.
+    private(set) var sinceLastTick: Int64 = 0
 
     init(
         eventLoop: any EventLoop, site: Site, context: LoopContext, services: ProxyServer.Services, shared: SharedState,
@@ -84,7 +86,8 @@ final class ProxyLoop {
 
     private func tick() {
         let now = Self.monotonicMilliseconds()
-        sinceSecond += now - ticks
+        sinceLastTick = now - ticks
+        sinceSecond += sinceLastTick
         ticks = now
         // A timeout may take connections out of the list while it is walked.
         var index = connections.count

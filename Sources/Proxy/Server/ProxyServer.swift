@@ -143,7 +143,9 @@ public final class ProxyServer: Sendable {
     }
 
     private func listen(_ running: inout Running) async throws(ProxyError) {
-        let listener = Listener(loops: running.loops, group: running.group)
+        let listener = Listener(
+            loops: running.loops, group: running.group,
+            maximumConnections: configuration.limits.maximumConnections)
         for description in configuration.listeners {
             let tls: TLSTerminal?
             if let description = description.tls { tls = try TLSTerminal(description) } else { tls = nil }
@@ -157,7 +159,7 @@ public final class ProxyServer: Sendable {
             let exposition = Exposition(
                 loops: running.loops, clock: services.clock, more: services.metrics,
                 expiries: { [weak self] in self?.certificates.expiries ?? [] })
-            let monitor = MonitorListener(group: running.loops[0].eventLoop, exposition: exposition, services: services)
+            let monitor = MonitorListener(loop: running.loops[0], exposition: exposition, services: services)
             running.monitor = try await monitor.bind(address)
             if case .unix(let path, _, _) = address { running.socketFiles.append(path) }
         }

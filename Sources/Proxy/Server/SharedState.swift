@@ -4,14 +4,22 @@ import Synchronization
 /// between head received and head forwarded.
 final class SharedState: Sendable {
     private let connections = Atomic<Int>(0)
+    /// By client.
+    let clients = ClientConnections()
+    let rareLog = Mutex(RareLog())
     private let localRequests = Atomic<Int>(0)
 
     /// How many requests for ourselves may be answered at a time.
     static let localRequestLimit = 64
 
-    /// - Returns: false when there are `maximum` already; then nothing was taken.
+    /// How many connections may be accepted beyond the maximum before a listener pauses.
+    static let connectionSlack = 256
+
+    var connectionCount: Int { connections.load(ordering: .relaxed) }
+
+    /// - Returns: false when there are far more than `maximum` already; then nothing was taken.
     func takeConnection(maximum: Int) -> Bool {
-        Self.take(connections, maximum: maximum)
+        Self.take(connections, maximum: maximum + Self.connectionSlack)
     }
 
     func returnConnection() {

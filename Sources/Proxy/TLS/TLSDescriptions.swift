@@ -23,11 +23,14 @@ public struct ListenerTLS: Sendable, Hashable {
     public var certificates: [KeyPairFiles]
     /// The oldest version.
     public var minimum: Version
+    /// A file (PEM): clients are asked for a certificate that one of these has issued; nil: they are not.
+    public var clientAuthorities: String?
 
-    /// Speaks 1.2 and 1.3 unless told otherwise.
-    public init(certificates: [KeyPairFiles], minimum: Version = .v12) {
+    /// Speaks 1.2 and 1.3 and asks clients for nothing unless told otherwise.
+    public init(certificates: [KeyPairFiles], minimum: Version = .v12, clientAuthorities: String? = nil) {
         self.certificates = certificates
         self.minimum = minimum
+        self.clientAuthorities = clientAuthorities
     }
 }
 

@@ -11,6 +11,8 @@ final class TLSTerminal: Sendable {
     private let material: MadeOfFiles<Material>
     /// For the log.
     let files: [String]
+    /// Clients are asked for a certificate.
+    let verifiesClients: Bool
 
     /// What a client and we may agree on, ours to choose: the first that the client knows.
     private static let applicationProtocols = [FrontHandler.nameInTLS, "http/1.1"]
@@ -29,7 +31,10 @@ final class TLSTerminal: Sendable {
         guard !description.certificates.isEmpty else {
             throw ProxyError(.badCertificate, "a TLS listener needs a certificate")
         }
-        files = description.certificates.flatMap { [$0.certificate, $0.privateKey] }
+        files =
+            description.certificates.flatMap { [$0.certificate, $0.privateKey] }
+            + (description.clientAuthorities.map { [$0] } ?? [])
+        verifiesClients = description.clientAuthorities != nil
         material = try MadeOfFiles(files) { () throws(ProxyError) in try Self.make(description) }
     }
 
@@ -42,7 +47,15 @@ final class TLSTerminal: Sendable {
         configuration.cipherSuiteValues = ciphers
         configuration.applicationProtocols = applicationProtocols
         configuration.shutdownTimeout = goodbye
-        if pairs.count > 1 {
+        let verifiesClients = description.clientAuthorities != nil
+        if let path = description.clientAuthorities {
+            // A session that is resumed brings the certificate that was verified when it began; its ticket opens only
+            // with the keys of this context, so a changed file of authorities ends them all.
+            configuration.certificateVerification = .optionalVerification
+            configuration.trustRoots = .certificates(try CertificateFile.authorities(path))
+            configuration.sendCANameList = true
+        }
+        if pairs.count > 1 || verifiesClients {
             let choice = CertificateChoice(pairs.map(\.names))
             let overrides = pairs.map { pair in
                 var override = NIOSSLContextConfigurationOverride()
@@ -51,6 +64,7 @@ final class TLSTerminal: Sendable {
                 return override
             }
             configuration.sslContextCallback = { client, promise in
+                if verifiesClients { ConnectionSecurity.noteServerName(client.serverHostname) }
                 let index = choice.index(for: client.serverHostname)
                 promise.succeed(index == 0 ? .noChanges : overrides[index])
             }
@@ -74,8 +88,8 @@ final class TLSTerminal: Sendable {
 
     /// What is in force.
     var certificates: [CertificateExpiry] {
-        zip(material.product.pairs, stride(from: 0, to: files.count, by: 2)).map { pair, place in
-            CertificateExpiry(name: pair.names.first ?? files[place], at: pair.notAfter)
+        material.product.pairs.enumerated().map { place, pair in
+            CertificateExpiry(name: pair.names.first ?? files[2 * place], at: pair.notAfter)
         }
     }
 }

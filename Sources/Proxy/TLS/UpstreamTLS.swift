@@ -37,11 +37,7 @@ final class UpstreamTLS: Sendable {
         switch description.authorities {
         case .system: configuration.trustRoots = .default
         case .file(let path):
-            let bytes = try CertificateFile.read(path)
-            guard let authorities = try? NIOSSLCertificate.fromPEMBytes(bytes), !authorities.isEmpty else {
-                throw ProxyError(.badCertificate, "the file \(path) holds no certificate in PEM")
-            }
-            configuration.trustRoots = .certificates(authorities)
+            configuration.trustRoots = .certificates(try CertificateFile.authorities(path))
         }
         var pair: KeyPair?
         if let files = description.keyPair {

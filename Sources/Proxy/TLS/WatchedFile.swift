@@ -1,4 +1,5 @@
 import Glibc
+import NIOSSL
 
 /// What tells one content of a file from another without reading it; a link counts as what it leads to.
 struct FileStamp: Equatable, Sendable {
@@ -56,6 +57,15 @@ enum CertificateFile {
             bytes += piece[..<count]
             guard bytes.count <= maximumBytes else { throw failure(path, "is too long") }
         }
+    }
+
+    /// The certificates of a file, at least one.
+    static func authorities(_ path: String) throws(ProxyError) -> [NIOSSLCertificate] {
+        let bytes = try read(path)
+        guard let found = try? NIOSSLCertificate.fromPEMBytes(bytes), !found.isEmpty else {
+            throw failure(path, "holds no certificate in PEM")
+        }
+        return found
     }
 
     private static func failure(_ path: String, _ what: String) -> ProxyError {

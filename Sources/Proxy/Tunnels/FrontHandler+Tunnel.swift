@@ -19,7 +19,8 @@ extension FrontHandler {
         ResponseRewriting(head: head, bytes: bytes, site: site).write(
             framing: .none, closes: false, into: &loop.scratch)
         write(loop.scratch)
-        finishTiming()
+        if current.access != nil { noteFirstByte() }
+        finishTiming(isTunnel: true)
         // An idle tunnel holds nothing but its two connections and what it is judged by.
         requestBuffer = ByteBuffer()
         collected = []
@@ -40,6 +41,7 @@ extension FrontHandler {
         guard let upstream, let piece = buffer.readSlice(length: buffer.readableBytes), piece.readableBytes > 0 else {
             return
         }
+        current.bodyReceived &+= Int64(piece.readableBytes)
         upstream.write(piece)
         upstream.flush()
         noteTunnelProgress()

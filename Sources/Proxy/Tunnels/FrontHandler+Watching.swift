@@ -35,6 +35,7 @@ extension FrontHandler: Watched {
                 "route": "\(route.name)", "reason": "\(reason.rawValue)", "user": "\(identity?.user ?? "")",
                 "credential": "\(identity?.credentialID ?? "")", "request_id": "\(current.id.text)",
             ])
+        noteFailure(reason: reason, verdict: .deny)
         withdraw(reason)
     }
 

@@ -25,6 +25,13 @@ struct JudgedRequest {
         isPreflight = head.methodKind == .options && incoming.scan.mayBePreflight
     }
 
+    /// The method, the path and the host as they came, for the access line.
+    var texts: (method: String, path: String, host: String) {
+        guard pathEnd <= bytes.count else { return ("", "", "") }
+        func text(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
+        return (text(0..<methodEnd), text(pathStart..<pathEnd), text(pathEnd..<bytes.count))
+    }
+
     /// What it was let through with.
     struct Passage {
         let identity: Identity?

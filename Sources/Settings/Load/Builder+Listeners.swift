@@ -3,7 +3,7 @@ import Policy
 
 extension Builder {
     /// The items of `listen` that are valid.
-    func readListeners() -> [(listener: Settings.Listener, value: Value)] {
+    func readListeners(_ trusted: Settings.TrustedProxies) -> [(listener: Settings.Listener, value: Value)] {
         let views = root.maps("listen")
         if views.isEmpty, reading.problems.isEmpty {
             reading.problem(
@@ -25,10 +25,30 @@ extension Builder {
                 (
                     Settings.Listener(
                         address: address, services: Set(services.compactMap(Settings.Listener.Service.init(rawValue:))),
-                        unixMode: mode, unixGroup: group, tls: tls, redirectsToHTTPS: readRedirect(view, tls)), value
+                        unixMode: mode, unixGroup: group, tls: tls, redirectsToHTTPS: readRedirect(view, tls),
+                        takesProxyProtocol: readProxyProtocol(view, address, trusted)), value
                 ))
         }
         return result
+    }
+
+    /// `listen[].proxy_protocol`.
+    private func readProxyProtocol(
+        _ view: MapView, _ address: Settings.ListenAddress, _ trusted: Settings.TrustedProxies
+    ) -> Bool {
+        guard view.boolean("proxy_protocol") == true else { return false }
+        let mayConnect =
+            switch address {
+            case .tcp: !trusted.networks.isEmpty
+            case .unix: trusted.unix
+            case .systemd: !trusted.networks.isEmpty || trusted.unix
+            }
+        if !mayConnect {
+            reading.problem(
+                view.location(of: "proxy_protocol"), Problem.join(view.path, "proxy_protocol"),
+                "nobody could connect to \(address): trusted_proxies does not name the proxy that sends the header")
+        }
+        return true
     }
 
     /// `monitor_listen`.

@@ -27,7 +27,8 @@ extension Builder {
             }
         }
         return Settings.ListenerTLS(
-            certificates: pairs, minimum: view.choice("minimum", of: Settings.ListenerTLS.Version.self) ?? .v12)
+            certificates: pairs, minimum: view.choice("minimum", of: Settings.ListenerTLS.Version.self) ?? .v12,
+            clientAuthorities: view.filled("client_ca").flatMap { readAuthorities($0) })
     }
 
     /// `listen[].redirect_to_https`.

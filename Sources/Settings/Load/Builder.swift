@@ -22,15 +22,16 @@ struct Builder {
         let upstreams = readUpstreams()
         let apiKeys = readAPIKeys()
         let issuers = readIssuers(publicURL: keptPublicURL ?? publicURL)
+        let listeners = readListeners(trusted)
         let routes = RouteBuilder(
             builder: self, publicURL: keptPublicURL ?? publicURL, upstreams: upstreams, trusted: trusted,
-            issuers: issuers
+            issuers: issuers, asksForCertificates: listeners.contains { $0.listener.tls?.clientAuthorities != nil }
         ).build()
-        let listeners = readListeners()
         let monitor = readMonitor(beside: listeners)
         let masterKey = readMasterKey()
         let previous = readPreviousMasterKeys()
         let proxySecret = readProxySecret(trusted)
+        let limits = readLimits()
         let log = readLog()
         let audit = readAudit()
         let store = root.map("store").size("max_size", minimum: 1 << 20)
@@ -45,7 +46,8 @@ struct Builder {
             publicURL: publicURL, listeners: listeners.map(\.listener), monitorListener: monitor,
             dataFolder: reading.resolve(data.text), storeMaximumSize: store, masterKey: masterKey,
             previousMasterKeys: previous, workers: workers, reload: reload, drain: drain, trustedProxies: trusted,
-            proxySecret: proxySecret.secret, requiresProxySecret: proxySecret.isRequired, log: log,
+            proxySecret: proxySecret.secret, requiresProxySecret: proxySecret.isRequired,
+            limits: limits, log: log,
             upstreams: upstreams.map(\.upstream), routes: routes, issuers: issuers,
             accessTokenLifetime: lifetime, apiKeys: apiKeys, audit: audit)
     }
@@ -71,6 +73,20 @@ struct Builder {
             return nil
         }
         return number
+    }
+
+    private func readLimits() -> Settings.Limits {
+        let view = root.map("limits")
+        let exempt = (view.texts("exempt_networks") ?? []).compactMap { view.parseNetwork($0.text, $0.value) }
+        var limits = Settings.Limits(connectionsPerClient: 512, exemptNetworks: exempt)
+        if let (text, value) = view.filled("connections_per_client") {
+            if let number = Measures.wholeNumber(text), (1...1_000_000).contains(number) {
+                limits.connectionsPerClient = number
+            } else {
+                reading.refuse(value)
+            }
+        }
+        return limits
     }
 
     private func readLog() -> Settings.Log {

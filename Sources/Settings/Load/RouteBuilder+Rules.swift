@@ -128,6 +128,11 @@ extension RouteBuilder {
                 view.location(of: "credentials"), Problem.join(view.path, "credentials"),
                 "nobody has one: jwt.issuers is empty")
         }
+        if credentials == [.certificate], !asksForCertificates {
+            reading.warning(
+                view.location(of: "credentials"), Problem.join(view.path, "credentials"),
+                "nobody has one: no listener has tls.client_ca")
+        }
         return Conditions(
             users: view.texts("users", allowEmptyList: false)?.map(\.text),
             groups: view.texts("groups", allowEmptyList: false)?.map(\.text),

@@ -25,6 +25,8 @@ final class RouteBuilder {
     let upstreams: [(upstream: Settings.Upstream, location: Document.Location, path: String)]
     let trusted: Settings.TrustedProxies
     let issuers: [Settings.Issuer]
+    /// A listener has `client_ca`.
+    let asksForCertificates: Bool
     var ruleSets: [String: [PlacedRule]] = [:]
     var reading: Reading { builder.reading }
 
@@ -34,13 +36,14 @@ final class RouteBuilder {
     init(
         builder: Builder, publicURL: Origin?,
         upstreams: [(upstream: Settings.Upstream, location: Document.Location, path: String)],
-        trusted: Settings.TrustedProxies, issuers: [Settings.Issuer]
+        trusted: Settings.TrustedProxies, issuers: [Settings.Issuer], asksForCertificates: Bool
     ) {
         self.builder = builder
         self.publicURL = publicURL
         self.upstreams = upstreams
         self.trusted = trusted
         self.issuers = issuers
+        self.asksForCertificates = asksForCertificates
     }
 
     /// All routes, those of included files first.

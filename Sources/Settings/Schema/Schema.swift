@@ -34,7 +34,13 @@ enum Schema {
         Key("listen[].tls.certificates[].certificate", .text("a PEM file"), nil, "The certificate with its chain."),
         Key("listen[].tls.certificates[].private_key", .text("a PEM file"), nil, "Its key; others may not read it."),
         Key("listen[].tls.minimum", .choice(["1.2", "1.3"]), "1.2", "The oldest version."),
+        Key(
+            "listen[].tls.client_ca", .text("a PEM file"), nil,
+            "Asks for client certificates of these issuers; they are credentials."),
         Key("listen[].redirect_to_https", .boolean, "false", "Answers 308 to the same host's https; checks go on."),
+        Key(
+            "listen[].proxy_protocol", .boolean, "false",
+            "Only for trusted_proxies, which tell the client's address (version 2)."),
         Key(
             "monitor_listen", .text("HOST:PORT, \"[V6]:PORT\" or unix:/PATH"), "127.0.0.1:9180",
             "For /healthz, /readyz and /metrics."),
@@ -62,6 +68,13 @@ enum Schema {
             "trusted_proxies", .texts("a network like 10.0.0.0/8, or unix"), "[]",
             "Who may describe a request or a client."),
         Key("proxy_secret", .secret, "none", "Such a peer must also send it as Gatehouse-Proxy-Secret."),
+        Key("limits", .section, "{}", "What one client may take."),
+        Key(
+            "limits.connections_per_client", .text("a number from 1 to 1000000"), "512",
+            "Of one address, or of 64 bits of IPv6."),
+        Key(
+            "limits.exempt_networks", .texts("a network like 192.0.2.0/24"), "[]",
+            "Not limited; trusted_proxies are not either."),
     ]
 
     private static func upstreams(at path: String) -> [Key] {
@@ -154,7 +167,7 @@ enum Schema {
             Key("\(path)[].scopes", .texts("a scope"), nil, "All of these."),
             Key("\(path)[].factors", .text("2 or passkey"), nil, "What the sign-in proved."),
             Key("\(path)[].max_age", .duration, nil, "How long ago the sign-in may be."),
-            Key("\(path)[].credentials", .choices(["session", "api_key", "jwt"]), nil, "Any of these kinds."),
+            Key("\(path)[].credentials", .choices(["session", "api_key", "jwt", "certificate"]), nil, "Any of these."),
         ]
     }
 

@@ -66,20 +66,22 @@ class Authority:
         self.certificate = folder / f"{name}.crt"
         self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, file, *names, kind="ec", days=10, since=-1, client=False):
-        """`days` and `since` are counted from today; names that are addresses become such."""
+    def issue(self, file, *names, kind="ec", days=10, since=-1, client=False, subject=None, emails=(), seconds=None):
+        """`days` and `since` are counted from today, `seconds` from now; names that are addresses become such.
+        `subject`: in place of a common name of `file`."""
         key = ec.generate_private_key(ec.SECP256R1()) if kind == "ec" else rsa.generate_private_key(65537, 2048)
         now = datetime.datetime.now(datetime.timezone.utc)
         usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         builder = (
-            x509.CertificateBuilder().subject_name(_name(file)).issuer_name(self._name).public_key(key.public_key())
+            x509.CertificateBuilder().subject_name(_name(file) if subject is None else subject).issuer_name(self._name).public_key(key.public_key())
             .serial_number(x509.random_serial_number()).not_valid_before(now + datetime.timedelta(days=since))
-            .not_valid_after(now + datetime.timedelta(days=days))
+            .not_valid_after(now + (datetime.timedelta(days=days) if seconds is None
+                                    else datetime.timedelta(seconds=seconds)))
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         )
-        if names:
-            builder = builder.add_extension(
-                x509.SubjectAlternativeName([self._general_name(name) for name in names]), critical=False)
+        if names or emails:
+            general = [self._general_name(name) for name in names] + [x509.RFC822Name(email) for email in emails]
+            builder = builder.add_extension(x509.SubjectAlternativeName(general), critical=False)
         return Pair(self.folder, file, builder.sign(self._key, hashes.SHA256()), key)
 
     @staticmethod

@@ -1,0 +1,21 @@
+import Core
+
+/// A request body of a known length has to come at some rate: a byte a minute would keep every time-out away and the
+/// connection for ever. A body in chunks may be a stream that says something now and then, and has the time-out alone.
+extension FrontHandler {
+    /// - Parameter now: the tick; what passed since the last one is counted if the client was waited for.
+    func bodyIsTooSlow(_ now: Int64) -> Bool {
+        // Without a deadline for the client nobody waits for it: the upstream takes no more for the moment.
+        guard clientDeadline != .max, !body.isChunked else { return false }
+        switch exchange.state {
+        case .forwarding(.streaming, _): break
+        case .idle, .resolving, .collecting, .responding, .forwarding(.ended, _), .tunnelling, .draining, .closed:
+            return false
+        }
+        let limits = site.configuration.limits
+        current.bodyWaited += loop.sinceLastTick
+        let patience = limits.bodyTimeout.wholeMilliseconds
+        let earned = current.bodyReceived / max(1, limits.minimumBodyRate) * 1000
+        return current.bodyWaited > patience + earned
+    }
+}
