@@ -12,10 +12,8 @@ extension FrontHandler {
         case .idle, .resolving, .collecting, .responding, .forwarding(.ended, _), .tunnelling, .draining, .closed:
             return false
         }
-        let limits = site.configuration.limits
         current.bodyWaited += loop.sinceLastTick
-        let patience = limits.bodyTimeout.wholeMilliseconds
-        let earned = current.bodyReceived / max(1, limits.minimumBodyRate) * 1000
-        return current.bodyWaited > patience + earned
+        let earned = current.bodyReceived / max(1, site.configuration.limits.minimumBodyRate) * 1000
+        return current.bodyWaited > site.patience.body + earned
     }
 }

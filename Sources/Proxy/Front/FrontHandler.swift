@@ -5,18 +5,8 @@ import NIOCore
 import NIOTLS
 import Policy
 
-/// What a listener is to the connections that it accepts.
-struct ListenerRole: Sendable {
-    let serve: Surfaces
-    /// Nil: plain.
-    let tls: TLSTerminal?
-    let redirectsToHTTPS: Bool
-    /// Every connection begins with a header that says whose it is.
-    let takesProxyProtocol: Bool
-}
-
-/// One client connection, or one stream of an HTTP/2 connection: bytes in, actions out. What is decided is decided elsewhere (`Exchange`, the resolver, the
-/// snapshot); this parses, hands over and writes. Bound to its loop.
+/// One client connection, or one stream of an HTTP/2 connection: bytes in, actions out. What is decided is decided
+/// elsewhere (`Exchange`, the resolver, the snapshot); this parses, hands over and writes. Bound to its loop.
 final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer

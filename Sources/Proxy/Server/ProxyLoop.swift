@@ -181,6 +181,11 @@ final class ProxyLoop {
         if isStopping, isEmpty { finishStop() }
     }
 
+    /// Connections of clients that are open; the streams of one in HTTP/2 are not counted.
+    var connectionCount: Int {
+        connections.reduce(multiplexed.count) { $1.isStream ? $0 : $0 + 1 }
+    }
+
     private var isEmpty: Bool { connections.isEmpty && multiplexed.isEmpty }
 
     /// From now on `connection` is judged again, until it is taken off the list.
