@@ -7,7 +7,9 @@ struct StoredMailContent: Codable, Equatable {
     /// The link: kept sealed, never in the clear.
     var link: String?
 
-    init(template: MailTemplate, _ fields: [String: String] = [:], link: String? = nil, at occasion: MailOccasion? = nil) {
+    init(
+        template: MailTemplate, _ fields: [String: String] = [:], link: String? = nil, at occasion: MailOccasion? = nil
+    ) {
         self.template = template.rawValue
         self.fields = fields
         self.link = link

@@ -31,7 +31,9 @@ extension CryptHash {
         parts = parts.dropFirst(2)
         if let rounds = parts.first, rounds.hasPrefix("rounds=") {
             parts = parts.dropFirst()
-            guard let number = UInt32(decimal: rounds.dropFirst(7)), number >= 1000 else { throw .malformed("SHA-crypt") }
+            guard let number = UInt32(decimal: rounds.dropFirst(7)), number >= 1000 else {
+                throw .malformed("SHA-crypt")
+            }
             guard number <= 3_000_000 else { throw .tooCostly("SHA-crypt", "3,000,000 rounds") }
         }
         guard parts.count == 2, let salt = parts.first, let digest = parts.last, salt.utf8.count <= 16,

@@ -32,6 +32,7 @@ struct Builder {
         let previous = readPreviousMasterKeys()
         let proxySecret = readProxySecret(trusted)
         let log = readLog()
+        let mail = readMail()
         let audit = readAudit()
         let store = root.map("store").size("max_size", minimum: 1 << 20)
         let lifetime = root.map("tokens").duration("access_lifetime")
@@ -47,7 +48,7 @@ struct Builder {
             previousMasterKeys: previous, workers: workers, reload: reload, drain: drain, trustedProxies: trusted,
             proxySecret: proxySecret.secret, requiresProxySecret: proxySecret.isRequired, log: log,
             upstreams: upstreams.map(\.upstream), routes: routes, issuers: issuers,
-            accessTokenLifetime: lifetime, apiKeys: apiKeys, audit: audit)
+            accessTokenLifetime: lifetime, apiKeys: apiKeys, mail: mail, audit: audit)
     }
 
     private func readPublicURL() -> Origin? {
