@@ -15,17 +15,21 @@ extension MailCatalogue {
             .passwordReset: MailText(
                 "Neues Passwort für {site}",
                 .text(
-                    "Mit diesem Link setzen Sie ein neues Passwort für {site}. Er gilt einmal und {minutes} Minuten lang:"),
+                    "Mit diesem Link setzen Sie ein neues Passwort für {site}. Er gilt einmal und {minutes} Minuten lang:"
+                ),
                 .link("Neues Passwort setzen"),
                 .text("Wenn Sie ihn nicht angefordert haben, ist nichts zu tun: Ihr Passwort bleibt, wie es ist.")),
             .invitation: MailText(
                 "Ihr Konto bei {site}",
-                .text("Für Sie wurde ein Konto bei {site} angelegt. Mit diesem Link richten Sie es binnen {days} Tagen ein:"),
+                .text(
+                    "Für Sie wurde ein Konto bei {site} angelegt. Mit diesem Link richten Sie es binnen {days} Tagen ein:"
+                ),
                 .link("Konto einrichten")),
             .confirmNewEmail: MailText(
                 "Bestätigen Sie Ihre neue E-Mail-Adresse für {site}",
                 .text(
-                    "Dies soll die E-Mail-Adresse eines Kontos bei {site} werden. Wenn es Ihres ist, bestätigen Sie sie:"),
+                    "Dies soll die E-Mail-Adresse eines Kontos bei {site} werden. Wenn es Ihres ist, bestätigen Sie sie:"
+                ),
                 .link("Adresse bestätigen"), .text("Wenn nicht, ist nichts zu tun.")),
             .emailChanged: MailText(
                 "Ihre E-Mail-Adresse bei {site} wurde geändert",
@@ -33,7 +37,8 @@ extension MailCatalogue {
                 .text("Wenn Sie das nicht waren, benachrichtigen Sie sofort Ihren Administrator.")),
             .passwordChanged: MailText(
                 "Ihr Passwort bei {site} wurde geändert",
-                .text("Das Passwort Ihres Kontos bei {site} wurde geändert; andere Sitzungen wurden beendet."), .occasion,
+                .text("Das Passwort Ihres Kontos bei {site} wurde geändert; andere Sitzungen wurden beendet."),
+                .occasion,
                 .text(
                     "Wenn Sie das nicht waren, setzen Sie bei {url} ein neues Passwort und benachrichtigen Sie Ihren "
                         + "Administrator.")),
@@ -45,10 +50,13 @@ extension MailCatalogue {
                 "Neuer API-Schlüssel bei {site}",
                 .text("Für Ihr Konto bei {site} wurde ein API-Schlüssel angelegt: „{name}“, beginnend mit {prefix}."),
                 .occasion,
-                .text("Wenn Sie das nicht waren, widerrufen Sie ihn bei {url} und benachrichtigen Sie Ihren Administrator.")),
+                .text(
+                    "Wenn Sie das nicht waren, widerrufen Sie ihn bei {url} und benachrichtigen Sie Ihren Administrator."
+                )),
             .accountLocked: MailText(
                 "Ihr Konto bei {site} ist gesperrt",
-                .text("Nach zu vielen Fehlversuchen ist Ihr Konto bei {site} für {minutes} Minuten gesperrt."), .occasion,
+                .text("Nach zu vielen Fehlversuchen ist Ihr Konto bei {site} für {minutes} Minuten gesperrt."),
+                .occasion,
                 .text("Wenn Sie es waren, können Sie sofort weitermachen:"), .link("Konto entsperren"),
                 .text("Wenn Sie es nicht waren, ist nichts geschehen: Niemand kam hinein.")),
             .fewBackupCodes: MailText(

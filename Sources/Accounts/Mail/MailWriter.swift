@@ -78,9 +78,8 @@ struct MailWriter {
     }
 
     private var facts: [(label: String, value: String)] {
-        [(catalogue.when, "at"), (catalogue.address, "address"), (catalogue.device, "device")].compactMap { label, field in
-            values[field].flatMap { $0.isEmpty ? nil : (label, $0) }
-        }
+        let labels = [(catalogue.when, "at"), (catalogue.address, "address"), (catalogue.device, "device")]
+        return labels.compactMap { label, field in values[field].flatMap { $0.isEmpty ? nil : (label, $0) } }
     }
 
     /// Each `{field}` once; what is put in is not looked at again.

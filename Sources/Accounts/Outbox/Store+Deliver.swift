@@ -10,7 +10,7 @@ extension Store {
         guard try firstDue() != nil else { return nil }
         let now = clock.now()
         return try write { transaction in
-            for key in try Tables.outboxDue.keys(limit: Self.batchSize, in: transaction) {
+            for key in try Tables.outboxDue.keys(limit: 100, in: transaction) {
                 guard key.first <= UInt64(clamping: now.milliseconds) else { return nil }
                 try Tables.outboxDue.delete(key, in: transaction)
                 guard var record = try Tables.outbox.get(key.second, in: transaction) else { continue }

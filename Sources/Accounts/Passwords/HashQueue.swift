@@ -28,7 +28,7 @@ final class HashQueue: Sendable {
     private struct Waiter {
         let id: UInt64
         let work: @Sendable () -> Void
-        let cancel: @Sendable () -> Void
+        let refuse: @Sendable (any Error) -> Void
     }
 
     private struct State {
@@ -62,7 +62,7 @@ final class HashQueue: Sendable {
             try await withCheckedThrowingContinuation { continuation in
                 let outcome = enter(
                     ticket, work: { continuation.resume(with: Result { try work() }) },
-                    cancel: { continuation.resume(throwing: CancellationError()) })
+                    refuse: { continuation.resume(throwing: $0) })
                 if let outcome { continuation.resume(throwing: outcome) }
             }
         } onCancel: {
@@ -77,7 +77,7 @@ final class HashQueue: Sendable {
             defer { state.waiting = [] }
             return state.waiting
         }
-        for waiter in left { waiter.cancel() }
+        for waiter in left { waiter.refuse(Busy(retryAfter: .seconds(1))) }
         pool.stop()
     }
 
@@ -92,7 +92,8 @@ final class HashQueue: Sendable {
 
     /// - Returns: why the caller cannot wait; nil when it does.
     private func enter(
-        _ ticket: Ticket, work: @escaping @Sendable () -> Void, cancel: @escaping @Sendable () -> Void
+        _ ticket: Ticket, work: @escaping @Sendable () -> Void,
+        refuse: @escaping @Sendable (any Error) -> Void
     ) -> (any Error)? {
         let (refusal, needsThread) = state.withLock { state -> ((any Error)?, Bool) in
             if state.stopped { return (Busy(retryAfter: .seconds(1)), false) }
@@ -107,7 +108,7 @@ final class HashQueue: Sendable {
             }
             if isGivenUp { return (CancellationError(), false) }
             state.nextID += 1
-            state.waiting.append(Waiter(id: id, work: work, cancel: cancel))
+            state.waiting.append(Waiter(id: id, work: work, refuse: refuse))
             guard state.running < limits.threads else { return (nil, false) }
             state.running += 1
             return (nil, true)
@@ -129,7 +130,7 @@ final class HashQueue: Sendable {
             guard let index = state.waiting.firstIndex(where: { $0.id == id }) else { return nil }
             return state.waiting.remove(at: index)
         }
-        waiter?.cancel()
+        waiter?.refuse(CancellationError())
     }
 
     private func workOff() {

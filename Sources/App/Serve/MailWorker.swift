@@ -10,6 +10,8 @@ final class MailWorker: Sendable {
     private struct Way: Sendable {
         let sender: (any MailSending)?
         let site: MailSite
+        /// What the mail under way goes by; another one than `sender` after a reload.
+        var underWay: (any MailSending)?
     }
 
     private let delivery: OutboxDelivery
@@ -34,7 +36,10 @@ final class MailWorker: Sendable {
         let task = Task {
             await perform { try self.delivery.releaseClaims() }
             while !Task.isCancelled {
-                let way = self.way.withLock { $0 }
+                let way = self.way.withLock { way in
+                    way.underWay = way.sender
+                    return way
+                }
                 await perform { try self.delivery.deliverDue(through: way.sender, site: way.site) }
                 try? await Task.sleep(for: .seconds(1))
             }
@@ -44,7 +49,9 @@ final class MailWorker: Sendable {
 
     /// Takes the next mails another way; what is under way goes on as it began.
     func replace(_ settings: Settings) {
-        way.withLock { $0 = Way(sender: settings.mailSender(log), site: settings.mailSite) }
+        way.withLock {
+            $0 = Way(sender: settings.mailSender(log), site: settings.mailSite, underWay: $0.underWay)
+        }
         store.setMail(on: settings.mail.isOn)
         delivery.endPause()
     }
@@ -53,7 +60,8 @@ final class MailWorker: Sendable {
     func stop() async {
         let task = loop.withLock { $0 }
         task?.cancel()
-        way.withLock { $0.sender as? SMTPClient }?.stop()
+        let way = way.withLock { $0 }
+        for sender in [way.sender, way.underWay] { (sender as? SMTPClient)?.stop() }
         await task?.value
         pool.stop()
     }

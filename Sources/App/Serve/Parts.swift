@@ -23,7 +23,8 @@ struct Parts: Sendable {
         return ProxyServer.Services(
             clock: clock, logger: log, responders: [Documents(store: store, pool: pool, log: log)],
             readiness: readiness,
-            metrics: { StoreMetrics.render(store, decisions, inForce.value.lastReload, mailsInHand: mail.inHand) }, seed: seed,
+            metrics: { StoreMetrics.render(store, decisions, inForce.value.lastReload, mailsInHand: mail.inHand) },
+            seed: seed,
             makeContext: makeContext(issuers, inForce.value.settings.audit.access.granularity))
     }
 

@@ -50,7 +50,8 @@ struct MIMEMessage {
             default: false
             }
         }
-        let name = isPlain && mailbox.name.utf8.count <= 60
+        let name =
+            isPlain && mailbox.name.utf8.count <= 60
             ? mailbox.name : HeaderText.words(mailbox.name, after: "From: ".utf8.count)
         return "\(name)\r\n <\(mailbox.address)>"
     }

@@ -18,7 +18,7 @@ final class SMTPTransfer {
     private let message: [UInt8]
     private var position = 0
     private var stage = Stage.greeting
-    private var lastReply = ""
+    private var lastRefusal = ""
 
     init(_ client: SMTPClient, to recipient: EmailAddress, _ message: [UInt8]) {
         self.client = client
@@ -105,7 +105,10 @@ final class SMTPTransfer {
     private static let takeReply: gh_curl_data_callback = { data, size, count, context in
         guard let data, let context else { return 0 }
         let bytes = UnsafeRawBufferPointer(start: data, count: size * count)
-        transfer(context).lastReply = String(decoding: bytes.prefix(300), as: UTF8.self)
+        // What was said last is good-bye; of interest is what was said no.
+        if let first = bytes.first, first == UInt8(ascii: "4") || first == UInt8(ascii: "5") {
+            transfer(context).lastRefusal = String(decoding: bytes.prefix(300), as: UTF8.self)
+        }
         return bytes.count
     }
 
@@ -151,18 +154,18 @@ final class SMTPTransfer {
     private func refusal(_ reply: Int) -> MailError? {
         guard stage == .envelope || stage == .content, ![421, 530, 534, 535, 538].contains(reply) else {
             return (400...599).contains(reply) && stage != .authentication
-                ? MailError(.unavailable, "the mail server refused: \(replyText)") : nil
+                ? MailError(.unavailable, "the mail server refused: \(refusalText)") : nil
         }
         switch reply {
-        case 400...499: return MailError(.deferred, "the mail server put it off: \(replyText)")
-        case 500...599: return MailError(.rejected, "the mail server refused it: \(replyText)")
+        case 400...499: return MailError(.deferred, "the mail server put it off: \(refusalText)")
+        case 500...599: return MailError(.rejected, "the mail server refused it: \(refusalText)")
         default: return nil
         }
     }
 
-    private var replyText: String {
+    private var refusalText: String {
         var text = String.UnicodeScalarView()
-        for scalar in lastReply.unicodeScalars where scalar.properties.generalCategory != .control {
+        for scalar in lastRefusal.unicodeScalars where scalar.properties.generalCategory != .control {
             text.append(scalar)
         }
         return String(text)

@@ -192,7 +192,7 @@ enum Schema {
 
     private static let mail: [Key] = [
         Key("mail", .section, "none", "How mails go out: none, log, or by a mail server."),
-        Key("mail.from", .text("an address, or a name and an address like Gatehouse <auth@example.com>"), nil, "Sender."),
+        Key("mail.from", .text("an address like Gatehouse <auth@example.com>"), nil, "Who the mails are from."),
         Key("mail.smtp", .section, nil, "The server that mails are handed to."),
         Key("mail.smtp.host", .text("a host name or an address"), nil, "The server."),
         Key("mail.smtp.port", .text("a port"), nil, "Default: 587, with tls 465, with none 25."),
