@@ -1,6 +1,6 @@
 import Core
 import Cryptography
-import Glibc
+import Dispatch
 import Synchronization
 import Testing
 
@@ -14,24 +14,27 @@ private func hasher(threads: Int = 2, length: Int = 64, wait: Duration = .second
     try PasswordHasher(.init(threads: threads, queueLength: length, maximumWait: wait, parameters: cheap))
 }
 
-/// A gate that holds threads until it is opened.
+/// A gate that holds threads until it is opened, and tells how many have come to it.
 private final class Latch: Sendable {
-    private let state = Mutex((isOpen: false, arrived: 0))
+    private let gate = DispatchSemaphore(value: 0)
+    private let count = Mutex(0)
 
-    var arrived: Int { state.withLock { $0.arrived } }
+    var arrived: Int { count.withLock { $0 } }
 
-    func note() { state.withLock { $0.arrived += 1 } }
+    func note() { count.withLock { $0 += 1 } }
 
-    func open() { state.withLock { $0.isOpen = true } }
+    func open() { gate.signal() }
 
     func pass() {
-        state.withLock { $0.arrived += 1 }
-        while !state.withLock({ $0.isOpen }) { sched_yield() }
+        note()
+        gate.wait()
+        gate.signal()
     }
+}
 
-    func wait(for count: Int) async {
-        while arrived < count { await Task.yield() }
-    }
+/// Looks until it is so, leaving the threads to others in between.
+private func until(_ isSo: () -> Bool) async throws {
+    while !isSo() { try await Task.sleep(for: .milliseconds(1)) }
 }
 
 @Suite struct PasswordHasherTests {
@@ -162,9 +165,9 @@ private final class Latch: Sendable {
                         return number
                     }
                 }
-                if number == 0 { await latch.wait(for: 1) }
+                if number == 0 { try await until { latch.arrived == 1 } }
             }
-            while queue.depth.waiting < 2 { await Task.yield() }
+            try await until { queue.depth.waiting == 2 }
             let refused = await #expect(throws: HashQueue.Busy.self) { try await queue.run { 9 } }
             #expect((refused?.retryAfter ?? .zero) >= .seconds(1))
             latch.open()
@@ -181,9 +184,9 @@ private final class Latch: Sendable {
         let queue = HashQueue(.init(threads: 1, length: 100, wait: .milliseconds(40)))
         let latch = Latch()
         let first = Task { try await queue.run { latch.pass() } }
-        await latch.wait(for: 1)
+        try await until { latch.arrived == 1 }
         let others = (0..<2).map { _ in Task { try await queue.run { latch.pass() } } }
-        while queue.depth.waiting < 2 { await Task.yield() }
+        try await until { queue.depth.waiting == 2 }
         await #expect(throws: HashQueue.Busy.self) { try await queue.run {} }
         latch.open()
         try await first.value
@@ -196,9 +199,9 @@ private final class Latch: Sendable {
         let latch = Latch()
         let ran = Latch()
         let first = Task { try await queue.run { latch.pass() } }
-        await latch.wait(for: 1)
+        try await until { latch.arrived == 1 }
         let gone = Task { try await queue.run { ran.note() } }
-        while queue.depth.waiting < 1 { await Task.yield() }
+        try await until { queue.depth.waiting == 1 }
         gone.cancel()
         await #expect(throws: CancellationError.self) { try await gone.value }
         #expect(queue.depth.waiting == 0)
@@ -217,9 +220,9 @@ private final class Latch: Sendable {
         let queue = HashQueue(.init(threads: 1, length: 10, wait: .seconds(60)))
         let latch = Latch()
         let first = Task { try await queue.run { latch.pass() } }
-        await latch.wait(for: 1)
+        try await until { latch.arrived == 1 }
         let second = Task { try await queue.run {} }
-        while queue.depth.waiting < 1 { await Task.yield() }
+        try await until { queue.depth.waiting == 1 }
         let stopper = Task.detached { queue.stop() }
         await #expect(throws: HashQueue.Busy.self) { try await second.value }
         latch.open()
