@@ -83,7 +83,7 @@ let package = Package(
         tests(of: "Policy"),
         tests(of: "Accounts", ["LMDB", "Cryptography", "JOSE", log]),
         tests(of: "App", ["Accounts", "Settings", log]),
-        tests(of: "Outbound"),
+        tests(of: "Outbound", ["Accounts", log]),
         tests(of: "Federation", ["JOSE", "Cryptography", log]),
         tests(of: "Settings", ["Policy"], exclude: ["Golden"]),
         tests(of: "Proxy", ["HTTPWire", "Policy", nioCore, nioPosix, nioSSL, log]),
