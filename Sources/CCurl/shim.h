@@ -29,6 +29,26 @@ static inline CURLcode gh_curl_set_data(
     return code == CURLE_OK ? curl_easy_setopt(handle, data, context) : code;
 }
 
+// Told what goes over the connection; `kind` says what the data is. Answers 0.
+typedef int (*gh_curl_debug_callback)(CURL *handle, curl_infotype kind, char *data, size_t size, void *context);
+
+// Asked at least once a second; anything but 0 ends the transfer.
+typedef int (*gh_curl_progress_callback)(
+    void *context, curl_off_t to_receive, curl_off_t received, curl_off_t to_send, curl_off_t sent
+);
+
+static inline CURLcode gh_curl_set_debug(CURL *handle, gh_curl_debug_callback callback, void *context) {
+    CURLcode code = curl_easy_setopt(handle, CURLOPT_DEBUGFUNCTION, callback);
+    if (code == CURLE_OK) code = curl_easy_setopt(handle, CURLOPT_DEBUGDATA, context);
+    return code == CURLE_OK ? curl_easy_setopt(handle, CURLOPT_VERBOSE, 1L) : code;
+}
+
+static inline CURLcode gh_curl_set_progress(CURL *handle, gh_curl_progress_callback callback, void *context) {
+    CURLcode code = curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, callback);
+    if (code == CURLE_OK) code = curl_easy_setopt(handle, CURLOPT_XFERINFODATA, context);
+    return code == CURLE_OK ? curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L) : code;
+}
+
 static inline CURLcode gh_curl_get_long(CURL *handle, CURLINFO info, long *value) {
     return curl_easy_getinfo(handle, info, value);
 }

@@ -44,6 +44,8 @@ public struct Settings: Sendable {
     public var accessTokenLifetime: Duration
     /// `api_keys`.
     public var apiKeys: APIKeys
+    /// `mail`.
+    public var mail: Mail
     /// `audit`.
     public var audit: Audit
 

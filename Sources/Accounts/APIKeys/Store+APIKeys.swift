@@ -22,6 +22,7 @@ extension Store {
                 methods: new.methods, createdAt: now, expiresAt: expiresAt)
             try self.insert(record, digest: digest, of: user, in: transaction)
             try self.append(Self.event(.apiKeyCreated, record, user), by: actor, at: now, in: transaction)
+            try self.tell(user, of: record, by: actor, at: now, in: transaction)
             return APIKey(record, username: user.username, lastUsedAt: nil)
         }
         return IssuedAPIKey(key: key, secret: text)
@@ -85,6 +86,19 @@ extension Store {
             try self.append(Self.event(.apiKeyRevoked, record, user), by: actor, at: now, in: transaction)
             return try self.view(of: record, in: transaction)
         }
+    }
+
+    /// Mails the owner, where the owner is a person.
+    private func tell(
+        _ user: UserRecord, of key: APIKeyRecord, by actor: AuditActor, at now: Timestamp,
+        in transaction: borrowing WriteTransaction
+    ) throws {
+        guard !user.service, let address = EmailAddress(user.email) else { return }
+        let occasion = MailOccasion(at: now, address: actor.address, device: actor.userAgent)
+        try enqueue(
+            MailMessage(
+                .apiKeyCreated(name: key.name, prefix: key.prefix, occasion), to: address, userID: user.id),
+            at: now, in: transaction)
     }
 
     private func newKeyText() throws(AccountsError) -> (text: String, digest: SHA256Digest) {

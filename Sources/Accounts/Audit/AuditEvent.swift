@@ -19,6 +19,10 @@ public enum AuditEventType: String, Sendable, CaseIterable {
     case signingKeyDropped = "signing_key_dropped"
     case blockAdded = "block_added"
     case blockRemoved = "block_removed"
+    /// The operator has a mail tried again that was given up, or that waits.
+    case outboxRetried = "outbox_retried"
+    /// The operator removed a mail unsent.
+    case outboxDropped = "outbox_dropped"
     case requestDenied = "request_denied"
     case access
     case serverStarted = "server_started"

@@ -14,6 +14,8 @@ struct MetaRecord: JSONRecord, Equatable {
     static let running = "running"
     /// When ``Store/probe()`` last wrote.
     static let probe = "probe"
+    /// The id of the mail that was last taken in hand.
+    static let mailInHand = "mail_in_hand"
 
     /// When the last token that key `kid` signed ends.
     static func lastTokenEnd(of kid: String) -> String {

@@ -53,6 +53,10 @@ extension Store {
                 }
                 return true
             }
+            for key in try Tables.outboxDue.keys(in: transaction)
+            where try Tables.outbox.get(key.second, in: transaction)?.dueKey != key {
+                problems.append("outbox_due leads to no mail \(key.second)")
+            }
             return problems
         }
     }

@@ -1,5 +1,6 @@
 public import Core
 public import LMDB
+internal import Synchronization
 
 /// The accounts: the LMDB environment with its tables, and what the operations need besides. One a process and data
 /// folder; may be used from any thread, but its operations wait for the disk and belong on no event loop.
@@ -21,11 +22,13 @@ public final class Store: Sendable {
         public var exclusive: Bool
         /// Nothing can be written.
         public var readOnly: Bool
+        /// `mail` is not `none`: operations queue the mails that they cause.
+        public var mailIsOn: Bool
 
         /// 64 GiB and no master keys unless said otherwise.
         public init(
             dataFolder: String, publicURL: String, maximumSize: UInt64 = 64 << 30, masterKeys: MasterKeys? = nil,
-            exclusive: Bool = false, readOnly: Bool = false
+            exclusive: Bool = false, readOnly: Bool = false, mailIsOn: Bool = false
         ) {
             self.dataFolder = dataFolder
             self.publicURL = publicURL
@@ -33,6 +36,7 @@ public final class Store: Sendable {
             self.masterKeys = masterKeys
             self.exclusive = exclusive
             self.readOnly = readOnly
+            self.mailIsOn = mailIsOn
         }
     }
 
@@ -47,6 +51,7 @@ public final class Store: Sendable {
     let clock: any WallClock
     let random: any RandomSource
     let auditKeys: AuditKeys
+    private let queuesMail: Atomic<Bool>
 
     init(
         _ configuration: Configuration, environment: Environment, clock: any WallClock, random: any RandomSource,
@@ -57,6 +62,15 @@ public final class Store: Sendable {
         self.clock = clock
         self.random = random
         self.auditKeys = auditKeys
+        queuesMail = Atomic(configuration.mailIsOn)
+    }
+
+    /// Whether operations queue the mails that they cause.
+    public var mailIsOn: Bool { queuesMail.load(ordering: .relaxed) }
+
+    /// To be called when a reload has changed `mail`.
+    public func setMail(on isOn: Bool) {
+        queuesMail.store(isOn, ordering: .relaxed)
     }
 
     /// Opens the store, and makes it when the folder has none.

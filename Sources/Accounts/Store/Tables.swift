@@ -19,6 +19,8 @@ internal import LMDB
 ///   access            period, SHA-256 of who/what  the aggregate behind an `access` event
 ///   blocks            SHA-256 of whom              the block
 ///   keys              key id                       a signing key, its private half sealed
+///   outbox            mail id                      a mail that was not handed over yet
+///   outbox_due        time, mail id                when it is looked at; a dead one has no such row
 ///   expiries          time, kind and id            when the sweeper looks at a row
 ///   meta              name                         what there is one of
 /// ```
@@ -38,6 +40,8 @@ enum Tables {
     static let access = Table<[UInt8], AccessRecord>("access")
     static let blocks = Table<[UInt8], BlockRecord>("blocks")
     static let keys = Table<String, SigningKeyRecord>("keys")
+    static let outbox = Table<String, OutboxRecord>("outbox")
+    static let outboxDue = Table<KeyPair<UInt64, String>, EmptyRecord>("outbox_due")
     static let expiries = Table<KeyPair<UInt64, String>, EmptyRecord>("expiries")
     static let meta = Table<String, MetaRecord>("meta")
 
@@ -48,7 +52,8 @@ enum Tables {
             users.description, usersByEmail.description, usersByName.description, sessions.description,
             sessionsByUser.description, apiKeys.description, apiKeysByID.description, apiKeysByUser.description,
             lastUses.description, audit.description, auditByUser.description, auditHead.description,
-            access.description, blocks.description, keys.description, expiries.description, meta.description,
+            access.description, blocks.description, keys.description, outbox.description,
+            outboxDue.description, expiries.description, meta.description,
         ]
     }
 }

@@ -128,6 +128,8 @@ extension Store {
 
     private func endAllSessions() throws(AccountsError) -> Int {
         let now = clock.now()
+        // What waited when the backup was made has been handed over since, and its links have ended.
+        while try dropQueuedMail() > 0 {}
         var ended = 0
         while true {
             let (removed, alive) = try write { transaction in

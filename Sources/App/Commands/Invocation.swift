@@ -88,6 +88,6 @@ struct CommandContext: Sendable {
         }
         return Store.Configuration(
             dataFolder: settings.dataFolder, publicURL: settings.publicURL.description,
-            maximumSize: settings.storeMaximumSize, masterKeys: masterKeys)
+            maximumSize: settings.storeMaximumSize, masterKeys: masterKeys, mailIsOn: settings.mail.isOn)
     }
 }

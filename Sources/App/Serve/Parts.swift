@@ -17,13 +17,17 @@ struct Parts: Sendable {
     let log: Logger
     let writer: LogWriter
     let inForce: InForceBox
+    let mail: MailWorker
 
     func services(_ issuers: Issuers) throws -> ProxyServer.Services {
         let seed = try SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
         return ProxyServer.Services(
             clock: clock, logger: log, responders: [Documents(store: store, pool: pool, log: log)],
             readiness: readiness,
-            metrics: { StoreMetrics.render(store, decisions, inForce.value.lastReload) + writer.metrics }, seed: seed,
+            metrics: {
+                StoreMetrics.render(store, decisions, inForce.value.lastReload, mailsInHand: mail.inHand)
+                    + writer.metrics
+            }, seed: seed,
             makeContext: makeContext(issuers, inForce.value.settings.audit.access.granularity))
     }
 

@@ -41,6 +41,7 @@ extension Server {
                 )
             }
             parts.inForce.refresh(issuers)
+            parts.mail.replace(settings)
             launch.style.change(level: settings.log.loggerLevel, isJSON: settings.log.writesJSON)
             report.reloaded = true
         } catch {

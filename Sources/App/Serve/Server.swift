@@ -81,7 +81,8 @@ final class Server: Sendable {
             inForce: InForceBox(
                 InForce(
                     loaded: launch.loaded, settings: settings, stamps: launch.stamps, issuers: issuers, generation: 1,
-                    lastReload: LastReload(success: true, at: clock.now()))))
+                    lastReload: LastReload(success: true, at: clock.now()))),
+            mail: MailWorker(settings, store: store, log: launch.log))
         self.parts = parts
         proxy = ProxyServer(
             configuration: try settings.proxyConfiguration(
@@ -91,6 +92,7 @@ final class Server: Sendable {
         try await proxy.start()
         // Not waited for: an issuer that is down makes the server not ready, it does not keep it from starting.
         parts.inForce.refresh(issuers)
+        parts.mail.start()
         let upkeep = Upkeep(
             store: store, decisions: decisions, retention: { parts.inForce.value.settings.audit.retention },
             clock: clock, log: launch.log, refreshCertificates: { [proxy] in proxy.refreshCertificates() })
@@ -150,6 +152,7 @@ final class Server: Sendable {
         upkeep.cancel()
         parts.inForce.stopRefresh()
         await upkeep.value
+        await parts.mail.stop()
         await watch?.value
         await reloader?.end()
         pool.stop()

@@ -4,7 +4,9 @@ internal import LMDB
 
 /// The metrics that are not the front's, as Prometheus text.
 enum StoreMetrics {
-    static func render(_ store: Store, _ decisions: DecisionLog, _ reload: LastReload) -> String {
+    static func render(
+        _ store: Store, _ decisions: DecisionLog, _ reload: LastReload, mailsInHand: Int
+    ) -> String {
         let information = store.environment.information
         var text = ""
         func add(_ name: String, _ kind: String, _ help: String, _ value: String, labels: String = "") {
@@ -25,6 +27,12 @@ enum StoreMetrics {
         add(
             "gatehouse_audit_lost_total", "counter", "Refusals that could not be kept for the audit log.",
             "\(decisions.lost)")
+        if let counts = try? store.outboxCounts() {
+            let name = "gatehouse_outbox"
+            text += "# HELP \(name) Mails that were not handed over yet.\n# TYPE \(name) gauge\n"
+            text += "\(name){state=\"queued\"} \(max(0, counts.queued - mailsInHand))\n"
+            text += "\(name){state=\"sending\"} \(mailsInHand)\n\(name){state=\"failed\"} \(counts.failed)\n"
+        }
         add(
             "gatehouse_config_last_reload_success", "gauge",
             "1: the last configuration that was read is in force; 0: it was refused.", reload.success ? "1" : "0")

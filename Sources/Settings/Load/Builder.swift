@@ -33,6 +33,7 @@ struct Builder {
         let proxySecret = readProxySecret(trusted)
         let limits = readLimits()
         let log = readLog()
+        let mail = readMail()
         let audit = readAudit()
         let store = root.map("store").size("max_size", minimum: 1 << 20)
         let lifetime = root.map("tokens").duration("access_lifetime")
@@ -49,7 +50,7 @@ struct Builder {
             proxySecret: proxySecret.secret, requiresProxySecret: proxySecret.isRequired,
             limits: limits, log: log,
             upstreams: upstreams.map(\.upstream), routes: routes, issuers: issuers,
-            accessTokenLifetime: lifetime, apiKeys: apiKeys, audit: audit)
+            accessTokenLifetime: lifetime, apiKeys: apiKeys, mail: mail, audit: audit)
     }
 
     private func readPublicURL() -> Origin? {

@@ -19,6 +19,9 @@ extension Settings {
         if previous.0.count == previous.1.count {
             for (left, right) in zip(previous.0, previous.1) { compare("previous_master_keys", left, right) }
         }
+        if case .smtp(let before) = old.settings.mail, case .smtp(let after) = new.settings.mail {
+            compare("mail.smtp.password", before.password, after.password)
+        }
         compare("proxy_secret", old.settings.proxySecret, new.settings.proxySecret)
         for issuer in new.settings.issuers {
             guard case .file(_, let content) = issuer.keys,

@@ -6,7 +6,7 @@ enum Schema {
     /// The keys of a file that `include` names.
     static let included = SchemaNode.tree(includedRows)
 
-    static let rows: [Key] = general + peers + upstreams(at: "upstreams") + policy + credentials + audit
+    static let rows: [Key] = general + peers + upstreams(at: "upstreams") + policy + credentials + mail + audit
 
     static let includedRows: [Key] =
         upstreams(at: "upstreams") + [
@@ -204,6 +204,19 @@ enum Schema {
         Key("api_keys.require_routes", .boolean, "false", "Every new key must name its routes."),
         Key("api_keys.default_lifetime", .duration, "90d", "Of a key made without one."),
         Key("api_keys.max_lifetime", .duration, "365d", "No new key lasts longer."),
+    ]
+
+    private static let mail: [Key] = [
+        Key("mail", .section, "none", "How mails go out: none, log, or by a mail server."),
+        Key("mail.from", .text("an address like Gatehouse <auth@example.com>"), nil, "Who the mails are from."),
+        Key("mail.smtp", .section, nil, "The server that mails are handed to."),
+        Key("mail.smtp.host", .text("a host name or an address"), nil, "The server."),
+        Key("mail.smtp.port", .text("a port"), nil, "Default: 587, with tls 465, with none 25."),
+        Key(
+            "mail.smtp.security", .choice(["starttls", "tls", "none"]), "starttls",
+            "Certificates are always verified; without STARTTLS nothing is sent."),
+        Key("mail.smtp.username", .text("a user name"), nil, "For the sign-in at the server."),
+        Key("mail.smtp.password", .secret, nil, "Its password."),
     ]
 
     private static let audit: [Key] = [

@@ -1,0 +1,53 @@
+extension MailCatalogue {
+    static let english = MailCatalogue(
+        texts: [
+            .verifyEmail: MailText(
+                "Confirm your e-mail address for {site}",
+                .text("Somebody registered at {site} with this e-mail address. If it was you, confirm the address:"),
+                .link("Confirm the address"), .text("If it was not you, ignore this mail.")),
+            .magicLink: MailText(
+                "Your link to sign in to {site}",
+                .text("With this link you sign in to {site}. It works once, within {minutes} minutes:"),
+                .link("Sign in"),
+                .text("If you did not ask for it, ignore this mail. Do not pass the link on to anybody.")),
+            .passwordReset: MailText(
+                "Set a new password for {site}",
+                .text("With this link you set a new password for {site}. It works once, within {minutes} minutes:"),
+                .link("Set a new password"),
+                .text("If you did not ask for it, ignore this mail: your password stays as it is.")),
+            .invitation: MailText(
+                "Your account at {site}",
+                .text("An account was made for you at {site}. With this link, within {days} days, you set it up:"),
+                .link("Set up the account")),
+            .confirmNewEmail: MailText(
+                "Confirm your new e-mail address for {site}",
+                .text("This is to become the e-mail address of an account at {site}. If it is yours, confirm it:"),
+                .link("Confirm the address"), .text("If it is not, ignore this mail.")),
+            .emailChanged: MailText(
+                "Your e-mail address at {site} was changed",
+                .text("The e-mail address of your account at {site} is {email} now."), .occasion,
+                .text("If it was not you, tell your administrator at once.")),
+            .passwordChanged: MailText(
+                "Your password at {site} was changed",
+                .text("The password of your account at {site} was changed, and other sessions were ended."), .occasion,
+                .text("If it was not you, set a new password at {url} and tell your administrator.")),
+            .newDevice: MailText(
+                "New sign-in to {site}",
+                .text("Your account at {site} was used to sign in from a device that was not seen before."), .occasion,
+                .text("If it was not you, sign that device out at {url} and change your password.")),
+            .apiKeyCreated: MailText(
+                "New API key at {site}",
+                .text("An API key was made for your account at {site}: “{name}”, beginning with {prefix}."), .occasion,
+                .text("If it was not you, revoke the key at {url} and tell your administrator.")),
+            .accountLocked: MailText(
+                "Your account at {site} is locked",
+                .text("After too many failed sign-ins your account at {site} is locked for {minutes} minutes."),
+                .occasion, .text("If it was you, you can go on at once:"), .link("Unlock the account"),
+                .text("If it was not you, nothing has happened: nobody got in.")),
+            .fewBackupCodes: MailText(
+                "Few backup codes left at {site}",
+                .text("You have {left} backup codes left for your account at {site}. Make new ones at {url}.")),
+        ],
+        when: "When", address: "Address", device: "Device",
+        footer: "{site} sent this mail by itself; answers to it are not read.")
+}

@@ -1,0 +1,68 @@
+extension MailCatalogue {
+    static let german = MailCatalogue(
+        texts: [
+            .verifyEmail: MailText(
+                "Bestätigen Sie Ihre E-Mail-Adresse für {site}",
+                .text(
+                    "Jemand hat sich mit dieser E-Mail-Adresse bei {site} registriert. Wenn Sie es waren, bestätigen Sie "
+                        + "die Adresse:"),
+                .link("Adresse bestätigen"), .text("Wenn Sie es nicht waren, ist nichts zu tun.")),
+            .magicLink: MailText(
+                "Ihr Link zur Anmeldung bei {site}",
+                .text("Mit diesem Link melden Sie sich bei {site} an. Er gilt einmal und {minutes} Minuten lang:"),
+                .link("Anmelden"),
+                .text("Wenn Sie ihn nicht angefordert haben, ist nichts zu tun. Geben Sie ihn niemandem weiter.")),
+            .passwordReset: MailText(
+                "Neues Passwort für {site}",
+                .text(
+                    "Mit diesem Link setzen Sie ein neues Passwort für {site}. Er gilt einmal und {minutes} Minuten lang:"
+                ),
+                .link("Neues Passwort setzen"),
+                .text("Wenn Sie ihn nicht angefordert haben, ist nichts zu tun: Ihr Passwort bleibt, wie es ist.")),
+            .invitation: MailText(
+                "Ihr Konto bei {site}",
+                .text(
+                    "Für Sie wurde ein Konto bei {site} angelegt. Mit diesem Link richten Sie es binnen {days} Tagen ein:"
+                ),
+                .link("Konto einrichten")),
+            .confirmNewEmail: MailText(
+                "Bestätigen Sie Ihre neue E-Mail-Adresse für {site}",
+                .text(
+                    "Dies soll die E-Mail-Adresse eines Kontos bei {site} werden. Wenn es Ihres ist, bestätigen Sie sie:"
+                ),
+                .link("Adresse bestätigen"), .text("Wenn nicht, ist nichts zu tun.")),
+            .emailChanged: MailText(
+                "Ihre E-Mail-Adresse bei {site} wurde geändert",
+                .text("Die E-Mail-Adresse Ihres Kontos bei {site} ist jetzt {email}."), .occasion,
+                .text("Wenn Sie das nicht waren, benachrichtigen Sie sofort Ihren Administrator.")),
+            .passwordChanged: MailText(
+                "Ihr Passwort bei {site} wurde geändert",
+                .text("Das Passwort Ihres Kontos bei {site} wurde geändert; andere Sitzungen wurden beendet."),
+                .occasion,
+                .text(
+                    "Wenn Sie das nicht waren, setzen Sie bei {url} ein neues Passwort und benachrichtigen Sie Ihren "
+                        + "Administrator.")),
+            .newDevice: MailText(
+                "Neue Anmeldung bei {site}",
+                .text("Mit Ihrem Konto bei {site} hat sich ein bisher unbekanntes Gerät angemeldet."), .occasion,
+                .text("Wenn Sie das nicht waren, melden Sie das Gerät bei {url} ab und ändern Sie Ihr Passwort.")),
+            .apiKeyCreated: MailText(
+                "Neuer API-Schlüssel bei {site}",
+                .text("Für Ihr Konto bei {site} wurde ein API-Schlüssel angelegt: „{name}“, beginnend mit {prefix}."),
+                .occasion,
+                .text(
+                    "Wenn Sie das nicht waren, widerrufen Sie ihn bei {url} und benachrichtigen Sie Ihren Administrator."
+                )),
+            .accountLocked: MailText(
+                "Ihr Konto bei {site} ist gesperrt",
+                .text("Nach zu vielen Fehlversuchen ist Ihr Konto bei {site} für {minutes} Minuten gesperrt."),
+                .occasion,
+                .text("Wenn Sie es waren, können Sie sofort weitermachen:"), .link("Konto entsperren"),
+                .text("Wenn Sie es nicht waren, ist nichts geschehen: Niemand kam hinein.")),
+            .fewBackupCodes: MailText(
+                "Wenige Ersatzcodes übrig bei {site}",
+                .text("Für Ihr Konto bei {site} sind noch {left} Ersatzcodes übrig. Neue gibt es bei {url}.")),
+        ],
+        when: "Wann", address: "Adresse", device: "Gerät",
+        footer: "{site} hat diese Nachricht selbsttätig verschickt; Antworten liest niemand.")
+}

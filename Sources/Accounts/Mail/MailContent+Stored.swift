@@ -1,0 +1,60 @@
+internal import Core
+
+/// A content taken apart for storage: its template's name, fields that may be read, and at most one that may not.
+struct StoredMailContent: Codable, Equatable {
+    var template: String
+    var fields: [String: String]
+    /// The link: kept sealed, never in the clear.
+    var link: String?
+
+    init(
+        template: MailTemplate, _ fields: [String: String] = [:], link: String? = nil, at occasion: MailOccasion? = nil
+    ) {
+        self.template = template.rawValue
+        self.fields = fields
+        self.link = link
+        guard let occasion else { return }
+        self.fields["at"] = occasion.at.rfc3339
+        self.fields["address"] = occasion.address?.description
+        self.fields["device"] = occasion.device
+    }
+}
+
+/// The name of a text in the catalogue.
+enum MailTemplate: String, CaseIterable {
+    case verifyEmail = "verify_email"
+    case magicLink = "magic_link"
+    case passwordReset = "password_reset"
+    case invitation
+    case confirmNewEmail = "confirm_new_email"
+    case emailChanged = "email_changed"
+    case passwordChanged = "password_changed"
+    case newDevice = "new_device"
+    case apiKeyCreated = "api_key_created"
+    case accountLocked = "account_locked"
+    case fewBackupCodes = "few_backup_codes"
+}
+
+extension MailContent {
+    var stored: StoredMailContent {
+        switch self {
+        case .verifyEmail(let link): StoredMailContent(template: .verifyEmail, link: link)
+        case .magicLink(let link, let minutes):
+            StoredMailContent(template: .magicLink, ["minutes": "\(minutes)"], link: link)
+        case .passwordReset(let link, let minutes):
+            StoredMailContent(template: .passwordReset, ["minutes": "\(minutes)"], link: link)
+        case .invitation(let link, let days):
+            StoredMailContent(template: .invitation, ["days": "\(days)"], link: link)
+        case .confirmNewEmail(let link): StoredMailContent(template: .confirmNewEmail, link: link)
+        case .emailChanged(let email, let occasion):
+            StoredMailContent(template: .emailChanged, ["email": email], at: occasion)
+        case .passwordChanged(let occasion): StoredMailContent(template: .passwordChanged, at: occasion)
+        case .newDevice(let occasion): StoredMailContent(template: .newDevice, at: occasion)
+        case .apiKeyCreated(let name, let prefix, let occasion):
+            StoredMailContent(template: .apiKeyCreated, ["name": name, "prefix": prefix], at: occasion)
+        case .accountLocked(let link, let minutes, let occasion):
+            StoredMailContent(template: .accountLocked, ["minutes": "\(minutes)"], link: link, at: occasion)
+        case .fewBackupCodes(let left): StoredMailContent(template: .fewBackupCodes, ["left": "\(left)"])
+        }
+    }
+}

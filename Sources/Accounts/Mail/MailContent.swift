@@ -1,0 +1,78 @@
+public import Core
+
+/// Where and by what something happened, as far as it is known.
+public struct MailOccasion: Sendable, Equatable {
+    /// When.
+    public var at: Timestamp
+    /// From which address.
+    public var address: IPAddress?
+    /// By which device or browser, in the words of a sessions list.
+    public var device: String?
+
+    /// All fields, named as they are.
+    public init(at: Timestamp, address: IPAddress? = nil, device: String? = nil) {
+        self.at = at
+        self.address = address
+        self.device = device
+    }
+}
+
+/// What a mail says. Each case has a text in every language.
+///
+/// Mails that a stranger can have sent to any address (verification, magic link, reset) hold nothing that the stranger
+/// wrote, so that our forms are no way to mail somebody a text.
+public enum MailContent: Sendable, Equatable {
+    /// Someone registered with this address.
+    case verifyEmail(link: String)
+    /// A sign-in without a password.
+    case magicLink(link: String, minutes: Int)
+    /// A password is to be set anew.
+    case passwordReset(link: String, minutes: Int)
+    /// The operator made an account.
+    case invitation(link: String, days: Int)
+    /// To the new address: it becomes the account's when the link is used.
+    case confirmNewEmail(link: String)
+    /// To the old address (and to the new one): the account has another one now.
+    case emailChanged(newEmail: String, MailOccasion)
+    case passwordChanged(MailOccasion)
+    /// A sign-in from a device that was not seen before.
+    case newDevice(MailOccasion)
+    /// Names the key by its prefix, never the key.
+    case apiKeyCreated(name: String, prefix: String, MailOccasion)
+    /// Too many failures; the link, where there is one, ends the lock.
+    case accountLocked(link: String?, minutes: Int, MailOccasion)
+    /// How many are left of the codes for a lost second factor.
+    case fewBackupCodes(left: Int)
+}
+
+/// The languages that mails are written in.
+public enum MailLanguage: String, Sendable, CaseIterable, Codable {
+    case english = "en"
+    case german = "de"
+}
+
+/// A mail that is to be written to somebody.
+public struct MailMessage: Sendable {
+    /// What it says.
+    public var content: MailContent
+    /// To whom.
+    public var recipient: EmailAddress
+    /// In which language.
+    public var language: MailLanguage
+    /// The account that it is about, for `outbox list`.
+    public var userID: String?
+    /// When its link ends: it is not sent any more then.
+    public var expiresAt: Timestamp?
+
+    /// English, about no account and for ever unless said otherwise.
+    public init(
+        _ content: MailContent, to recipient: EmailAddress, language: MailLanguage = .english, userID: String? = nil,
+        expiresAt: Timestamp? = nil
+    ) {
+        self.content = content
+        self.recipient = recipient
+        self.language = language
+        self.userID = userID
+        self.expiresAt = expiresAt
+    }
+}
