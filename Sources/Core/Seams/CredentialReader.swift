@@ -8,8 +8,10 @@ public struct PresentedCredential: ~Escapable {
         case bearer
         /// The password of `Authorization: Basic`.
         case basicPassword
-        /// A cookie of our name.
+        /// The cookie that apps see: good for verdicts only.
         case cookie
+        /// The portal's own cookie: the only one that its pages and its API take.
+        case portalCookie
     }
 
     /// Where it was found.

@@ -1,0 +1,8 @@
+internal import Core
+
+/// A user's password as it is stored.
+struct PasswordRecord: JSONRecord, Equatable {
+    /// The hash with its parameters (`$argon2id$…`, or another system's).
+    var hash: String
+    var changedAt: Timestamp
+}
