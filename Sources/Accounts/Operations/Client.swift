@@ -12,17 +12,27 @@ public struct Client: Sendable {
     public var deviceToken: String?
     /// The request's id.
     public var requestID: String?
+    /// In which language mails are written that this request causes.
+    public var language: MailLanguage
 
     /// Whatever is not known stays nil.
     public init(
         address: IPAddress? = nil, userAgent: String? = nil, deviceName: String? = nil, deviceToken: String? = nil,
-        requestID: String? = nil
+        requestID: String? = nil, language: MailLanguage = .english
     ) {
         self.address = address
         self.userAgent = userAgent
         self.deviceName = deviceName
         self.deviceToken = deviceToken
         self.requestID = requestID
+        self.language = language
+    }
+
+    /// The network that counts as one place where failed sign-ins come from: /24, or /64 of IPv6.
+    var addressClass: String { DenialGroups.addressClass(address) }
+
+    func occasion(at now: Timestamp) -> MailOccasion {
+        MailOccasion(at: now, address: address, device: try? keptDeviceName())
     }
 
     private static let longestUserAgent = 256

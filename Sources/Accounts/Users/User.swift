@@ -12,6 +12,10 @@ struct UserRecord: JSONRecord, Equatable {
     /// Raised whenever every credential of the user must end: what was made under a lower one is stale.
     var epoch: UInt64
     var createdAt: Timestamp
+    /// Registered, and the address was never shown to be theirs; nil: it was, or the operator vouches for it.
+    var unverified: Bool?
+
+    var isVerified: Bool { unverified != true }
 
     /// What blocks by e-mail are compared with.
     var canonicalEmail: String { EmailAddress(email)?.canonical ?? email.lowercased() }
@@ -42,6 +46,8 @@ public struct User: Encodable, Sendable, Equatable {
     public let disabled: Bool
     /// When the account was made.
     public let createdAt: Timestamp
+    /// The address was shown to be the user's, or the operator vouches for it.
+    public let emailVerified: Bool
 
     init(_ record: UserRecord) {
         id = record.id
@@ -52,11 +58,13 @@ public struct User: Encodable, Sendable, Equatable {
         service = record.service
         disabled = record.disabled
         createdAt = record.createdAt
+        emailVerified = record.isVerified
     }
 
     private enum CodingKeys: String, CodingKey {
         case id, email, username, name, groups, service, disabled
         case createdAt = "created_at"
+        case emailVerified = "email_verified"
     }
 }
 
