@@ -100,11 +100,15 @@ public struct CutReport: Encodable, Sendable, Equatable {
     public internal(set) var sessions: [String] = []
     /// Ids of the API keys that were revoked.
     public internal(set) var apiKeys: [String] = []
+    /// How many of the sessions were behind tokens: those of API clients and of the operator.
+    public internal(set) var tokens = 0
+    /// How many links in mails that could still be used.
+    public internal(set) var links = 0
     /// The e-mail address that no foreign identity may come with any more; nil when it was not blocked.
     public internal(set) var blockedEmail: String?
 
     private enum CodingKeys: String, CodingKey {
-        case user, sessions
+        case user, sessions, tokens, links
         case apiKeys = "api_keys"
         case blockedEmail = "blocked_email"
     }
