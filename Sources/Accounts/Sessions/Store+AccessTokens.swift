@@ -70,7 +70,7 @@ extension Store {
         let until = Timestamp(seconds: expiresAt.seconds)
         return try read { transaction in
             var ring = try SigningKeyRing(.access, store: self, in: transaction)
-            let signer = try ring.signer(self, at: now)
+            let signer = try ring.signer(self, at: self.clock.now())
             let bytes = try signer.sign(
                 self.accessTokenPayload(userID, session: session, now: from, expiresAt: until), type: OwnToken.type)
             return SignedAccessToken(

@@ -80,10 +80,15 @@ public struct NewUser: Sendable {
     public var groups: [String]
     /// A service account has only API keys and no person's sign-in.
     public var service: Bool
+    /// A hash of ``PasswordHasher``, or one of another system that `PasswordHash` can parse; nil: no password.
+    public var passwordHash: String?
 
     /// All fields, named as they are.
-    public init(email: String, username: String? = nil, name: String = "", groups: [String] = [], service: Bool = false)
-    {
+    public init(
+        email: String, username: String? = nil, name: String = "", groups: [String] = [], service: Bool = false,
+        passwordHash: String? = nil
+    ) {
+        self.passwordHash = passwordHash
         self.email = email
         self.username = username
         self.name = name

@@ -40,7 +40,7 @@ extension FrontHandler {
             let answer = Dialect.refusal(verdict, reason ?? .ruleDenied, state: resolved.state)
             return refuse(incoming, answer, resolved.state)
         }
-        answerAllowed(dialect, incoming, permit, removed: resolved.removed)
+        answerAllowed(dialect, incoming, permit, resolved)
     }
 
     private func refuseDescription<Dialect: CheckDialect>(
@@ -74,7 +74,8 @@ extension FrontHandler {
 
     /// 200 with every identity header, and with the credentials as the app should see them.
     private func answerAllowed<Dialect: CheckDialect>(
-        _ dialect: Dialect.Type, _ incoming: Incoming, _ permit: consuming Permit, removed: FieldMask
+        _ dialect: Dialect.Type, _ incoming: Incoming, _ permit: consuming Permit,
+        _ resolved: Resolved
     ) {
         let route = permit.route
         guard let block = identityBlock(permit.identity, route, at: incoming.now) else {
@@ -87,14 +88,30 @@ extension FrontHandler {
         AnswerWriter.writeStatusLine(200, into: &loop.scratch)
         loop.writeDate(at: incoming.now, into: &loop.scratch)
         loop.scratch.writeBytes(block)
-        writeCredential("Cookie: ", .cookie, separator: "; ", incoming, removed)
-        writeCredential("Authorization: ", .authorization, separator: ", ", incoming, removed)
-        writeCredential("X-API-Key: ", .xAPIKey, separator: ", ", incoming, removed)
+        writeCookies(incoming, resolved.filtered)
+        writeCredential("Authorization: ", .authorization, separator: ", ", incoming, resolved.removed)
+        writeCredential("X-API-Key: ", .xAPIKey, separator: ", ", incoming, resolved.removed)
         writeReasonAndID(nil)
         AnswerWriter.writeConnection(setting, into: &loop.scratch)
         loop.scratch.writeStaticString("Content-Length: 0\r\n\r\n")
         write(loop.scratch)
         conclude(status: 200)
+    }
+
+    /// What is left of the client's cookies; empty when nothing is.
+    private func writeCookies(_ incoming: Incoming, _ filtered: FieldMask) {
+        guard !filtered.isEmpty else {
+            return writeCredential("Cookie: ", .cookie, separator: "; ", incoming, FieldMask())
+        }
+        loop.scratch.writeStaticString("Cookie: ")
+        var isFirst = true
+        for index in incoming.head.fields.indices where incoming.head.fields[index].id == .cookie {
+            let value = incoming.head.fields[index].value.bytes(in: incoming.bytes)
+            let hasOthers = CookiePairs.writeOthers(
+                of: value, site.ownCookies, after: isFirst ? "" : "; ", into: &loop.scratch)
+            if hasOthers { isFirst = false }
+        }
+        loop.scratch.writeStaticString("\r\n")
     }
 
     /// What is left of the client's own fields of that name; empty when nothing is.

@@ -106,7 +106,7 @@ extension FrontHandler {
             return refuse(
                 incoming, RefusalAnswer(inline: verdict, reason ?? .ruleDenied, state: resolved.state), resolved.state)
         }
-        forward(permit, incoming, removed: resolved.removed)
+        forward(permit, incoming, resolved)
     }
 
     func clientAddress(_ incoming: Incoming) -> IPAddress? {
@@ -119,10 +119,13 @@ extension FrontHandler {
     struct Resolved {
         let state: CredentialState
         let removed: FieldMask
+        var filtered = FieldMask()
     }
 
     /// - Returns: nil when the exchange waits, or was refused because two headers of ours differ.
-    func resolve(_ incoming: Incoming, route: Route?, onConflict: () -> Void) -> Resolved? {
+    func resolve(
+        _ incoming: Incoming, route: Route?, plane: SessionOrigin.Plane = .app, onConflict: () -> Void
+    ) -> Resolved? {
         guard CredentialResolver.hasCandidates(incoming.scan) else {
             return Resolved(state: .none, removed: FieldMask())
         }
@@ -130,10 +133,13 @@ extension FrontHandler {
             head: incoming.head, bytes: incoming.bytes, scan: incoming.scan, site: site,
             sources: route?.credentialsFrom ?? .all,
             forwardsForeign: route.map { site.routes[$0.index].parameters.forwardCredential } ?? true,
-            reader: loop.context.credentials, now: incoming.now, waited: incoming.waited)
+            reader: loop.context.credentials, now: incoming.now, waited: incoming.waited, plane: plane)
         let resolution = resolver.resolve()
         switch resolution.outcome {
-        case .settled(let state): return Resolved(state: state, removed: resolution.removed)
+        case .settled(let state):
+            let isGood = mayUseCookie(state, incoming, route)
+            return Resolved(
+                state: isGood ? state : .none, removed: resolution.removed, filtered: resolution.filtered)
         case .pending(let pending):
             waitFor(pending)
             return nil
@@ -141,6 +147,19 @@ extension FrontHandler {
             onConflict()
             return nil
         }
+    }
+
+    /// A browser sends its cookies with a WebSocket that any page opens, and no CORS rule asks first: an Upgrade by
+    /// cookie counts only from the route's own host or from one of `origins`.
+    private func mayUseCookie(_ state: CredentialState, _ incoming: Incoming, _ route: Route?) -> Bool {
+        guard incoming.head.upgrade != nil, case .identity(let identity) = state,
+            case .session = identity.origin
+        else { return true }
+        guard let route, incoming.scan.origins == 1 else { return false }
+        let origin = incoming.head.fields[incoming.scan.origin].value.bytes(in: incoming.bytes)
+        return UpgradeOrigin.isAllowed(
+            origin, host: incoming.head.host.bytes(in: incoming.bytes), scheme: route.scheme,
+            others: route.origins)
     }
 
     /// The head stays where it is and is read again when the reading is ready, or after 150 ms.
@@ -160,7 +179,7 @@ extension FrontHandler {
         pending.onReady { eventLoop.execute(wake) }
     }
 
-    private func forward(_ permit: consuming Permit, _ incoming: Incoming, removed: FieldMask) {
+    private func forward(_ permit: consuming Permit, _ incoming: Incoming, _ resolved: Resolved) {
         let route = permit.route
         let entry = site.routes[route.index]
         guard let upstreamIndex = entry.parameters.upstream else {
@@ -183,7 +202,8 @@ extension FrontHandler {
         noteAllowed(permit.identity, route, incoming)
         let lease = Lease(permit: permit, pool: loop.pools[upstreamIndex])
         let rewriting = RequestRewriting(
-            head: incoming.head, bytes: incoming.bytes, site: site, route: route, removed: removed, peer: peer,
+            head: incoming.head, bytes: incoming.bytes, site: site, route: route, removed: resolved.removed,
+            filtered: resolved.filtered, peer: peer,
             peerIsTrusted: incoming.peerIsTrusted, scan: incoming.scan, requestID: current.id)
         current.upgrade = incoming.head.upgrade.map { Array($0.bytes(in: incoming.bytes)) }
         judged.keep(incoming)

@@ -59,7 +59,10 @@ extension FrontHandler {
         if case .length(let length) = head.framing, length > UInt64(Self.localBodyLimit) {
             return refuse(incoming, RefusalAnswer(status: 413, reason: .tooLarge, verdict: .deny))
         }
-        guard let resolved = resolve(incoming, route: nil, onConflict: { refuseConflict(incoming) }) else { return }
+        let plane: SessionOrigin.Plane =
+            site.isPortal(head.host.bytes(in: incoming.bytes)) ? .portal : .app
+        let resolution = resolve(incoming, route: nil, plane: plane) { refuseConflict(incoming) }
+        guard let resolved = resolution else { return }
         var identity: Identity?
         if case .identity(let known) = resolved.state { identity = known }
         noteAccess(incoming, state: resolved.state, verdict: .allow, reason: nil)

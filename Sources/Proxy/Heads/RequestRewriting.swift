@@ -11,6 +11,8 @@ struct RequestRewriting {
     let site: Site
     let route: Route
     let removed: FieldMask
+    /// `Cookie` fields of which the rest goes on.
+    let filtered: FieldMask
     let peer: Peer
     let peerIsTrusted: Bool
     let scan: HeadScan
@@ -78,14 +80,24 @@ struct RequestRewriting {
                 buffer.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<start]))
                 runStart = -1
             }
+            if filtered.contains(index) { copyOtherCookies(index, into: &buffer) }
         }
         if runStart >= 0 {
             buffer.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<head.headLength - 2]))
         }
     }
 
+    private func copyOtherCookies(_ index: Int, into buffer: inout ByteBuffer) {
+        let field = head.fields[index]
+        guard site.hygiene.forwards(field, of: head, in: bytes),
+            CookiePairs.writeOthers(
+                of: field.value.bytes(in: bytes), site.ownCookies, after: "Cookie: ", into: &buffer)
+        else { return }
+        buffer.writeStaticString("\r\n")
+    }
+
     private func copies(_ index: Int) -> Bool {
-        if removed.contains(index) { return false }
+        if removed.contains(index) || filtered.contains(index) { return false }
         let field = head.fields[index]
         switch field.id {
         case .host, .xRequestID, .xForwardedFor: return false
