@@ -72,8 +72,8 @@ extension AccountOperations {
         }
     }
 
-    /// Asks for another address. It becomes the account's when the link that goes there is used; the old address is
-    /// told at once. Nobody learns whether the new one has an account.
+    /// Asks for another address. It becomes the account's when the link that goes there is used, and both addresses are
+    /// told then. Nobody learns whether the new one has an account.
     ///
     /// - Throws: `invalid`, `rateLimited`.
     public func changeEmail(

@@ -153,9 +153,6 @@ extension Store {
                 MailMessage(.alreadyRegistered(link: forgotPasswordURL), to: email, language: client.language), at: now,
                 in: transaction)
         }
-        try mail(
-            .emailChanged(newEmail: email.description, client.occasion(at: now)), to: user, client, at: now,
-            in: transaction)
     }
 
     func changeEmail(
