@@ -18,6 +18,22 @@ public struct AccountsError: Error, Sendable, CustomStringConvertible {
         case damaged
         /// The store could not read or write.
         case store
+        /// The user name, the address or the password is wrong; nobody is told which.
+        case invalidCredentials
+        /// A link, a refresh token or a session that is not, or not any more, good.
+        case invalidToken
+        /// The password is right and a second factor is needed.
+        case twoFactorRequired
+        /// The password is right and the address was never shown to be the user's.
+        case emailNotVerified
+        /// The password is right and the account is disabled or blocked.
+        case userDisabled
+        /// Too many failures; see ``AccountsError/retryAfter``.
+        case accountLocked
+        /// Too many requests; see ``AccountsError/retryAfter``.
+        case rateLimited
+        /// The person must prove themselves again first.
+        case reauthenticationRequired
     }
 
     /// What kind of failure it was; equality is on this.
@@ -26,18 +42,26 @@ public struct AccountsError: Error, Sendable, CustomStringConvertible {
     public let message: String
     /// The error below, if one caused this.
     public let cause: (any Error)?
+    /// When it may be tried again, for `accountLocked` and `rateLimited`.
+    public let retryAfter: Duration?
 
     /// - Parameter message: for people; must not hold a secret.
-    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+    public init(_ code: Code, _ message: String, retryAfter: Duration? = nil, cause: (any Error)? = nil) {
         self.code = code
         self.message = message
         self.cause = cause
+        self.retryAfter = retryAfter
     }
 
     public var description: String {
         guard let cause else { return message }
         return "\(message) (\(cause))"
     }
+
+    static let invalidCredentials = AccountsError(
+        .invalidCredentials, "The user name, the e-mail address or the password is wrong.")
+    static let invalidLink = AccountsError(
+        .invalidToken, "This link was used already, is too old or is not complete: ask for a new one.")
 
     /// `error` as an error of this room; anything that is not one yet is a failure of the store.
     static func wrapping(_ error: any Error) -> AccountsError {

@@ -254,7 +254,8 @@ extension TestStore {
         .invitation(link: link, days: 7), .confirmNewEmail(link: link),
         .emailChanged(newEmail: "new@example.com", occasion), .passwordChanged(occasion), .newDevice(occasion),
         .apiKeyCreated(name: "laptop", prefix: "gate_1234567", occasion),
-        .accountLocked(link: link, minutes: 30, occasion), .fewBackupCodes(left: 2),
+        .accountLocked(link: link, minutes: 30, occasion), .fewBackupCodes(left: 2), .alreadyRegistered(link: link),
+        .noAccount,
     ]
 
     static func write(_ content: MailContent, _ language: MailLanguage, site: MailSite = site) throws -> Mail {

@@ -427,3 +427,68 @@ def test_log_has_no_secrets(simple):
     for line in text.splitlines():
         json.loads(line)
     assert gate.mary_key not in text
+
+
+# Passwords, links, locks, imports
+
+BCRYPT = "$2y$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe"
+
+
+def test_passwords_come_by_standard_input(idle):
+    def command(*arguments, text=""):
+        return run(*arguments, "--config", idle.config, "--json", input=text)
+
+    good = "correct horse battery staple\n"
+    added = command("user", "add", "mary@example.com", "--username", "mary", "--password-stdin", text=good)
+    assert added.returncode == 0, added.stderr
+    assert json.loads(added.stdout)["username"] == "mary"
+    assert command("user", "set-password", "mary", text="short\n").returncode == 1
+    assert command("user", "set-password", "nobody", text=good).returncode == 3
+    changed = command("user", "set-password", "mary", text="another horse battery staple\n")
+    assert changed.returncode == 0 and json.loads(changed.stdout)["sessions_ended"] == []
+    assert command("user", "add", "b@example.com", "--service", "--password-stdin", text=good).returncode == 2
+    for secret in ("horse", "argon2"):
+        assert secret not in idle.cli("audit", "export").stdout
+
+
+def test_links_are_printed_and_kept_as_digests(idle):
+    idle.cli("user", "add", "mary@example.com")
+    link = idle.json("user", "link", "mary@example.com", "--kind", "reset-password")
+    assert re.fullmatch(r"https?://[^/]+/\.auth/reset-password/[A-Za-z0-9_-]{43}", link["link"])
+    token = link["link"].rsplit("/", 1)[1]
+    assert token not in idle.cli("audit", "export").stdout
+    invited = idle.json("user", "add", "new@example.com", "--invite")
+    assert invited["email"] == "new@example.com" and "/.auth/reset-password/" in invited["link"]
+    assert idle.cli("user", "link", "mary@example.com", "--kind", "nonsense", check=False).returncode == 2
+    assert idle.cli("user", "link", "nobody", check=False).returncode == 3
+    assert idle.json("user", "unlock", "mary@example.com") == {"was_locked": False}
+    assert idle.json("user", "sign-out", "mary@example.com") == {"sessions_ended": []}
+    assert idle.json("user", "disable", "mary@example.com")["links"] == 1
+    assert idle.cli("user", "link", "mary@example.com", check=False).returncode == 1
+
+
+def test_import_is_idempotent(idle, tmp_path):
+    def outcomes(*arguments):
+        lines = idle.cli("user", "import", *arguments, "--json").stdout.splitlines()
+        return [json.loads(line)["outcome"] for line in lines]
+
+    table = tmp_path / "users.csv"
+    table.write_text(f"email,username,groups,password_hash\nmary@example.com,mary,staff,{BCRYPT}\nnonsense,x,,\n")
+    assert outcomes(table, "--format", "csv", "--dry-run") == ["new", "skipped"]
+    assert idle.cli("user", "list", "--json").stdout == ""
+    assert outcomes(table, "--format", "csv") == ["new", "skipped"]
+    assert outcomes(table, "--format", "csv", "--update") == ["unchanged", "skipped"]
+    passwords = tmp_path / "htpasswd"
+    passwords.write_text(f"john:{BCRYPT}\n")
+    assert outcomes(passwords, "--format", "htpasswd") == ["new"]
+    authelia = tmp_path / "users_database.yml"
+    authelia.write_text(
+        "users:\n  jane:\n    disabled: false\n    displayname: 'Jane'\n    email: jane@example.com\n"
+        f"    password: '{BCRYPT}'\n    groups: [staff, dev]\n  none:\n    displayname: x\n")
+    assert outcomes(authelia, "--format", "authelia") == ["new", "skipped"]
+    jane = idle.json("user", "show", "jane")
+    assert jane["groups"] == ["dev", "staff"] and jane["name"] == "Jane"
+    shown = idle.cli("user", "import", authelia, "--format", "authelia").stdout
+    assert "0 new, 0 changed, 1 unchanged, 0 disabled, 1 skipped" in shown
+    assert idle.cli("user", "import", table, "--format", "ldif", check=False).returncode == 2
+    assert idle.cli("user", "import", tmp_path / "missing", "--format", "csv", check=False).returncode == 1

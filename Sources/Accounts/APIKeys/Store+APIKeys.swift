@@ -2,6 +2,9 @@ internal import Core
 internal import Cryptography
 internal import LMDB
 
+/// A piece of work for the writer that ends with a key.
+typealias KeyJob = @Sendable (borrowing WriteTransaction) throws -> APIKey
+
 extension Store {
     /// Makes a key for a user. Its text is in the result and nowhere else.
     ///
@@ -9,12 +12,20 @@ extension Store {
     public func createAPIKey(
         _ new: NewAPIKey, policy: KeyPolicy = KeyPolicy(), by actor: AuditActor
     ) throws(AccountsError) -> IssuedAPIKey {
+        let (text, job) = try creation(of: new, policy: policy, by: actor)
+        return IssuedAPIKey(key: try write(job), secret: text)
+    }
+
+    /// What ``createAPIKey(_:policy:by:)`` does in its transaction, and the key.
+    func creation(
+        of new: NewAPIKey, policy: KeyPolicy, by actor: AuditActor
+    ) throws(AccountsError) -> (text: String, job: KeyJob) {
         let now = clock.now()
         let new = try new.validated(policy)
         let expiresAt = try new.expiry(policy, now: now)
         let (text, digest) = try newKeyText()
         let id = try random.id("key")
-        let key = try write { transaction in
+        let job: KeyJob = { transaction in
             let user = try self.require(user: new.user, in: transaction)
             let record = APIKeyRecord(
                 id: id, userID: user.id, epoch: user.epoch, name: new.name, prefix: Self.shown(text),
@@ -25,7 +36,7 @@ extension Store {
             try self.tell(user, of: record, by: actor, at: now, in: transaction)
             return APIKey(record, username: user.username, lastUsedAt: nil)
         }
-        return IssuedAPIKey(key: key, secret: text)
+        return (text, job)
     }
 
     /// Makes a key like `id`, which itself ends when `overlap` is over (or earlier, if it was to).
@@ -34,13 +45,21 @@ extension Store {
     public func rotateAPIKey(
         _ id: String, overlap: Duration = .seconds(7 * 86_400), policy: KeyPolicy = KeyPolicy(), by actor: AuditActor
     ) throws(AccountsError) -> IssuedAPIKey {
+        let (text, job) = try rotation(of: id, overlap: overlap, policy: policy, by: actor)
+        return IssuedAPIKey(key: try write(job), secret: text)
+    }
+
+    /// What ``rotateAPIKey(_:overlap:policy:by:)`` does in its transaction, and the new key.
+    func rotation(
+        of id: String, overlap: Duration, policy: KeyPolicy, by actor: AuditActor
+    ) throws(AccountsError) -> (text: String, job: KeyJob) {
         guard overlap >= .zero, overlap <= policy.maximumLifetime else {
             throw AccountsError(.invalid, "The overlap must not be negative or longer than api_keys.max_lifetime.")
         }
         let now = clock.now()
         let (text, digest) = try newKeyText()
         let newID = try random.id("key")
-        let key = try write { transaction in
+        let job: KeyJob = { transaction in
             var (old, oldDigest) = try self.require(key: id, in: transaction)
             guard old.revokedAt == nil, old.expiresAt > now, old.rotatedTo == nil,
                 let user = try Tables.users.get(old.userID, in: transaction)
@@ -68,15 +87,20 @@ extension Store {
             try self.append(event, by: actor, at: now, in: transaction)
             return APIKey(record, username: user.username, lastUsedAt: nil)
         }
-        return IssuedAPIKey(key: key, secret: text)
+        return (text, job)
     }
 
     /// Ends a key; the next request with it is refused. Revoking it again changes nothing.
     ///
     /// - Throws: `notFound`.
     public func revokeAPIKey(_ id: String, by actor: AuditActor) throws(AccountsError) -> APIKey {
+        try write(revocation(of: id, by: actor))
+    }
+
+    /// What ``revokeAPIKey(_:by:)`` does in its transaction.
+    func revocation(of id: String, by actor: AuditActor) -> KeyJob {
         let now = clock.now()
-        return try write { transaction in
+        return { transaction in
             var (record, digest) = try self.require(key: id, in: transaction)
             guard record.revokedAt == nil else { return try self.view(of: record, in: transaction) }
             record.revokedAt = now

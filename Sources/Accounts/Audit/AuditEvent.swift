@@ -14,6 +14,28 @@ public enum AuditEventType: String, Sendable, CaseIterable {
     case apiKeyRotated = "api_key_rotated"
     case tokenIssued = "token_issued"
     case sessionRevoked = "session_revoked"
+    /// A person signed in, or tried to.
+    case signIn = "sign_in"
+    case signOut = "sign_out"
+    /// A person proved themselves once more in a session.
+    case reauthenticated
+    /// All sessions but one, or all.
+    case sessionsRevoked = "sessions_revoked"
+    /// A refresh token came a second time: somebody has a copy, and the family was ended.
+    case refreshTokenReused = "refresh_token_reused"
+    case accountLocked = "account_locked"
+    case accountUnlocked = "account_unlocked"
+    case userRegistered = "user_registered"
+    case userUpdated = "user_updated"
+    case usersImported = "users_imported"
+    case emailVerified = "email_verified"
+    case emailChangeRequested = "email_change_requested"
+    case emailChanged = "email_changed"
+    case passwordChanged = "password_changed"
+    case passwordResetRequested = "password_reset_requested"
+    case magicLinkRequested = "magic_link_requested"
+    /// The operator had a link printed.
+    case linkCreated = "link_created"
     case signingKeyCreated = "signing_key_created"
     case signingKeyRetired = "signing_key_retired"
     case signingKeyDropped = "signing_key_dropped"

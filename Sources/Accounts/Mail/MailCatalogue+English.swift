@@ -47,6 +47,16 @@ extension MailCatalogue {
             .fewBackupCodes: MailText(
                 "Few backup codes left at {site}",
                 .text("You have {left} backup codes left for your account at {site}. Make new ones at {url}.")),
+            .alreadyRegistered: MailText(
+                "You have an account at {site}",
+                .text("Somebody registered at {site} with this e-mail address, which has an account already."),
+                .text("If it was you and you do not know your password any more, set a new one:"),
+                .link("Set a new password"), .text("If it was not you, ignore this mail: nothing was changed.")),
+            .noAccount: MailText(
+                "No account at {site}",
+                .text(
+                    "Somebody asked {site} for a mail to this e-mail address, which has no account that can be used."),
+                .text("If it was you, you may have registered with another address. Otherwise ignore this mail.")),
         ],
         when: "When", address: "Address", device: "Device",
         footer: "{site} sent this mail by itself; answers to it are not read.")

@@ -62,6 +62,17 @@ extension MailCatalogue {
             .fewBackupCodes: MailText(
                 "Wenige Ersatzcodes übrig bei {site}",
                 .text("Für Ihr Konto bei {site} sind noch {left} Ersatzcodes übrig. Neue gibt es bei {url}.")),
+            .alreadyRegistered: MailText(
+                "Sie haben ein Konto bei {site}",
+                .text("Jemand hat sich bei {site} mit dieser E-Mail-Adresse angemeldet, die schon ein Konto hat."),
+                .text("Wenn Sie das waren und Ihr Passwort nicht mehr kennen, setzen Sie ein neues:"),
+                .link("Neues Passwort setzen"),
+                .text("Wenn nicht, beachten Sie diese Nachricht nicht: Es wurde nichts geändert.")),
+            .noAccount: MailText(
+                "Kein Konto bei {site}",
+                .text(
+                    "Jemand hat bei {site} eine Nachricht an diese E-Mail-Adresse verlangt, zu der kein Konto gehört."),
+                .text("Wenn Sie das waren, haben Sie vielleicht eine andere Adresse. Sonst beachten Sie sie nicht.")),
         ],
         when: "Wann", address: "Adresse", device: "Gerät",
         footer: "{site} hat diese Nachricht selbsttätig verschickt; Antworten liest niemand.")

@@ -33,6 +33,8 @@ enum MailTemplate: String, CaseIterable {
     case apiKeyCreated = "api_key_created"
     case accountLocked = "account_locked"
     case fewBackupCodes = "few_backup_codes"
+    case alreadyRegistered = "already_registered"
+    case noAccount = "no_account"
 }
 
 extension MailContent {
@@ -55,6 +57,8 @@ extension MailContent {
         case .accountLocked(let link, let minutes, let occasion):
             StoredMailContent(template: .accountLocked, ["minutes": "\(minutes)"], link: link, at: occasion)
         case .fewBackupCodes(let left): StoredMailContent(template: .fewBackupCodes, ["left": "\(left)"])
+        case .alreadyRegistered(let link): StoredMailContent(template: .alreadyRegistered, link: link)
+        case .noAccount: StoredMailContent(template: .noAccount)
         }
     }
 }

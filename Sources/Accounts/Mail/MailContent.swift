@@ -43,6 +43,10 @@ public enum MailContent: Sendable, Equatable {
     case accountLocked(link: String?, minutes: Int, MailOccasion)
     /// How many are left of the codes for a lost second factor.
     case fewBackupCodes(left: Int)
+    /// Someone registered with the address of an account that exists; the link leads to the page for a new password.
+    case alreadyRegistered(link: String)
+    /// Someone asked for a link for an address that has no account.
+    case noAccount
 }
 
 /// The languages that mails are written in.

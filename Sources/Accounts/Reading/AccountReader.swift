@@ -3,11 +3,12 @@ internal import Cryptography
 internal import JOSE
 internal import LMDB
 
-/// Reads our own credentials: API keys and access tokens. One an event loop; not Sendable, never waits.
+/// Reads our own credentials: API keys, access tokens and sessions' cookies. One an event loop; not Sendable, never waits.
 ///
 /// ```
 ///   gate_…                 shape and checksum → SHA-256 → cache → api_keys, users, blocks
 ///   a JWT with our `iss`   SHA-256 → cache → signature, typ, aud → sessions, users, blocks
+///   a cookie of our name   SHA-256 → cache → session_secrets, sessions, users, blocks
 ///   anything else          not mine
 /// ```
 public final class AccountReader: CredentialReader {
@@ -35,10 +36,13 @@ public final class AccountReader: CredentialReader {
 
     public func read(_ credential: borrowing PresentedCredential, at now: Timestamp) -> CredentialReading {
         do {
-            if APIKeyText.isOurs(credential.bytes) {
-                guard credential.source != .cookie else { return .notMine }
-                return try readKey(credential.bytes, at: now)
+            switch credential.source {
+            case .cookie: return try readCookie(credential.bytes, .app, at: now)
+            case .portalCookie: return try readCookie(credential.bytes, .portal, at: now)
+            case .certificate: return .notMine
+            case .keyHeader, .bearer, .basicPassword: break
             }
+            if APIKeyText.isOurs(credential.bytes) { return try readKey(credential.bytes, at: now) }
             guard credential.source == .bearer, Self.mayBeToken(credential.bytes) else { return .notMine }
             return try readToken(credential.bytes, credential.note, at: now)
         } catch {
@@ -84,11 +88,50 @@ public final class AccountReader: CredentialReader {
         return outcome?.reading(at: now) ?? answer ?? .refused(CredentialRefusal(.credentialUnknown))
     }
 
+    /// Whatever stands in a cookie of our name is ours, so nothing here is `notMine`.
+    private func readCookie(
+        _ bytes: Span<UInt8>, _ plane: SessionOrigin.Plane, at now: Timestamp
+    ) throws -> CredentialReading {
+        guard SecretText.isWellFormed(bytes) else { return .refused(CredentialRefusal(.credentialUnknown)) }
+        let digest = hasher.digest(bytes)
+        let outcome = try reading.finding(for: digest) { transaction in
+            try Findings.cookie(digest.bytes, plane: plane, in: transaction)
+        }
+        guard let outcome else { return .refused(CredentialRefusal(.credentialUnknown)) }
+        return try session(outcome, plane: plane, isUse: true, at: now)
+    }
+
+    /// - Parameter isUse: a request, which keeps the session in use; an open tunnel does not.
+    private func session(
+        _ outcome: Outcome, plane: SessionOrigin.Plane, isUse: Bool, at now: Timestamp
+    ) throws -> CredentialReading {
+        guard case .identity(let identity) = outcome.reading(at: now) else { return outcome.reading(at: now) }
+        // One cache serves both planes: what the one has found must not answer for the other.
+        guard case .session(let origin) = identity.origin, origin.plane == plane else {
+            return .refused(CredentialRefusal(.credentialUnknown))
+        }
+        guard case .session(_, let activity) = outcome else { return .identity(identity) }
+        if activity.inUseUntil <= now {
+            // Another loop may have seen it: what all of them saw is written every ten seconds.
+            let last = try reading.read { transaction in try Findings.lastUse(of: origin.session, in: transaction) }
+            if let last { activity.inUseUntil = max(activity.inUseUntil, last + activity.idle) }
+            guard activity.inUseUntil > now else {
+                return .refused(
+                    CredentialRefusal(
+                        .credentialExpired, user: identity.user, subject: identity.subject,
+                        credentialID: identity.credentialID))
+            }
+        }
+        if isUse { activity.inUseUntil = now + activity.idle }
+        return .identity(identity)
+    }
+
     public func recheck(_ identity: Identity, at now: Timestamp) -> CredentialReading {
         do {
             switch identity.origin {
             case .apiKey(let digest): return try recheckKey(digest, at: now)
             case .accessToken(let token): return try recheckToken(token, at: now)
+            case .session(let origin): return try recheckSession(origin, at: now)
             case .foreign, nil: return .notMine
             }
         } catch {
@@ -102,6 +145,19 @@ public final class AccountReader: CredentialReader {
             try Findings.apiKey(bytes, in: transaction)
         }
         return outcome?.reading(at: now) ?? .refused(CredentialRefusal(.credentialUnknown))
+    }
+
+    /// By the session: its secrets may have been replaced since, which ends no tunnel.
+    private func recheckSession(_ origin: SessionOrigin, at now: Timestamp) throws -> CredentialReading {
+        let digest = hasher.digest(Array("\(origin.plane.rawValue) session \(origin.session)".utf8).span)
+        let outcome = try reading.finding(for: digest) { transaction in
+            try Findings.session(
+                origin.session, plane: origin.plane, until: Timestamp(milliseconds: .max), in: transaction)
+        }
+        guard let outcome else {
+            return .refused(CredentialRefusal(.credentialRevoked, credentialID: origin.session))
+        }
+        return try session(outcome, plane: origin.plane, isUse: false, at: now)
     }
 
     /// Its signature was good when it came; now its key must still be one of ours.

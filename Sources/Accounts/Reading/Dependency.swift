@@ -7,6 +7,7 @@ struct Dependency {
     enum Row {
         case apiKey([UInt8])
         case session(String)
+        case sessionSecret([UInt8])
         case user(String)
         case userByEmail(String)
         case userByName(String)
@@ -26,6 +27,7 @@ struct Dependency {
         switch row {
         case .apiKey(let digest): try Tables.apiKeys.revision(of: digest, in: transaction)
         case .session(let id): try Tables.sessions.revision(of: id, in: transaction)
+        case .sessionSecret(let digest): try Tables.sessionSecrets.revision(of: digest, in: transaction)
         case .user(let id): try Tables.users.revision(of: id, in: transaction)
         case .userByEmail(let email): try Tables.usersByEmail.revision(of: email, in: transaction)
         case .userByName(let name): try Tables.usersByName.revision(of: name, in: transaction)
@@ -38,12 +40,14 @@ struct Dependency {
 /// What was found out about a credential, whatever the time: expiry is compared at each use.
 enum Outcome {
     case identity(Identity)
+    /// By a cookie; the activity says whether it has not been used for too long.
+    case session(Identity, SessionActivity)
     case refused(CredentialRefusal)
     case notMine
 
     func reading(at now: Timestamp) -> CredentialReading {
         switch self {
-        case .identity(let identity):
+        case .identity(let identity), .session(let identity, _):
             if let end = identity.expiresAt, end <= now {
                 return .refused(
                     CredentialRefusal(
@@ -54,6 +58,19 @@ enum Outcome {
         case .refused(let refusal): return .refused(refusal)
         case .notMine: return .notMine
         }
+    }
+}
+
+/// When a session was last used, as far as one loop knows: its own requests, and what was written when it last looked.
+/// Belongs to that loop's cache, so that a request which finds the session in use reads and writes nothing.
+final class SessionActivity {
+    let idle: Duration
+    /// Until then it is in use.
+    var inUseUntil: Timestamp
+
+    init(idle: Duration, inUseUntil: Timestamp) {
+        self.idle = idle
+        self.inUseUntil = inUseUntil
     }
 }
 

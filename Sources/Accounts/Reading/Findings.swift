@@ -30,15 +30,56 @@ enum Findings {
                 in: transaction)
         }
         dependencies.append(Dependency(row: .session(id), revision: revision))
-        guard session.userID == subject else {
+        guard session.userID == subject, session.kind != .browser else {
             return Finding(
                 .refused(CredentialRefusal(.credentialUnknown, credentialID: id)), dependencies, in: transaction)
         }
         let (user, isBlocked) = try owner(subject, &dependencies, in: transaction)
         return Finding(
             CredentialJudgement.session(
-                session, user: user, isBlocked: isBlocked, expiresAt: token.expiresAt, origin: token),
+                session, user: user, isBlocked: isBlocked, expiresAt: token.expiresAt, origin: .accessToken(token)),
             dependencies, in: transaction)
+    }
+
+    /// Nil when no session has a secret of that digest for that plane.
+    static func cookie(
+        _ digest: [UInt8], plane: SessionOrigin.Plane, in transaction: borrowing ReadTransaction
+    ) throws -> Finding? {
+        guard let (secret, revision) = try Tables.sessionSecrets.getWithRevision(digest, in: transaction),
+            secret.kind.plane == plane
+        else { return nil }
+        let first = Dependency(row: .sessionSecret(digest), revision: revision)
+        return try session(
+            secret.session, plane: plane, until: secret.endsAt ?? .init(milliseconds: .max), [first],
+            in: transaction)
+    }
+
+    /// For a session whose cookie was good.
+    static func session(
+        _ id: String, plane: SessionOrigin.Plane, until end: Timestamp, _ known: [Dependency] = [],
+        in transaction: borrowing ReadTransaction
+    ) throws -> Finding? {
+        var dependencies = known
+        guard let (session, revision) = try Tables.sessions.getWithRevision(id, in: transaction),
+            session.kind == .browser
+        else { return nil }
+        dependencies.append(Dependency(row: .session(id), revision: revision))
+        let (user, isBlocked) = try owner(session.userID, &dependencies, in: transaction)
+        var outcome = CredentialJudgement.session(
+            session, user: user, isBlocked: isBlocked, expiresAt: end,
+            origin: .session(SessionOrigin(session: id, subject: session.userID, plane: plane)))
+        if case .identity(let identity) = outcome, let idle = session.idle {
+            let last = try lastUse(of: id, in: transaction) ?? session.createdAt
+            let activity = SessionActivity(
+                idle: .milliseconds(idle),
+                inUseUntil: max(last, session.authenticatedAt ?? session.createdAt) + .milliseconds(idle))
+            outcome = .session(identity, activity)
+        }
+        return Finding(outcome, dependencies, in: transaction)
+    }
+
+    static func lastUse(of id: String, in transaction: borrowing ReadTransaction) throws -> Timestamp? {
+        try Tables.lastUses.get(id, in: transaction)?.at
     }
 
     /// What the local accounts say of a foreign identity.

@@ -23,10 +23,10 @@ enum CredentialJudgement {
     }
 
     /// - Parameters:
-    ///   - expiresAt: of the token, which may end before its session.
-    ///   - origin: the token; nil when there is none.
+    ///   - expiresAt: of the token or the cookie, which may end before its session.
+    ///   - origin: the token or the cookie; nil when there is none.
     static func session(
-        _ session: SessionRecord, user: UserRecord?, isBlocked: Bool, expiresAt: Timestamp, origin: AccessTokenOrigin?
+        _ session: SessionRecord, user: UserRecord?, isBlocked: Bool, expiresAt: Timestamp, origin: CredentialOrigin?
     ) -> Outcome {
         var refusal = CredentialRefusal(
             .credentialRevoked, user: user?.username, subject: session.userID, credentialID: session.id)
@@ -41,7 +41,7 @@ enum CredentialJudgement {
                 kind: .session, credentialID: session.id, subject: user.id, user: user.username, email: user.email,
                 name: user.name, groups: user.groups, amr: session.amr, factors: session.factors,
                 authenticatedAt: session.authenticatedAt, session: session.id,
-                expiresAt: min(expiresAt, session.expiresAt), origin: origin.map { .accessToken($0) }))
+                expiresAt: min(expiresAt, session.expiresAt), origin: origin))
     }
 
     /// A foreign identity that is a local account, with its names and groups.

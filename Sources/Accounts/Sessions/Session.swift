@@ -1,9 +1,14 @@
 public import Core
 
-/// A session as it is stored. Until sign-in exists each is behind one access token that the operator issued.
+/// A session as it is stored.
 struct SessionRecord: JSONRecord, Equatable {
     enum Kind: String, Codable {
+        /// Behind one access token that the operator issued: good for app routes only.
         case token
+        /// A person's sign-in with a browser: two cookies.
+        case browser
+        /// A person's sign-in with an API client: access tokens and a refresh token.
+        case api
     }
 
     var id: String
@@ -20,16 +25,31 @@ struct SessionRecord: JSONRecord, Equatable {
     /// Proved factors; none for a token that the operator issued.
     var factors: Int
     var authenticatedAt: Timestamp?
+    var deviceName: String?
+    var userAgent: String?
+    /// From where it began.
+    var address: String?
+    /// It ends when it was not used for so many milliseconds; nil: only at ``expiresAt``.
+    var idle: Int64?
+    /// "Remember me" was ticked.
+    var remembered: Bool?
+    /// Raised with each pair of new secrets.
+    var generation: UInt64?
+    /// SHA-256 of the secrets that are good now, in hexadecimal: to be removed with the session.
+    var secrets: [String]?
 
     /// Until then the record stays, so that a refusal can say why.
-    var freeAt: Timestamp { expiresAt + .seconds(86_400) }
+    var freeAt: Timestamp { min(revokedAt ?? expiresAt, expiresAt) + .seconds(86_400) }
+
+    /// Made by a person, so that it may change its account.
+    var isSignIn: Bool { kind != .token }
 }
 
 /// A session as it is shown.
 public struct Session: Encodable, Sendable, Equatable {
     /// Names the session; not secret.
     public let id: String
-    /// `token`: behind an access token that the operator issued.
+    /// `token`: behind an access token that the operator issued; `browser`, `api`: a person's sign-in.
     public let kind: String
     public let userID: String
     /// Nil when the account was deleted.
@@ -41,8 +61,20 @@ public struct Session: Encodable, Sendable, Equatable {
     public let lastActivity: Timestamp?
     /// From where it was last used.
     public let ipAddress: String?
+    /// What the person or the client calls the device.
+    public let deviceName: String?
+    /// What the client said it is when the session began.
+    public let userAgent: String?
+    /// Proved factors.
+    public let factors: Int
+    /// RFC 8176 authentication method references.
+    public let amr: [String]
+    /// When the person last proved themselves.
+    public let authenticatedAt: Timestamp?
+    /// It is the one that asks; false where nobody asks.
+    public let isCurrent: Bool
 
-    init(_ record: SessionRecord, username: String?, lastUse: LastUseRecord?) {
+    init(_ record: SessionRecord, username: String?, lastUse: LastUseRecord?, current: String? = nil) {
         id = record.id
         kind = record.kind.rawValue
         userID = record.userID
@@ -50,12 +82,22 @@ public struct Session: Encodable, Sendable, Equatable {
         createdAt = record.createdAt
         expiresAt = record.expiresAt
         revokedAt = record.revokedAt
-        lastActivity = lastUse?.at
-        ipAddress = lastUse?.address
+        lastActivity = lastUse?.at ?? record.authenticatedAt
+        ipAddress = lastUse?.address ?? record.address
+        deviceName = record.deviceName
+        userAgent = record.userAgent
+        factors = record.factors
+        amr = record.amr
+        authenticatedAt = record.authenticatedAt
+        isCurrent = record.id == current
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, kind, username
+        case id, kind, username, factors, amr
+        case deviceName = "device_name"
+        case userAgent = "user_agent"
+        case authenticatedAt = "authenticated_at"
+        case isCurrent = "is_current"
         case userID = "user_id"
         case createdAt = "created_at"
         case expiresAt = "expires_at"

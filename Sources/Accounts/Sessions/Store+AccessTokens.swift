@@ -12,6 +12,15 @@ public struct IssuedToken: Sendable {
     public let session: String
 }
 
+/// An access token that was signed and is not kept yet.
+struct SignedAccessToken: Sendable {
+    let text: String
+    let keyID: String
+    let expiresAt: Timestamp
+    /// In seconds.
+    let expiresIn: Int64
+}
+
 extension Store {
     /// The longest life that an operator can give a token.
     static let maximumTokenLifetime = Duration.seconds(86_400)
@@ -29,35 +38,55 @@ extension Store {
         let now = Timestamp(seconds: clock.now().seconds)
         let expiresAt = Timestamp(seconds: (now + lifetime).seconds)
         let id = try random.id("ses")
-        let (user, token, kid) = try read { transaction in
+        let user = try read { transaction in
             let user = try self.require(user: selector, in: transaction)
             try Self.refuseUnusable(user)
-            var ring = try SigningKeyRing(.access, store: self, in: transaction)
-            let signer = try ring.signer(self, at: self.clock.now())
-            let token = try signer.sign(
-                self.accessTokenPayload(user.id, session: id, now: now, expiresAt: expiresAt), type: OwnToken.type)
-            return (user.id, token, signer.keyID)
+            return user.id
         }
+        let token = try signAccessToken(user, session: id, from: now, until: expiresAt)
         try write { transaction in
             let owner = try self.require(user: user, in: transaction)
             try Self.refuseUnusable(owner)
-            guard try Tables.keys.get(kid, in: transaction) != nil else {
-                throw AccountsError(.refused, "The signing key was retired just now: try again.")
-            }
             let session = SessionRecord(
                 id: id, kind: .token, userID: owner.id, epoch: owner.epoch, actor: actor.name, createdAt: now,
                 expiresAt: expiresAt, amr: [], factors: 0)
             try self.insert(session, in: transaction)
-            try self.noteTokenEnd(expiresAt, of: kid, in: transaction)
+            try self.keep(token, in: transaction)
             try self.append(
                 NewAuditEvent(
                     .tokenIssued, user: owner.username, userID: owner.id, session: id,
-                    metadata: ["expires_at": .string(expiresAt.rfc3339), "kid": .string(kid)]),
+                    metadata: ["expires_at": .string(expiresAt.rfc3339), "kid": .string(token.keyID)]),
                 by: actor, at: now, in: transaction)
         }
-        return IssuedToken(
-            accessToken: String(decoding: token, as: UTF8.self), expiresIn: expiresAt.seconds - now.seconds, session: id
-        )
+        return IssuedToken(accessToken: token.text, expiresIn: token.expiresIn, session: id)
+    }
+
+    /// Signs an access token outside of any transaction; ``keep(_:in:)`` has to follow in the one that makes it good.
+    func signAccessToken(
+        _ userID: String, session: String, from now: Timestamp, until expiresAt: Timestamp
+    ) throws(AccountsError) -> SignedAccessToken {
+        // NumericDate has whole seconds here; a token must not outlive what was asked for.
+        let from = Timestamp(seconds: now.seconds)
+        let until = Timestamp(seconds: expiresAt.seconds)
+        return try read { transaction in
+            var ring = try SigningKeyRing(.access, store: self, in: transaction)
+            let signer = try ring.signer(self, at: self.clock.now())
+            let bytes = try signer.sign(
+                self.accessTokenPayload(userID, session: session, now: from, expiresAt: until), type: OwnToken.type)
+            return SignedAccessToken(
+                text: String(decoding: bytes, as: UTF8.self), keyID: signer.keyID, expiresAt: until,
+                expiresIn: until.seconds - from.seconds)
+        }
+    }
+
+    /// Makes sure that the token's key stays for as long as somebody has to verify it.
+    ///
+    /// - Throws: `refused` when the key was retired since.
+    func keep(_ token: SignedAccessToken, in transaction: borrowing WriteTransaction) throws {
+        guard try Tables.keys.get(token.keyID, in: transaction) != nil else {
+            throw AccountsError(.refused, "The signing key was retired just now: try again.")
+        }
+        try noteTokenEnd(token.expiresAt, of: token.keyID, in: transaction)
     }
 
     private static func refuseUnusable(_ user: UserRecord) throws {

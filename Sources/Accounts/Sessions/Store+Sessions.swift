@@ -38,8 +38,7 @@ extension Store {
                     .notFound, "There is no session \(quoted(id)): `gatehouse session list` shows the ids.")
             }
             guard record.revokedAt == nil else { return try self.view(of: record, in: transaction) }
-            record.revokedAt = now
-            try Tables.sessions.put(record, for: id, in: transaction)
+            try self.end(&record, at: now, in: transaction)
             let user = try Tables.users.get(record.userID, in: transaction)
             try self.append(
                 NewAuditEvent(.sessionRevoked, user: user?.username, userID: record.userID, session: id),
@@ -62,11 +61,13 @@ extension Store {
         try Tables.sessionsByUser.keys(prefix: KeyPair<String, String>.prefix(userID), in: transaction).map(\.second)
     }
 
-    private func view(
-        of record: SessionRecord, in transaction: borrowing some ReadableTransaction & ~Copyable
+    /// - Parameter current: the session that asks.
+    func view(
+        of record: SessionRecord, current: String? = nil,
+        in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> Session {
         Session(
             record, username: try Tables.users.get(record.userID, in: transaction)?.username,
-            lastUse: try Tables.lastUses.get(record.id, in: transaction))
+            lastUse: try Tables.lastUses.get(record.id, in: transaction), current: current)
     }
 }

@@ -144,6 +144,17 @@ public final class Store: Sendable {
         }
     }
 
+    /// Runs `body` in one write transaction and suspends until it is on disk.
+    func writing<Result: Sendable>(
+        _ body: @escaping @Sendable (borrowing WriteTransaction) throws -> Result
+    ) async throws(AccountsError) -> Result {
+        do {
+            return try await environment.write(body)
+        } catch {
+            throw .wrapping(error)
+        }
+    }
+
     /// Runs `body` on one consistent view of the store.
     func read<Result>(_ body: (borrowing ReadTransaction) throws -> Result) throws(AccountsError) -> Result {
         do {

@@ -8,6 +8,14 @@ internal import LMDB
 ///   users_by_name     folded user name             user id; stays behind a rename or delete
 ///   sessions          session id                   the session
 ///   sessions_by_user  user id, session id
+///   session_secrets   SHA-256 of a cookie          session, which cookie
+///   refresh_tokens    SHA-256 of the token         session; used or not
+///   passwords         user id                      the password's hash (apart from the account, so that hashing
+///                                                  anew does not make caches decode again)
+///   one_time_links    SHA-256 of the token         purpose, user, expiry
+///   links_by_user     user id, SHA-256
+///   known_devices     user id, SHA-256             a device that the user has signed in with
+///   lockouts          SHA-256 of whom              failed sign-ins
 ///   api_keys          SHA-256 of the key           the key's record
 ///   api_keys_by_id    key id                       SHA-256 of the key
 ///   api_keys_by_user  user id, key id
@@ -30,6 +38,13 @@ enum Tables {
     static let usersByName = Table<String, NameRecord>("users_by_name")
     static let sessions = Table<String, SessionRecord>("sessions")
     static let sessionsByUser = Table<KeyPair<String, String>, EmptyRecord>("sessions_by_user")
+    static let sessionSecrets = Table<[UInt8], SessionSecretRecord>("session_secrets")
+    static let refreshTokens = Table<[UInt8], RefreshTokenRecord>("refresh_tokens")
+    static let passwords = Table<String, PasswordRecord>("passwords")
+    static let oneTimeLinks = Table<[UInt8], LinkRecord>("one_time_links")
+    static let linksByUser = Table<KeyPair<String, [UInt8]>, EmptyRecord>("links_by_user")
+    static let knownDevices = Table<KeyPair<String, [UInt8]>, KnownDeviceRecord>("known_devices")
+    static let lockouts = Table<[UInt8], LockoutRecord>("lockouts")
     static let apiKeys = Table<[UInt8], APIKeyRecord>("api_keys")
     static let apiKeysByID = Table<String, ReferenceRecord>("api_keys_by_id")
     static let apiKeysByUser = Table<KeyPair<String, String>, EmptyRecord>("api_keys_by_user")
@@ -50,7 +65,9 @@ enum Tables {
     static var descriptions: [TableDescription] {
         [
             users.description, usersByEmail.description, usersByName.description, sessions.description,
-            sessionsByUser.description, apiKeys.description, apiKeysByID.description, apiKeysByUser.description,
+            sessionsByUser.description, sessionSecrets.description, refreshTokens.description, passwords.description,
+            oneTimeLinks.description, linksByUser.description, knownDevices.description, lockouts.description,
+            apiKeys.description, apiKeysByID.description, apiKeysByUser.description,
             lastUses.description, audit.description, auditByUser.description, auditHead.description,
             access.description, blocks.description, keys.description, outbox.description,
             outboxDue.description, expiries.description, meta.description,

@@ -5,11 +5,23 @@ internal import LMDB
 enum Sweepable: Equatable {
     case apiKey(String)
     case session(String)
+    /// The rest by their digests in hexadecimal.
+    case sessionSecret(String)
+    case refreshToken(String)
+    case link(String)
+    case lockout(String)
+    /// User id and digest.
+    case knownDevice(String, String)
 
     var text: String {
         switch self {
         case .apiKey(let id): "api_key:" + id
         case .session(let id): "session:" + id
+        case .sessionSecret(let digest): "session_secret:" + digest
+        case .refreshToken(let digest): "refresh_token:" + digest
+        case .link(let digest): "link:" + digest
+        case .lockout(let digest): "lockout:" + digest
+        case .knownDevice(let user, let digest): "known_device:" + user + ":" + digest
         }
     }
 
@@ -19,6 +31,13 @@ enum Sweepable: Equatable {
         switch text[..<colon] {
         case "api_key": self = .apiKey(id)
         case "session": self = .session(id)
+        case "session_secret": self = .sessionSecret(id)
+        case "refresh_token": self = .refreshToken(id)
+        case "link": self = .link(id)
+        case "lockout": self = .lockout(id)
+        case "known_device":
+            guard let colon = id.firstIndex(of: ":") else { return nil }
+            self = .knownDevice(String(id[..<colon]), String(id[id.index(after: colon)...]))
         default: return nil
         }
     }
@@ -72,10 +91,41 @@ extension Store {
             guard let record = try Tables.sessions.get(id, in: transaction) else { return }
             guard record.freeAt <= now else { return try scheduleSweep(row, at: record.freeAt, in: transaction) }
             try removeSession(record, in: transaction)
+        case .sessionSecret(let text):
+            guard let digest = Hexadecimal.decode(text),
+                let end = try Tables.sessionSecrets.get(digest, in: transaction)?.endsAt
+            else { return }
+            guard end <= now else { return try scheduleSweep(row, at: end, in: transaction) }
+            try Tables.sessionSecrets.delete(digest, in: transaction)
+        case .refreshToken(let text):
+            guard let digest = Hexadecimal.decode(text),
+                let record = try Tables.refreshTokens.get(digest, in: transaction)
+            else { return }
+            guard record.expiresAt <= now else { return try scheduleSweep(row, at: record.expiresAt, in: transaction) }
+            try Tables.refreshTokens.delete(digest, in: transaction)
+        case .link(let text):
+            guard let digest = Hexadecimal.decode(text),
+                let record = try Tables.oneTimeLinks.get(digest, in: transaction)
+            else { return }
+            guard record.expiresAt <= now else { return try scheduleSweep(row, at: record.expiresAt, in: transaction) }
+            try removeLink(record, digest: digest, in: transaction)
+        case .lockout(let text):
+            guard let digest = Hexadecimal.decode(text),
+                let record = try Tables.lockouts.get(digest, in: transaction)
+            else { return }
+            guard record.freeAt <= now else { return try scheduleSweep(row, at: record.freeAt, in: transaction) }
+            try Tables.lockouts.delete(digest, in: transaction)
+        case .knownDevice(let user, let text):
+            guard let digest = Hexadecimal.decode(text),
+                let record = try Tables.knownDevices.get(KeyPair(user, digest), in: transaction)
+            else { return }
+            guard record.expiresAt <= now else { return try scheduleSweep(row, at: record.expiresAt, in: transaction) }
+            try Tables.knownDevices.delete(KeyPair(user, digest), in: transaction)
         }
     }
 
     func removeSession(_ record: SessionRecord, in transaction: borrowing WriteTransaction) throws {
+        try removeSecrets(of: record, in: transaction)
         try Tables.sessions.delete(record.id, in: transaction)
         try Tables.sessionsByUser.delete(KeyPair(record.userID, record.id), in: transaction)
         try Tables.lastUses.delete(record.id, in: transaction)

@@ -2,7 +2,7 @@ internal import Core
 internal import LMDB
 
 extension Store {
-    /// Ends everything of an account: sessions with their access tokens, API keys, and foreign identities that come
+    /// Ends everything of an account: sessions with their tokens, API keys, links, known devices, and foreign identities that come
     /// with its e-mail address or are matched to it. From the next request on nothing of it is accepted.
     ///
     /// - Throws: `notFound`.
@@ -47,6 +47,8 @@ extension Store {
             var report = CutReport(user: User(user))
             _ = try Tables.users.delete(user.id, in: transaction)
             _ = try Tables.usersByEmail.delete(user.canonicalEmail, in: transaction)
+            _ = try Tables.passwords.delete(user.id, in: transaction)
+            _ = try Tables.lockouts.delete(LockoutSubject.user(user.id).key, in: transaction)
             try Tables.usersByName.put(
                 NameRecord(userID: user.id, current: false), for: UserName.folded(user.username), in: transaction)
             let subject = BlockSubject.emailText(user.canonicalEmail)
@@ -65,6 +67,7 @@ extension Store {
             type, user: report.user.username, userID: report.user.id,
             metadata: [
                 "sessions": .integer(Int64(report.sessions.count)), "api_keys": .integer(Int64(report.apiKeys.count)),
+                "links": .integer(Int64(report.links)),
             ])
     }
 
@@ -78,9 +81,11 @@ extension Store {
         for id in try sessionIDs(of: userID, in: transaction) {
             guard changed < Self.batchSize else { return true }
             guard var session = try Tables.sessions.get(id, in: transaction), session.revokedAt == nil else { continue }
-            session.revokedAt = now
-            try Tables.sessions.put(session, for: id, in: transaction)
-            if session.expiresAt > now { report.sessions.append(id) }
+            try end(&session, at: now, in: transaction)
+            if session.expiresAt > now {
+                report.sessions.append(id)
+                if session.kind != .browser { report.tokens += 1 }
+            }
             changed += 1
         }
         for id in try keyIDs(of: userID, in: transaction) {
@@ -94,6 +99,11 @@ extension Store {
             if key.expiresAt > now { report.apiKeys.append(id) }
             changed += 1
         }
+        guard changed < Self.batchSize else { return true }
+        report.links += try removeLinks(of: userID, limit: Self.batchSize - changed, at: now, in: transaction)
+        let prefix = KeyPair<String, [UInt8]>.prefix(userID)
+        guard try Tables.linksByUser.keys(prefix: prefix, limit: 1, in: transaction).isEmpty else { return true }
+        try forgetDevices(of: userID, in: transaction)
         return false
     }
 

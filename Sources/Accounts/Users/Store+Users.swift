@@ -11,6 +11,9 @@ extension Store {
             throw AccountsError(
                 .invalid, "\(quoted(new.email)) is no e-mail address: it needs one @, plain ASCII and a domain.")
         }
+        guard !new.service || new.passwordHash == nil else {
+            throw AccountsError(.invalid, "A service account has only API keys: leave the password out.")
+        }
         let now = clock.now()
         let user = UserRecord(
             id: try random.id("usr"), email: email.description,
@@ -19,6 +22,9 @@ extension Store {
             groups: try GroupName.validated(new.groups, byOperator: true), service: new.service, disabled: false,
             epoch: 1, createdAt: now)
         return try write { transaction in
+            if let known = try self.findUser(email: email, in: transaction), !known.isVerified {
+                try self.discard(unverified: known, at: now, in: transaction)
+            }
             guard
                 try Tables.usersByEmail.insert(
                     ReferenceRecord(user.id), for: email.canonical, in: transaction)
@@ -30,6 +36,9 @@ extension Store {
             }
             try self.claim(name: user.username, for: user, in: transaction)
             try Tables.users.put(user, for: user.id, in: transaction)
+            if let hash = new.passwordHash {
+                try Tables.passwords.put(PasswordRecord(hash: hash, changedAt: now), for: user.id, in: transaction)
+            }
             try self.append(
                 NewAuditEvent(
                     .userAdded, user: user.username, userID: user.id,

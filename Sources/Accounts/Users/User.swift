@@ -12,6 +12,10 @@ struct UserRecord: JSONRecord, Equatable {
     /// Raised whenever every credential of the user must end: what was made under a lower one is stale.
     var epoch: UInt64
     var createdAt: Timestamp
+    /// Registered, and the address was never shown to be theirs; nil: it was, or the operator vouches for it.
+    var unverified: Bool?
+
+    var isVerified: Bool { unverified != true }
 
     /// What blocks by e-mail are compared with.
     var canonicalEmail: String { EmailAddress(email)?.canonical ?? email.lowercased() }
@@ -42,6 +46,8 @@ public struct User: Encodable, Sendable, Equatable {
     public let disabled: Bool
     /// When the account was made.
     public let createdAt: Timestamp
+    /// The address was shown to be the user's, or the operator vouches for it.
+    public let emailVerified: Bool
 
     init(_ record: UserRecord) {
         id = record.id
@@ -52,11 +58,13 @@ public struct User: Encodable, Sendable, Equatable {
         service = record.service
         disabled = record.disabled
         createdAt = record.createdAt
+        emailVerified = record.isVerified
     }
 
     private enum CodingKeys: String, CodingKey {
         case id, email, username, name, groups, service, disabled
         case createdAt = "created_at"
+        case emailVerified = "email_verified"
     }
 }
 
@@ -72,10 +80,15 @@ public struct NewUser: Sendable {
     public var groups: [String]
     /// A service account has only API keys and no person's sign-in.
     public var service: Bool
+    /// A hash of ``PasswordHasher``, or one of another system that `PasswordHash` can parse; nil: no password.
+    public var passwordHash: String?
 
     /// All fields, named as they are.
-    public init(email: String, username: String? = nil, name: String = "", groups: [String] = [], service: Bool = false)
-    {
+    public init(
+        email: String, username: String? = nil, name: String = "", groups: [String] = [], service: Bool = false,
+        passwordHash: String? = nil
+    ) {
+        self.passwordHash = passwordHash
         self.email = email
         self.username = username
         self.name = name
@@ -92,11 +105,15 @@ public struct CutReport: Encodable, Sendable, Equatable {
     public internal(set) var sessions: [String] = []
     /// Ids of the API keys that were revoked.
     public internal(set) var apiKeys: [String] = []
+    /// How many of the sessions were behind tokens: those of API clients and of the operator.
+    public internal(set) var tokens = 0
+    /// How many links in mails that could still be used.
+    public internal(set) var links = 0
     /// The e-mail address that no foreign identity may come with any more; nil when it was not blocked.
     public internal(set) var blockedEmail: String?
 
     private enum CodingKeys: String, CodingKey {
-        case user, sessions
+        case user, sessions, tokens, links
         case apiKeys = "api_keys"
         case blockedEmail = "blocked_email"
     }

@@ -6,18 +6,56 @@ internal import Core
 public enum Commands {}
 
 extension Commands {
+    /// What `user add` was told.
+    public struct NewAccount: Sendable {
+        public var email: String
+        public var username: String?
+        public var name: String?
+        public var groups: [String]?
+        public var isService: Bool
+        /// The password is the first line of standard input.
+        public var readsPassword: Bool
+        /// Also make a link to set the first password.
+        public var invites: Bool
+
+        /// All fields, named as they are.
+        public init(
+            email: String, username: String?, name: String?, groups: [String]?, isService: Bool, readsPassword: Bool,
+            invites: Bool
+        ) {
+            self.email = email
+            self.username = username
+            self.name = name
+            self.groups = groups
+            self.isService = isService
+            self.readsPassword = readsPassword
+            self.invites = invites
+        }
+    }
+
     /// `user add`.
-    public static func addUser(
-        _ invocation: Invocation, email: String, username: String?, name: String?, groups: [String]?, isService: Bool
-    ) throws {
+    public static func addUser(_ invocation: Invocation, _ new: NewAccount) throws {
+        guard !new.isService || !(new.readsPassword || new.invites) else {
+            throw CommandFailure(.usage, "a service account has only API keys: leave out the password and --invite")
+        }
+        guard !(new.readsPassword && new.invites) else {
+            throw CommandFailure(.usage, "--invite is for an account without a password: leave out one of the two")
+        }
         try invocation.withStore { store, context in
-            let user = try store.addUser(
-                NewUser(
-                    email: try emailAddress(email).description, username: username, name: name ?? "",
-                    groups: groups ?? [],
-                    service: isService),
-                by: context.actor)
-            try context.output.value(user) { "Added \(user.username) (\(user.id))." }
+            let email = try emailAddress(new.email).description
+            var account = NewUser(
+                email: email, username: new.username, name: new.name ?? "", groups: new.groups ?? [],
+                service: new.isService)
+            if new.readsPassword {
+                account.passwordHash = try newPasswordHash(
+                    for: .init(email: email, username: new.username ?? email, name: new.name ?? ""))
+            }
+            let user = try store.addUser(account, by: context.actor)
+            guard new.invites else {
+                return try context.output.value(user) { "Added \(user.username) (\(user.id))." }
+            }
+            let link = try store.createLink(.invitation, for: user.id, by: context.actor)
+            try printLink(link, context)
         }
     }
 
@@ -106,7 +144,7 @@ extension Commands {
 
     private static func describe(_ report: CutReport) -> String {
         """
-        Ended: \(report.sessions.count) sessions with their tokens, \(report.apiKeys.count) API keys.
+        Ended: \(report.sessions.count) sessions with their tokens, \(report.apiKeys.count) API keys, \(report.links) links.
         Behind a proxy that asks by check requests, connections that are already open (WebSockets, streams, downloads) \
         stay open until that proxy closes them.
         """

@@ -7,6 +7,33 @@ public enum CredentialOrigin: Sendable {
     case accessToken(AccessTokenOrigin)
     /// A JWT of a configured issuer, as it was verified.
     case foreign(ForeignIdentity)
+    /// One of the two cookies of a session.
+    case session(SessionOrigin)
+}
+
+/// A session's cookie without its secret.
+public struct SessionOrigin: Sendable, Hashable {
+    /// What a cookie opens: neither is good in the other's place.
+    public enum Plane: String, Sendable, Hashable {
+        /// Pages, API and step-up.
+        case portal
+        /// Verdicts on app routes.
+        case app
+    }
+
+    /// The session's id.
+    public var session: String
+    /// The user's id.
+    public var subject: String
+    /// Which of the two cookies it was.
+    public var plane: Plane
+
+    /// All fields, named as they are.
+    public init(session: String, subject: String, plane: Plane) {
+        self.session = session
+        self.subject = subject
+        self.plane = plane
+    }
 }
 
 /// An access token of ours without the token.

@@ -8,10 +8,12 @@ public struct PresentedCredential: ~Escapable {
         case bearer
         /// The password of `Authorization: Basic`.
         case basicPassword
-        /// A cookie of our name.
+        /// The cookie that apps see: good for verdicts only.
         case cookie
         /// The certificate that the client has shown by TLS, in DER; its chain was verified.
         case certificate
+        /// The portal's own cookie: the only one that its pages and its API take.
+        case portalCookie
     }
 
     /// Where it was found.

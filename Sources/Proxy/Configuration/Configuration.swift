@@ -25,6 +25,8 @@ public struct Configuration: Sendable {
     public var reservedHeaders: [String]
     /// The name of our session cookie, which no app may set.
     public var cookieName: String
+    /// The domain of the cookie that apps see; nil: host-only.
+    public var cookieDomain: String?
     /// What a slow or greedy client may take.
     public var limits: Limits
     /// How many connections one client may have: an address, or 64 bits of IPv6.
@@ -51,6 +53,7 @@ public struct Configuration: Sendable {
         self.proxySecret = nil
         self.reservedHeaders = []
         self.cookieName = "gatehouse"
+        self.cookieDomain = nil
         self.limits = Limits()
         self.connectionsPerClient = 512
         self.exemptNetworks = []

@@ -26,6 +26,8 @@ final class Site: Sendable {
     let loginURL: String
     /// What a token of our own holds, whatever else it says: `"iss":"https://…"`.
     let issuerMember: [UInt8]
+    /// The portal's host, canonical.
+    let portalHost: [UInt8]
     let proxySecret: [UInt8]?
     let redirection: HTTPSRedirection
     /// By upstream; nil where no address is spoken to by TLS.
@@ -78,11 +80,27 @@ final class Site: Sendable {
         patience = Patience(configuration.limits)
         snapshot = configuration.snapshot
         routes = entries
-        ownCookies = OwnCookies(name: configuration.cookieName)
+        ownCookies = OwnCookies(
+            name: configuration.cookieName, domain: configuration.cookieDomain,
+            isSecure: configuration.publicURL.hasPrefix("https:"))
+        portalHost = Self.host(of: configuration.publicURL)
         hygiene = HeaderHygiene(reserving: Array(Set(reserved)))
         loginURL = configuration.loginURL ?? configuration.publicURL + "/.auth/login"
         issuerMember = Array("\"iss\":\"\(configuration.publicURL)\"".utf8)
         proxySecret = configuration.proxySecret?.withUnsafeBytes { Array($0) }
+    }
+
+    /// The host is the portal's.
+    func isPortal(_ host: UnsafeRawBufferPointer) -> Bool {
+        guard !portalHost.isEmpty else { return false }
+        return HostName.canonical(host.bindMemory(to: UInt8.self).span) == portalHost
+    }
+
+    private static func host(of origin: String) -> [UInt8] {
+        let slashes = UInt8(ascii: "/")
+        guard let first = origin.utf8.firstIndex(of: slashes) else { return [] }
+        let authority = Array(origin.utf8[first...].drop { $0 == slashes })
+        return HostName.canonical(authority.span) ?? []
     }
 
     /// The name of the upstream behind a route; nil when there is none.

@@ -31,10 +31,12 @@ struct Resolution {
     var outcome: Outcome
     /// What the app must not see.
     var removed: FieldMask
+    /// `Cookie` fields of which the app must see the rest only.
+    var filtered = FieldMask()
 }
 
-/// Finds the credential that is ours: key header, then `Authorization`; the first that is ours by its shape decides
-/// alone. What has another shape belongs to the app and is not looked into. (A session cookie would be the third.)
+/// Finds the credential that is ours: key header, then `Authorization`, then a cookie of our name; the first that is ours
+/// by its shape decides alone. What has another shape belongs to the app and is not looked into.
 ///
 /// Ours are `gate_…` in `Gatehouse-Key`, `X-API-Key`, `Authorization: Bearer` or as a Basic password, and a JWT that
 /// one of the readers does not call `notMine`.
@@ -50,7 +52,15 @@ struct CredentialResolver {
     let now: Timestamp
     /// The 150 ms have been waited: what is still pending is refused.
     let waited: Bool
+    /// Which of a session's two cookies is looked at.
+    let plane: SessionOrigin.Plane
 
+    private static let maximumCookies = 4
+
+    private var filtered = FieldMask()
+    private var cookies = InlineArray<4, UnsafeRawBufferPointer>(
+        repeating: UnsafeRawBufferPointer(start: nil, count: 0))
+    private var cookieCount = 0
     private var removed = FieldMask()
     private var presented: Presented?
     private var conflict = false
@@ -63,8 +73,10 @@ struct CredentialResolver {
 
     init(
         head: RequestHead, bytes: UnsafeRawBufferPointer, scan: HeadScan, site: Site, sources: CredentialSources,
-        forwardsForeign: Bool, reader: any CredentialReader, now: Timestamp, waited: Bool
+        forwardsForeign: Bool, reader: any CredentialReader, now: Timestamp, waited: Bool,
+        plane: SessionOrigin.Plane = .app
     ) {
+        self.plane = plane
         self.head = head
         self.bytes = bytes
         self.scan = scan
@@ -78,17 +90,61 @@ struct CredentialResolver {
 
     /// Whether a head has anything that could be a credential of ours; if not, there is nothing to resolve.
     static func hasCandidates(_ scan: HeadScan) -> Bool {
-        scan.gatehouseKeys + scan.apiKeys + scan.authorizations > 0
+        scan.gatehouseKeys + scan.apiKeys + scan.authorizations + scan.cookies > 0
     }
 
     mutating func resolve() -> Resolution {
         lookAtKeyHeaders()
         var decoded: [UInt8] = []
         lookAtAuthorization(&decoded)
-        return decoded.withUnsafeBytes { decoded in
+        if scan.cookies > 0 { lookAtCookies() }
+        var resolution = decoded.withUnsafeBytes { decoded in
             if !decoded.isEmpty { consider(.basicPassword, decoded, looked: sources.contains(.authorization)) }
             return conclude()
         }
+        resolution.filtered = filtered
+        return resolution
+    }
+
+    /// Ours are taken out wherever they stand and however they are spelled; read is only the very name that we set.
+    private mutating func lookAtCookies() {
+        for index in head.fields.indices where head.fields[index].id == .cookie {
+            CookiePairs.forEach(in: head.fields[index].value.bytes(in: bytes)) { pair, name, value in
+                guard site.ownCookies.contains(name: name) else { return }
+                filtered.insert(index)
+                let wanted = plane == .app ? site.ownCookies.app : site.ownCookies.portal
+                guard cookieCount < Self.maximumCookies, sources.contains(.cookie),
+                    wanted.withUnsafeBytes({ ByteSearch.equal(name, $0) })
+                else { return }
+                cookies[cookieCount] = value
+                cookieCount += 1
+            }
+        }
+    }
+
+    /// One that is not, or not any more, good is nobody's: the browser is sent to sign in. Two that are good and of
+    /// different sessions are nobody's either (an app on a sibling host can set a second one).
+    private func concludeWithCookies() -> Resolution {
+        var found: Identity?
+        for index in 0..<cookieCount {
+            switch read(plane == .app ? .cookie : .portalCookie, cookies[index]) {
+            case .identity(let identity):
+                guard let known = found else {
+                    found = identity
+                    continue
+                }
+                if known.session != identity.session {
+                    return settled(.refused(CredentialRefusal(.credentialsDisagree)))
+                }
+            case .refused(let refusal) where refusal.reason == .storeUnavailable: return settled(.refused(refusal))
+            case .refused, .notMine, .pending: continue
+            }
+        }
+        return settled(found.map { .identity($0) } ?? .none)
+    }
+
+    private func settled(_ state: CredentialState) -> Resolution {
+        Resolution(outcome: .settled(state), removed: removed)
     }
 
     private mutating func lookAtKeyHeaders() {
@@ -165,14 +221,14 @@ struct CredentialResolver {
     }
 
     private mutating func concludeWithToken() -> Resolution {
-        guard token >= 0 else { return Resolution(outcome: .settled(.none), removed: removed) }
+        guard token >= 0 else { return concludeWithCookies() }
         guard sources.contains(.authorization) else {
             removeUnseenToken()
-            return Resolution(outcome: .settled(.none), removed: removed)
+            return concludeWithCookies()
         }
         let state: CredentialState
         switch read(.bearer, tokenBytes) {
-        case .notMine: state = .none
+        case .notMine: return concludeWithCookies()
         case .identity(let identity):
             state = .identity(identity)
             if identity.issuer == nil || !forwardsForeign { removeTokens() }

@@ -16,7 +16,8 @@ struct HeadScan {
     var traceparents = 0
     var proxySecret = -1
     var proxySecrets = 0
-    var hasOrigin = false
+    var origin = -1
+    var origins = 0
     var hasRequestMethod = false
     var hasRequestedWith = false
     /// `Sec-Fetch-Mode`, `Sec-Fetch-Dest` and `Accept`, to know a navigation.
@@ -50,7 +51,9 @@ struct HeadScan {
         case .gatehouseProxySecret:
             proxySecret = index
             proxySecrets += 1
-        case .origin: hasOrigin = true
+        case .origin:
+            origin = index
+            origins += 1
         case .accessControlRequestMethod: hasRequestMethod = true
         case .secFetchMode: fetchMode = index
         case .secFetchDest: fetchDestination = index
@@ -62,7 +65,7 @@ struct HeadScan {
     }
 
     /// `OPTIONS` with `Origin` and `Access-Control-Request-Method` is a CORS preflight.
-    var mayBePreflight: Bool { hasOrigin && hasRequestMethod }
+    var mayBePreflight: Bool { origins > 0 && hasRequestMethod }
 
     /// A GET or HEAD by which a person opens a page: `Sec-Fetch-Mode: navigate` with destination `document`, or, where
     /// that header is absent, an `Accept` that names HTML.

@@ -43,7 +43,7 @@ extension FrontHandler {
             let answer = Dialect.refusal(verdict, reason ?? .ruleDenied, state: resolved.state)
             return refuse(incoming, answer, resolved.state)
         }
-        answerAllowed(dialect, incoming, permit, removed: resolved.removed)
+        answerAllowed(dialect, incoming, permit, resolved)
     }
 
     private func refuseDescription<Dialect: CheckDialect>(
@@ -77,7 +77,8 @@ extension FrontHandler {
 
     /// 200 with every identity header, and with the credentials as the app should see them.
     private func answerAllowed<Dialect: CheckDialect>(
-        _ dialect: Dialect.Type, _ incoming: Incoming, _ permit: consuming Permit, removed: FieldMask
+        _ dialect: Dialect.Type, _ incoming: Incoming, _ permit: consuming Permit,
+        _ resolved: Resolved
     ) {
         let route = permit.route
         guard let block = identityBlock(permit.identity, route, at: incoming.now) else {
@@ -92,10 +93,17 @@ extension FrontHandler {
             writer.text("HTTP/1.1 200 OK\r\n")
             writer.bytes(dateLine)
             writer.bytes(block)
-            Self.writeCredential("Cookie: ", .cookie, incoming.scan.cookies, "; ", incoming, removed, into: &writer)
+            if resolved.filtered.isEmpty {
+                Self.writeCredential(
+                    "Cookie: ", .cookie, incoming.scan.cookies, "; ", incoming, FieldMask(), into: &writer)
+            } else {
+                writeOtherCookies(incoming, into: &writer)
+            }
             Self.writeCredential(
-                "Authorization: ", .authorization, incoming.scan.authorizations, ", ", incoming, removed, into: &writer)
-            Self.writeCredential("X-API-Key: ", .xAPIKey, incoming.scan.apiKeys, ", ", incoming, removed, into: &writer)
+                "Authorization: ", .authorization, incoming.scan.authorizations, ", ", incoming, resolved.removed,
+                into: &writer)
+            Self.writeCredential(
+                "X-API-Key: ", .xAPIKey, incoming.scan.apiKeys, ", ", incoming, resolved.removed, into: &writer)
             writer.text("X-Request-Id: ")
             current.id.write(into: &writer)
             writer.text("\r\n")
@@ -104,6 +112,19 @@ extension FrontHandler {
         }
         write(loop.scratch)
         conclude(status: 200)
+    }
+
+    /// What is left of the client's cookies without ours; empty when nothing is.
+    private func writeOtherCookies(_ incoming: Incoming, into writer: inout HeadWriter) {
+        writer.text("Cookie: ")
+        var isFirst = true
+        for index in incoming.head.fields.indices where incoming.head.fields[index].id == .cookie {
+            let value = incoming.head.fields[index].value.bytes(in: incoming.bytes)
+            let hasOthers = CookiePairs.writeOthers(
+                of: value, site.ownCookies, after: isFirst ? "" : "; ", into: &writer)
+            if hasOthers { isFirst = false }
+        }
+        writer.text("\r\n")
     }
 
     /// What is left of the client's own fields of that name; empty when nothing is.

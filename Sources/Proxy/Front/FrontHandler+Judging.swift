@@ -120,7 +120,7 @@ extension FrontHandler {
             return refuse(
                 incoming, RefusalAnswer(inline: verdict, reason ?? .ruleDenied, state: resolved.state), resolved.state)
         }
-        forward(permit, incoming, removed: resolved.removed)
+        forward(permit, incoming, resolved)
     }
 
     func clientAddress(_ incoming: Incoming) -> IPAddress? {
@@ -133,6 +133,7 @@ extension FrontHandler {
     struct Resolved {
         let state: CredentialState
         let removed: FieldMask
+        var filtered = FieldMask()
     }
 
     enum ResolveOutcome {
@@ -143,7 +144,7 @@ extension FrontHandler {
         case conflict
     }
 
-    func resolve(_ incoming: Incoming, route: Route?) -> ResolveOutcome {
+    func resolve(_ incoming: Incoming, route: Route?, plane: SessionOrigin.Plane = .app) -> ResolveOutcome {
         guard CredentialResolver.hasCandidates(incoming.scan) else {
             return .settled(Resolved(state: certificateState(at: incoming.now), removed: FieldMask()))
         }
@@ -151,17 +152,34 @@ extension FrontHandler {
             head: incoming.head, bytes: incoming.bytes, scan: incoming.scan, site: site,
             sources: route?.credentialsFrom ?? .all,
             forwardsForeign: route.map { site.routes[$0.index].parameters.forwardCredential } ?? true,
-            reader: loop.context.credentials, now: incoming.now, waited: incoming.waited)
+            reader: loop.context.credentials, now: incoming.now, waited: incoming.waited, plane: plane)
         let resolution = resolver.resolve()
         switch resolution.outcome {
-        case .settled(.none):
-            return .settled(Resolved(state: certificateState(at: incoming.now), removed: resolution.removed))
-        case .settled(let state): return .settled(Resolved(state: state, removed: resolution.removed))
+        case .settled(.none) where resolution.removed.isEmpty && resolution.filtered.isEmpty:
+            return .settled(Resolved(state: certificateState(at: incoming.now), removed: FieldMask()))
+        case .settled(let state):
+            let isGood = mayUseCookie(state, incoming, route)
+            return .settled(
+                Resolved(
+                    state: isGood ? state : .none, removed: resolution.removed, filtered: resolution.filtered))
         case .pending(let pending):
             waitFor(pending)
             return .waiting
         case .conflict: return .conflict
         }
+    }
+
+    /// A browser sends its cookies with a WebSocket that any page opens, and no CORS rule asks first: an Upgrade by
+    /// cookie counts only from the route's own host or from one of `origins`.
+    private func mayUseCookie(_ state: CredentialState, _ incoming: Incoming, _ route: Route?) -> Bool {
+        guard incoming.head.upgrade != nil, case .identity(let identity) = state,
+            case .session = identity.origin
+        else { return true }
+        guard let route, incoming.scan.origins == 1 else { return false }
+        let origin = incoming.head.fields[incoming.scan.origin].value.bytes(in: incoming.bytes)
+        return UpgradeOrigin.isAllowed(
+            origin, host: incoming.head.host.bytes(in: incoming.bytes), scheme: route.scheme,
+            others: route.origins)
     }
 
     /// The head stays where it is and is read again when the reading is ready, or after 150 ms.
@@ -181,7 +199,7 @@ extension FrontHandler {
         pending.onReady { eventLoop.execute(wake) }
     }
 
-    private func forward(_ permit: consuming Permit, _ incoming: Incoming, removed: FieldMask) {
+    private func forward(_ permit: consuming Permit, _ incoming: Incoming, _ resolved: Resolved) {
         let route = permit.route
         guard let upstreamIndex = site.routes[route.index].parameters.upstream else {
             return refuse(incoming, RefusalAnswer(status: 404, reason: .noUpstream, verdict: .deny))
@@ -203,7 +221,8 @@ extension FrontHandler {
         noteAllowed(permit.identity, route, incoming)
         let lease = Lease(permit: permit, pool: loop.pools[upstreamIndex])
         let rewriting = RequestRewriting(
-            head: incoming.head, bytes: incoming.bytes, site: site, route: route, removed: removed, peer: peer,
+            head: incoming.head, bytes: incoming.bytes, site: site, route: route, removed: resolved.removed,
+            filtered: resolved.filtered, peer: peer,
             peerIsTrusted: incoming.peerIsTrusted, scan: incoming.scan, requestID: current.id)
         if let upgrade = incoming.head.upgrade { current.upgrade = Array(upgrade.bytes(in: incoming.bytes)) }
         judged.keep(incoming)

@@ -59,8 +59,10 @@ extension FrontHandler {
         if case .length(let length) = head.framing, length > UInt64(Self.localBodyLimit) {
             return refuse(incoming, RefusalAnswer(status: 413, reason: .tooLarge, verdict: .deny))
         }
+        let plane: SessionOrigin.Plane =
+            site.isPortal(head.host.bytes(in: incoming.bytes)) ? .portal : .app
         let resolved: Resolved
-        switch resolve(incoming, route: nil) {
+        switch resolve(incoming, route: nil, plane: plane) {
         case .settled(let settled): resolved = settled
         case .waiting: return
         case .conflict: return refuseConflict(incoming)

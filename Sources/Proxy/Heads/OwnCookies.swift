@@ -1,12 +1,28 @@
+import Core
+
 /// The cookies that only Gatehouse sets: an app on the same domain that set one of them could sign a browser in as
 /// somebody else, or out (session fixation).
 struct OwnCookies: Sendable {
     /// `NAME` for apps and `NAME-portal`, each bare and with the prefixes of RFC 6265bis section 4.1.3.
     private let names: [[UInt8]]
+    /// The one name that is read for a verdict, as it is set.
+    let app: [UInt8]
+    /// The one name that is read for the portal.
+    let portal: [UInt8]
 
-    /// - Parameter name: the configured name of the session cookie.
-    init(name: String) {
-        names = ["", "__Host-", "__Secure-"].flatMap { prefix in
+    /// - Parameters:
+    ///   - name: the configured name of the session cookie.
+    ///   - domain: nil: it is host-only.
+    ///   - isSecure: the portal is reached by https.
+    init(name: String, domain: String? = nil, isSecure: Bool = true) {
+        let names = SessionCookieNames(name: name, domain: domain, isSecure: isSecure)
+        app = Array(names.app.utf8)
+        portal = Array(names.portal.utf8)
+        self.names = Self.all(name)
+    }
+
+    private static func all(_ name: String) -> [[UInt8]] {
+        ["", "__Host-", "__Secure-"].flatMap { prefix in
             [Array((prefix + name).utf8), Array((prefix + name + "-portal").utf8)]
         }
     }
@@ -21,6 +37,14 @@ struct OwnCookies: Sendable {
             name = ByteSearch.trimmed(
                 UnsafeRawBufferPointer(rebasing: rest.prefix { $0 != UInt8(ascii: "=") }))
         }
-        return names.contains { own in own.withUnsafeBytes { ByteSearch.equalIgnoringCase(name, $0) } }
+        return contains(name: name)
+    }
+
+    /// A cookie of a request with one of the names, however it is spelled.
+    func contains(name: UnsafeRawBufferPointer) -> Bool {
+        for own in names where own.count == name.count {
+            if own.withUnsafeBytes({ ByteSearch.equalIgnoringCase(name, $0) }) { return true }
+        }
+        return false
     }
 }

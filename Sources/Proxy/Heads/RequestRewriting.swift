@@ -11,6 +11,8 @@ struct RequestRewriting {
     let site: Site
     let route: Route
     let removed: FieldMask
+    /// `Cookie` fields of which the rest goes on.
+    let filtered: FieldMask
     let peer: Peer
     let peerIsTrusted: Bool
     let scan: HeadScan
@@ -82,14 +84,24 @@ struct RequestRewriting {
                 writer.bytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<start]))
                 runStart = -1
             }
+            if filtered.contains(index) { copyOtherCookies(index, into: &writer) }
         }
         if runStart >= 0 {
             writer.bytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<head.headLength - 2]))
         }
     }
 
+    private func copyOtherCookies(_ index: Int, into writer: inout HeadWriter) {
+        let field = head.fields[index]
+        guard site.hygiene.forwards(field, of: head, in: bytes),
+            CookiePairs.writeOthers(
+                of: field.value.bytes(in: bytes), site.ownCookies, after: "Cookie: ", into: &writer)
+        else { return }
+        writer.text("\r\n")
+    }
+
     private func copies(_ index: Int) -> Bool {
-        if removed.contains(index) { return false }
+        if removed.contains(index) || filtered.contains(index) { return false }
         let field = head.fields[index]
         switch field.id {
         case .host, .xRequestID, .xForwardedFor: return false

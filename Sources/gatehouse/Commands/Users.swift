@@ -5,7 +5,8 @@ struct UserGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "user", abstract: "Accounts of people and services.",
         subcommands: [
-            Add.self, List.self, Show.self, Rename.self, SetGroups.self, Disable.self, Enable.self, Delete.self,
+            Add.self, List.self, Show.self, Rename.self, SetPassword.self, SetGroups.self, Disable.self, Enable.self,
+            Delete.self, SignOut.self, Unlock.self, Link.self, Import.self,
         ])
 
     struct Add: ParsableCommand {
@@ -16,12 +17,16 @@ struct UserGroup: ParsableCommand {
         @Option(help: "The user name (default: the e-mail address).") var username: String?
         @Option(help: "The display name.") var name: String?
         @Option(help: "Groups, separated by commas.") var groups: String?
+        @Flag(help: "Read the password from the first line of standard input.") var passwordStdin = false
+        @Flag(help: "Print a link by which the user sets the first password.") var invite = false
         @Flag(help: "A service account: it has only keys.") var service = false
 
         func run() throws {
             try Commands.addUser(
-                options.invocation, email: email, username: username, name: name, groups: groups.map(commaSeparated),
-                isService: service)
+                options.invocation,
+                Commands.NewAccount(
+                    email: email, username: username, name: name, groups: groups.map(commaSeparated),
+                    isService: service, readsPassword: passwordStdin, invites: invite))
         }
     }
 
@@ -102,6 +107,76 @@ struct UserGroup: ParsableCommand {
 
         func run() throws {
             try Commands.deleteUser(options.invocation, target.user)
+        }
+    }
+}
+
+extension UserGroup {
+    struct SetPassword: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "set-password",
+            abstract: "Set the password to the first line of standard input; the user's sessions end.")
+
+        @OptionGroup var options: CommonOptions
+        @OptionGroup var target: UserArgument
+
+        func run() throws {
+            try Commands.setPassword(options.invocation, target.user)
+        }
+    }
+
+    struct SignOut: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "sign-out", abstract: "End all sessions of a user; keys stay.")
+
+        @OptionGroup var options: CommonOptions
+        @OptionGroup var target: UserArgument
+
+        func run() throws {
+            try Commands.signOutUser(options.invocation, target.user)
+        }
+    }
+
+    struct Unlock: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Let an account sign in again that was locked by failed attempts.")
+
+        @OptionGroup var options: CommonOptions
+        @OptionGroup var target: UserArgument
+
+        func run() throws {
+            try Commands.unlockUser(options.invocation, target.user)
+        }
+    }
+
+    struct Link: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print a link that is good once, to hand over to the user.")
+
+        @OptionGroup var options: CommonOptions
+        @OptionGroup var target: UserArgument
+        @Option(help: "invitation, reset-password, magic-link, verify-email or unlock.") var kind = "reset-password"
+
+        func run() throws {
+            try Commands.createLink(options.invocation, target.user, kind: kind)
+        }
+    }
+
+    struct Import: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take over accounts from a file; to run it again changes nothing more.")
+
+        @OptionGroup var options: CommonOptions
+        @Argument(help: "The file; - for standard input.") var file: String
+        @Option(help: "csv, jsonl, htpasswd or authelia.") var format: String
+        @Flag(help: "Also change accounts that exist.") var update = false
+        @Flag(help: "Disable accounts that are not in the file.") var disableMissing = false
+        @Flag(help: "Only say what would be done.") var dryRun = false
+
+        func run() throws {
+            try Commands.importUsers(
+                options.invocation, file: file, format: format,
+                .init(updates: update, disablesMissing: disableMissing, isDryRun: dryRun))
         }
     }
 }

@@ -28,7 +28,9 @@ final class StubReader: CredentialReader {
         var bytes: [UInt8] = []
         for index in credential.bytes.indices { bytes.append(credential.bytes[index]) }
         let text = String(decoding: bytes, as: UTF8.self)
-        guard let reading = readings[text] else {
+        let isCookie = credential.source == .cookie || credential.source == .portalCookie
+        guard let reading = readings[(credential.source == .portalCookie ? "portal:" : "") + text] else {
+            if isCookie { return .refused(CredentialRefusal(.credentialUnknown)) }
             return text.hasPrefix("gate_") ? .refused(CredentialRefusal(.credentialUnknown)) : .notMine
         }
         attempts[text, default: 0] += 1
@@ -108,6 +110,14 @@ enum Sample {
     static let ownToken = Identity(
         kind: .session, credentialID: "s1", subject: "s-anna", user: "anna", groups: ["staff"], session: "s1")
 
+    /// By a session's cookie.
+    static func cookie(_ user: String, session: String, plane: SessionOrigin.Plane = .app) -> Identity {
+        Identity(
+            kind: .session, credentialID: session, subject: "s-\(user)", user: user, groups: ["staff"],
+            session: session,
+            origin: .session(SessionOrigin(session: session, subject: "s-\(user)", plane: plane)))
+    }
+
     static let annaKey = "gate_anna"
     static let bertKey = "gate_bert"
     static let foreignToken = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJjb3JwIn0.c2ln"
@@ -129,6 +139,11 @@ enum Sample {
             "gate_store": { _ in .refused(CredentialRefusal(.storeUnavailable)) },
             foreignToken: { _ in .identity(foreign) },
             expiredForeignToken: { _ in .refused(CredentialRefusal(.credentialExpired)) },
+            "c-anna": { _ in .identity(cookie("anna", session: "s1")) },
+            "c-anna-before": { _ in .identity(cookie("anna", session: "s1")) },
+            "c-bert": { _ in .identity(cookie("bert", session: "s2")) },
+            "c-store": { _ in .refused(CredentialRefusal(.storeUnavailable)) },
+            "portal:p-anna": { _ in .identity(cookie("anna", session: "s1", plane: .portal)) },
             accessToken: { _ in .identity(ownToken) },
             revokedAccessToken: { _ in .refused(CredentialRefusal(.credentialRevoked)) },
         ]

@@ -1,0 +1,74 @@
+internal import Core
+internal import LMDB
+
+extension AccountOperations {
+    /// The keys of whoever asks, newest first; those that ended long ago are gone.
+    public func apiKeys(of principal: Principal) throws(AccountsError) -> [APIKey] {
+        _ = try user(principal)
+        return try store.apiKeys(user: principal.userID)
+    }
+
+    /// Makes a key for whoever asks, within what the operator allows: scopes out of `api_keys.scopes`, routes that
+    /// exist.
+    ///
+    /// - Parameter new: its `user` is of no account.
+    /// - Throws: `invalid`, `invalidToken`.
+    public func createAPIKey(
+        _ new: NewAPIKey, of principal: Principal, from client: Client
+    ) async throws(AccountsError) -> IssuedAPIKey {
+        var new = new
+        new.user = principal.userID
+        let allowed = Set(configuration.keyScopes)
+        for scope in new.scopes ?? [] where !allowed.contains(scope) {
+            throw AccountsError(.invalid, "\(quoted(scope)) is no scope that a key can be given here.")
+        }
+        if let names = configuration.routeNames {
+            for route in new.routes ?? [] where !names.contains(route) {
+                throw AccountsError(.invalid, "There is no route \(quoted(route)).")
+            }
+        }
+        let (text, job) = try store.creation(of: new, policy: configuration.keys, by: try actor(principal, client))
+        return IssuedAPIKey(key: try await perform(job, for: principal), secret: text)
+    }
+
+    /// Ends a key of whoever asks.
+    ///
+    /// - Throws: `notFound`, also for somebody else's.
+    public func revokeAPIKey(_ id: String, of principal: Principal, from client: Client) async throws(AccountsError) {
+        let actor = try actor(principal, client)
+        try requireOwn(id, principal)
+        _ = try await perform(store.revocation(of: id, by: actor), for: principal)
+    }
+
+    /// Makes a key like one of whoever asks, which itself ends when `overlap` is over.
+    ///
+    /// - Throws: `notFound`, also for somebody else's; `refused` when it is over or was rotated already.
+    public func rotateAPIKey(
+        _ id: String, overlap: Duration = .seconds(7 * 86_400), of principal: Principal, from client: Client
+    ) async throws(AccountsError) -> IssuedAPIKey {
+        let actor = try actor(principal, client)
+        try requireOwn(id, principal)
+        let (text, job) = try store.rotation(of: id, overlap: overlap, policy: configuration.keys, by: actor)
+        return IssuedAPIKey(key: try await perform(job, for: principal), secret: text)
+    }
+
+    private func perform(_ job: @escaping KeyJob, for principal: Principal) async throws(AccountsError) -> APIKey {
+        let store = store
+        let now = now
+        return try await store.writing { transaction in
+            _ = try store.require(principal, at: now, in: transaction)
+            return try job(transaction)
+        }
+    }
+
+    private func actor(_ principal: Principal, _ client: Client) throws(AccountsError) -> AuditActor {
+        client.actor(try user(principal).username, session: principal.session)
+    }
+
+    /// A key never changes hands, so to look before the transaction is enough.
+    private func requireOwn(_ id: String, _ principal: Principal) throws(AccountsError) {
+        guard let key = try? store.apiKey(id), key.userID == principal.userID else {
+            throw AccountsError(.notFound, "There is no such key of yours.")
+        }
+    }
+}

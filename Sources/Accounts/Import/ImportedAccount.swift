@@ -1,0 +1,81 @@
+internal import Core
+internal import Cryptography
+
+/// One account of a file, as it is written there.
+public struct ImportedAccount: Sendable, Equatable {
+    /// Where it stands, for the report.
+    public var line: Int
+    public var email: String
+    public var username: String?
+    public var name: String?
+    /// Nil: the file says nothing of groups.
+    public var groups: [String]?
+    /// Nil: the file has no password for it.
+    public var passwordHash: String?
+    public var disabled: Bool
+
+    /// All fields, named as they are.
+    public init(
+        line: Int, email: String, username: String? = nil, name: String? = nil, groups: [String]? = nil,
+        passwordHash: String? = nil, disabled: Bool = false
+    ) {
+        self.line = line
+        self.email = email
+        self.username = username
+        self.name = name
+        self.groups = groups
+        self.passwordHash = passwordHash
+        self.disabled = disabled
+    }
+}
+
+/// A line of a file that is no account.
+public struct ImportFlaw: Error, Sendable, Equatable {
+    public let line: Int
+    /// What is wrong with it; holds no password.
+    public let reason: String
+
+    /// Both, named as they are.
+    public init(line: Int, reason: String) {
+        self.line = line
+        self.reason = reason
+    }
+}
+
+/// An account whose values are of the form that is needed.
+struct CheckedAccount: Sendable {
+    let line: Int
+    let email: EmailAddress
+    let username: String
+    let name: String?
+    let groups: [String]?
+    let passwordHash: String?
+    let disabled: Bool
+
+    init(_ account: ImportedAccount) throws(ImportFlaw) {
+        line = account.line
+        disabled = account.disabled
+        guard let email = EmailAddress(account.email) else {
+            throw ImportFlaw(line: account.line, reason: "\(quoted(account.email)) is no e-mail address")
+        }
+        self.email = email
+        do throws(AccountsError) {
+            username = try UserName.validated(account.username ?? email.description)
+            name = try account.name.map { text throws(AccountsError) in try validatedLabel(text, what: "name") }
+            groups = try account.groups.map { groups throws(AccountsError) in
+                try GroupName.validated(groups, byOperator: true)
+            }
+        } catch {
+            throw ImportFlaw(line: account.line, reason: error.message)
+        }
+        guard let hash = account.passwordHash, !hash.isEmpty else {
+            passwordHash = nil
+            return
+        }
+        do throws(PasswordHashRefusal) {
+            passwordHash = try PasswordHash.parse(hash).text
+        } catch {
+            throw ImportFlaw(line: account.line, reason: error.message)
+        }
+    }
+}

@@ -1,0 +1,137 @@
+public import Core
+internal import Synchronization
+
+/// How many a client may do (`limits`): `burst` at once, and then `count` every `per`.
+public struct RateLimit: Sendable, Hashable {
+    /// So many…
+    public var count: Int
+    /// …in this time.
+    public var per: Duration
+    /// So many at once, after a rest.
+    public var burst: Int
+
+    /// All fields, named as they are.
+    public init(count: Int, per: Duration, burst: Int) {
+        self.count = count
+        self.per = per
+        self.burst = burst
+    }
+}
+
+/// A token bucket by the virtual time at which it would be full (GCRA): one number a client.
+struct TokenBucket {
+    /// Until then it is not full.
+    private var fullAt: Timestamp
+
+    init() {
+        fullAt = Timestamp(milliseconds: .min)
+    }
+
+    /// Takes one.
+    ///
+    /// - Returns: nil, or how long to wait for the next one.
+    mutating func take(_ limit: RateLimit, at now: Timestamp) -> Duration? {
+        let interval = limit.interval
+        let depth = interval * max(1, limit.burst)
+        // A clock that was set back must not lock anybody out.
+        if fullAt > now + depth { fullAt = now }
+        let next = max(fullAt, now) + interval
+        let excess = next - (now + depth)
+        guard excess <= .zero else { return excess }
+        fullAt = next
+        return nil
+    }
+}
+
+extension RateLimit {
+    /// The time in which one more is allowed.
+    fileprivate var interval: Duration {
+        .milliseconds(max(1, per.wholeMilliseconds / Int64(max(1, count))))
+    }
+}
+
+/// What is limited.
+public enum LimitedAction: String, Sendable, CaseIterable {
+    /// Sign-ins, and everything else that a password or a secret can be guessed by.
+    case signIn = "sign_in"
+    /// Whatever sends a mail to an address that a stranger names.
+    case mail
+}
+
+/// `limits`.
+public struct LimitPolicy: Sendable {
+    /// By the action.
+    public var limits: [LimitedAction: RateLimit]
+    /// Clients from there are not counted; the addresses that mail goes to are.
+    public var exemptNetworks: [Network]
+
+    /// The configuration's defaults.
+    public init(
+        signIn: RateLimit = RateLimit(count: 20, per: .seconds(60), burst: 40),
+        mail: RateLimit = RateLimit(count: 5, per: .seconds(3600), burst: 5), exemptNetworks: [Network] = []
+    ) {
+        limits = [.signIn: signIn, .mail: mail]
+        self.exemptNetworks = exemptNetworks
+    }
+}
+
+/// The buckets of this process: bounded, in memory, forgotten at a restart. One a process; reloads keep it.
+public final class RateLimiter: Sendable {
+    private struct Key: Hashable {
+        let action: LimitedAction
+        let who: String
+    }
+
+    private let buckets: Mutex<ClockCache<Key, TokenBucket>>
+
+    /// - Parameter capacity: of how many clients and addresses it remembers what they did.
+    public init(capacity: Int = 65_536) {
+        buckets = Mutex(ClockCache(capacity: capacity))
+    }
+
+    /// Counts one by a client. Clients of an unknown address share one bucket, as do those of one /64.
+    ///
+    /// - Throws: `rateLimited`.
+    func take(
+        _ action: LimitedAction, client address: IPAddress?, _ policy: LimitPolicy, at now: Timestamp
+    ) throws(AccountsError) {
+        if let address, policy.exemptNetworks.contains(where: { $0.contains(address) }) { return }
+        try take(action, who: "client " + Self.place(of: address), policy, at: now)
+    }
+
+    /// Counts one to a mail address, whoever asked.
+    ///
+    /// - Parameter mailbox: canonical.
+    /// - Throws: `rateLimited`.
+    func take(
+        _ action: LimitedAction, mailbox: String, _ policy: LimitPolicy, at now: Timestamp
+    ) throws(AccountsError) {
+        try take(action, who: "to " + mailbox, policy, at: now)
+    }
+
+    private func take(
+        _ action: LimitedAction, who: String, _ policy: LimitPolicy, at now: Timestamp
+    ) throws(AccountsError) {
+        guard let limit = policy.limits[action] else { return }
+        let key = Key(action: action, who: who)
+        let wait = buckets.withLock { buckets in
+            if let place = buckets.find(key) { return buckets[place].take(limit, at: now) }
+            var bucket = TokenBucket()
+            let wait = bucket.take(limit, at: now)
+            buckets.insert(bucket, for: key)
+            return wait
+        }
+        if let wait {
+            throw AccountsError(
+                .rateLimited, "Too many requests from here or for this address: try again later.", retryAfter: wait)
+        }
+    }
+
+    private static func place(of address: IPAddress?) -> String {
+        guard let address else { return "unknown" }
+        switch address.family {
+        case .v4: return address.description
+        case .v6: return "v6 \(address.bits >> 64)"
+        }
+    }
+}

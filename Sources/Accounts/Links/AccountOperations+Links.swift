@@ -1,0 +1,60 @@
+internal import Core
+internal import LMDB
+
+/// A link that somebody wants to be mailed to an address of theirs.
+struct LinkRequest: Sendable {
+    var purpose: LinkPurpose
+    var event: AuditEventType
+    var lifetime: Duration
+    /// SHA-256 of what the asking browser holds, in hexadecimal.
+    var browser: String?
+}
+
+extension AccountOperations {
+    /// One transaction, one event and one mail, whether the address has an account or not.
+    func sendLink(
+        _ request: LinkRequest, to email: EmailAddress, from client: Client
+    ) async throws(AccountsError) {
+        let now = now
+        let store = store
+        try limiter.take(.mail, client: client.address, configuration.limits, at: now)
+        try limiter.take(.mail, mailbox: email.canonical, configuration.limits, at: now)
+        let token = try SecretText(store.random)
+        try await store.writing { transaction in
+            let user = try store.findUser(email: email, in: transaction)
+            try store.append(
+                NewAuditEvent(
+                    request.event, success: user != nil, reason: user == nil ? "not_found" : nil,
+                    user: user?.username ?? email.canonical, userID: user?.id),
+                by: client.actor("anonymous"), at: now, in: transaction)
+            guard let user, !user.service, try !store.isShutOut(user, in: transaction) else {
+                return try store.enqueue(
+                    MailMessage(.noAccount, to: email, language: client.language), at: now, in: transaction)
+            }
+            let end = now + request.lifetime
+            // The newest counts: a mailbox full of good links would be a risk for nothing.
+            try store.removeLinks(of: user.id, purposes: [request.purpose], at: now, in: transaction)
+            try store.insert(
+                LinkRecord(
+                    purpose: request.purpose, userID: user.id, epoch: user.epoch, email: user.canonicalEmail,
+                    createdAt: now, expiresAt: end, browser: request.browser), digest: token.digest, in: transaction)
+            try store.mail(
+                request.content(store.url(of: request.purpose, token: token.text)), to: user, client, expiresAt: end,
+                at: now, in: transaction)
+        }
+    }
+}
+
+extension LinkRequest {
+    func content(_ link: String) -> MailContent {
+        let minutes = Int(lifetime.wholeMilliseconds / 60_000)
+        switch purpose {
+        case .magicLink: return .magicLink(link: link, minutes: minutes)
+        case .resetPassword: return .passwordReset(link: link, minutes: minutes)
+        case .invitation: return .invitation(link: link, days: minutes / 1440)
+        case .verifyEmail: return .verifyEmail(link: link)
+        case .changeEmail: return .confirmNewEmail(link: link)
+        case .unlock: return .magicLink(link: link, minutes: minutes)
+        }
+    }
+}

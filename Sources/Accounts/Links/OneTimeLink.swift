@@ -1,0 +1,116 @@
+internal import Core
+internal import LMDB
+
+/// What a link that was mailed is for.
+public enum LinkPurpose: String, Sendable, Codable, CaseIterable {
+    /// Shows that a registrant reads the address.
+    case verifyEmail = "verify-email"
+    /// Shows that a user reads the address that they want to have.
+    case changeEmail = "change-email"
+    /// Signs in.
+    case magicLink = "magic-link"
+    /// Sets a password.
+    case resetPassword = "reset-password"
+    /// Sets the first password of an account that the operator made.
+    case invitation
+    /// Lifts a lock.
+    case unlock
+
+    /// The page below `/.auth/` that acts on it.
+    var page: String {
+        switch self {
+        case .verifyEmail, .changeEmail: "verify-email"
+        case .magicLink: "magic-link"
+        case .resetPassword, .invitation: "reset-password"
+        case .unlock: "unlock"
+        }
+    }
+}
+
+/// A link as it is stored, under the SHA-256 of its token. It is gone when it is used, and refused when its time is
+/// over, whether the sweeper has been by or not.
+struct LinkRecord: JSONRecord, Equatable {
+    var purpose: LinkPurpose
+    var userID: String
+    /// The user's epoch when it was made.
+    var epoch: UInt64
+    /// The address that it was sent to, canonical; for a change of address the new one as it was typed.
+    var email: String
+    var createdAt: Timestamp
+    var expiresAt: Timestamp
+    /// SHA-256 of what the browser that asked for it holds, in hexadecimal; nil: any may use it.
+    var browser: String?
+    /// Of a registration: what was chosen with it, so that whoever follows a mail gets what that mail was asked with.
+    var passwordHash: String?
+    var name: String?
+}
+
+extension Store {
+    /// Stores a link.
+    func insert(_ record: LinkRecord, digest: [UInt8], in transaction: borrowing WriteTransaction) throws {
+        guard try Tables.oneTimeLinks.insert(record, for: digest, in: transaction) else {
+            throw AccountsError(.store, "The random generator gave the same secret twice.")
+        }
+        try Tables.linksByUser.put(EmptyRecord(), for: KeyPair(record.userID, digest), in: transaction)
+        try scheduleSweep(.link(Hexadecimal.encode(digest)), at: record.expiresAt, in: transaction)
+    }
+
+    func removeLink(_ record: LinkRecord, digest: [UInt8], in transaction: borrowing WriteTransaction) throws {
+        try Tables.oneTimeLinks.delete(digest, in: transaction)
+        try Tables.linksByUser.delete(KeyPair(record.userID, digest), in: transaction)
+    }
+
+    /// Removes a user's links.
+    ///
+    /// - Parameters:
+    ///   - purposes: nil: of all kinds.
+    ///   - limit: at most so many.
+    /// - Returns: how many that were still good.
+    @discardableResult
+    func removeLinks(
+        of userID: String, purposes: Set<LinkPurpose>? = nil, limit: Int = .max, at now: Timestamp,
+        in transaction: borrowing WriteTransaction
+    ) throws -> Int {
+        var removed = 0
+        let prefix = KeyPair<String, [UInt8]>.prefix(userID)
+        for key in try Tables.linksByUser.keys(prefix: prefix, limit: limit, in: transaction) {
+            guard let record = try Tables.oneTimeLinks.get(key.second, in: transaction) else {
+                try Tables.linksByUser.delete(key, in: transaction)
+                continue
+            }
+            guard purposes?.contains(record.purpose) ?? true else { continue }
+            try removeLink(record, digest: key.second, in: transaction)
+            if record.expiresAt > now { removed += 1 }
+        }
+        return removed
+    }
+
+    /// The address of a page that acts on a link.
+    func url(of purpose: LinkPurpose, token: String) -> String {
+        "\(configuration.publicURL)/.auth/\(purpose.page)/\(token)"
+    }
+
+    /// A link that can still be used, with its account.
+    ///
+    /// - Throws: `invalidToken`: never made, used, over, made for something else, or of an account that is stale,
+    ///   disabled or blocked.
+    func usableLink(
+        _ digest: [UInt8], for purposes: Set<LinkPurpose>, at now: Timestamp,
+        in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> (link: LinkRecord, user: UserRecord) {
+        guard let link = try Tables.oneTimeLinks.get(digest, in: transaction), purposes.contains(link.purpose),
+            link.expiresAt > now, let user = try Tables.users.get(link.userID, in: transaction),
+            user.epoch == link.epoch, try !isShutOut(user, in: transaction)
+        else { throw AccountsError.invalidLink }
+        return (link, user)
+    }
+
+    /// Disabled, or its address is blocked.
+    func isShutOut(
+        _ user: UserRecord, in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> Bool {
+        if user.disabled { return true }
+        let block = BlockSubject.emailText(user.canonicalEmail).key
+        return try Tables.blocks.revision(of: block, in: transaction) != nil
+    }
+}

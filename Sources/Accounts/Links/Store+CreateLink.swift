@@ -1,0 +1,65 @@
+public import Core
+internal import LMDB
+
+/// A link that has just been made: the only time that it is there. Part of no `Encodable` type.
+public struct IssuedLink: Sendable {
+    public let purpose: LinkPurpose
+    public let url: String
+    public let user: User
+    public let expiresAt: Timestamp
+}
+
+extension Store {
+    /// Makes a link for the operator to hand over (`user link`). Earlier ones of its kind end.
+    ///
+    /// - Parameter purpose: anything but a change of address, which only the user can ask for.
+    /// - Throws: `notFound`; `refused` for a disabled user, a service account, or a change of address.
+    public func createLink(
+        _ purpose: LinkPurpose, for selector: String, by actor: AuditActor
+    ) throws(AccountsError) -> IssuedLink {
+        let lifetime: Duration
+        switch purpose {
+        case .magicLink: lifetime = .seconds(900)
+        case .resetPassword: lifetime = AccountOperations.resetLifetime
+        case .verifyEmail: lifetime = AccountOperations.verificationLifetime
+        case .invitation: lifetime = AccountOperations.invitationLifetime
+        case .unlock: lifetime = AccountOperations.resetLifetime
+        case .changeEmail:
+            throw AccountsError(.refused, "Only the user can ask for another address.")
+        }
+        let now = clock.now()
+        let token = try SecretText(random)
+        return try write { transaction in
+            let user = try self.require(user: selector, in: transaction)
+            guard !user.service, try !self.isShutOut(user, in: transaction) else {
+                throw AccountsError(.refused, "\(user.username) is disabled, blocked or a service account.")
+            }
+            let record = LinkRecord(
+                purpose: purpose, userID: user.id, epoch: user.epoch, email: user.canonicalEmail, createdAt: now,
+                expiresAt: now + lifetime)
+            try self.removeLinks(of: user.id, purposes: [purpose], at: now, in: transaction)
+            try self.insert(record, digest: token.digest, in: transaction)
+            try self.append(
+                NewAuditEvent(
+                    .linkCreated, user: user.username, userID: user.id,
+                    metadata: [
+                        "purpose": .string(purpose.rawValue), "expires_at": .string(record.expiresAt.rfc3339),
+                    ]),
+                by: actor, at: now, in: transaction)
+            return IssuedLink(
+                purpose: purpose, url: self.url(of: purpose, token: token.text), user: User(user),
+                expiresAt: record.expiresAt)
+        }
+    }
+
+    /// Removes an account that somebody registered and nobody ever verified, so that its address and its name are free
+    /// for the one that the operator makes.
+    func discard(unverified user: UserRecord, at now: Timestamp, in transaction: borrowing WriteTransaction) throws {
+        try Tables.users.delete(user.id, in: transaction)
+        try Tables.usersByEmail.delete(user.canonicalEmail, in: transaction)
+        try Tables.usersByName.delete(UserName.folded(user.username), in: transaction)
+        try Tables.passwords.delete(user.id, in: transaction)
+        try removeLinks(of: user.id, at: now, in: transaction)
+        try Tables.lockouts.delete(LockoutSubject.user(user.id).key, in: transaction)
+    }
+}

@@ -1,0 +1,152 @@
+internal import Core
+internal import Cryptography
+internal import LMDB
+
+/// What people do with their own accounts: sign in, register, change a password, … Pages and the JSON API are two faces
+/// of these. A value; a reload makes another one with the same store, hasher and limiter.
+///
+/// Each operation suspends while a password is hashed and until its one transaction, with its audit event and its mail,
+/// is on disk. All throw ``AccountsError``, whose code says which answer it is.
+public struct AccountOperations: Sendable {
+    /// What the operator wants.
+    public struct Configuration: Sendable {
+        /// `login.registration`.
+        public enum Registration: String, Sendable, CaseIterable {
+            /// Accounts are made by the operator.
+            case closed
+            /// Who has an invitation (an account that waits for its first password).
+            case invited
+            /// Everybody who reads their mail.
+            case open
+        }
+
+        public var sessions = SessionPolicy()
+        public var tokens = TokenPolicy()
+        public var lockout = LockoutPolicy()
+        public var limits = LimitPolicy()
+        public var keys = KeyPolicy()
+        /// The scopes that owners may give their keys (`api_keys.scopes`).
+        public var keyScopes: [String] = []
+        /// The routes' names, for keys that are bound to some; nil: any name goes.
+        public var routeNames: Set<String>?
+        public var registration = Registration.closed
+        /// `login.password.enabled`.
+        public var passwordIsEnabled = true
+        public var passwords = PasswordPolicy()
+        /// `login.magic_link.enabled`.
+        public var magicLinkIsEnabled = false
+        public var magicLinkLifetime = Duration.seconds(900)
+        /// `notifications.new_device`.
+        public var notifiesOfNewDevices = true
+        /// Names of this site, which make no good password: `branding.name`, the host of `public_url`.
+        public var siteWords: [String] = []
+
+        /// The defaults of the configuration file.
+        public init() {}
+    }
+
+    /// How long a link to verify an address or to set a password is good.
+    static let verificationLifetime = Duration.seconds(86_400)
+    static let resetLifetime = Duration.seconds(3600)
+    static let invitationLifetime = Duration.seconds(7 * 86_400)
+
+    let store: Store
+    let hasher: PasswordHasher
+    let limiter: RateLimiter
+    let breaches: BreachCheck?
+    let configuration: Configuration
+
+    /// - Parameters:
+    ///   - store: with master keys, for tokens and for links in mails.
+    ///   - hasher: the process's.
+    ///   - limiter: the process's.
+    ///   - breaches: nil: passwords are not compared with published ones.
+    public init(
+        store: Store, hasher: PasswordHasher, limiter: RateLimiter, breaches: BreachCheck? = nil,
+        configuration: Configuration = Configuration()
+    ) {
+        self.store = store
+        self.hasher = hasher
+        self.limiter = limiter
+        self.breaches = breaches
+        self.configuration = configuration
+    }
+
+    var now: Timestamp { store.clock.now() }
+
+    /// A bounded, printable text from outside; what it names may not exist.
+    ///
+    /// - Throws: `invalid`.
+    static func checked(_ text: String, what: String, maximumBytes: Int = 254) throws(AccountsError) -> String {
+        let blanks: Set<Character> = [" ", "\t", "\r", "\n"]
+        let trimmed = String(text.drop { blanks.contains($0) }.reversed().drop { blanks.contains($0) }.reversed())
+        guard !trimmed.isEmpty else { throw AccountsError(.invalid, "The \(what) is missing.") }
+        return try validatedLabel(trimmed, what: what, maximumBytes: maximumBytes)
+    }
+
+    static func email(_ text: String) throws(AccountsError) -> EmailAddress {
+        let checked = try checked(text, what: "e-mail address")
+        guard let email = EmailAddress(checked) else {
+            throw AccountsError(.invalid, "\(quoted(checked)) is no e-mail address.")
+        }
+        return email
+    }
+
+    /// The digest of a token from a link or a client; what is none of ours by its form is like one that was used.
+    static func digest(_ token: String) throws(AccountsError) -> [UInt8] {
+        guard let digest = SecretText.digest(presented: token) else { throw AccountsError.invalidLink }
+        return digest
+    }
+
+    /// A hash of a new password that the policy takes.
+    ///
+    /// - Throws: `invalid` with the problem as cause, `rateLimited` when too many wait.
+    func hash(_ password: SecretBytes, for person: PasswordPolicy.Person) async throws(AccountsError) -> String {
+        var person = person
+        person.site = configuration.siteWords
+        var problem = configuration.passwords.problem(with: password, of: person)
+        if problem == nil, let breaches, await breaches.isBreached(password) { problem = .breached }
+        if let problem {
+            throw AccountsError(.invalid, Self.explanation(of: problem, configuration.passwords), cause: problem)
+        }
+        do {
+            return try await hasher.hash(password).text
+        } catch {
+            throw Self.wrapping(error)
+        }
+    }
+
+    func verify(_ password: SecretBytes, against stored: String?) async throws(AccountsError) -> PasswordVerdict {
+        do {
+            return try await hasher.verify(password, against: stored)
+        } catch {
+            throw Self.wrapping(error)
+        }
+    }
+
+    private static func wrapping(_ error: any Error) -> AccountsError {
+        switch error {
+        case PasswordHasherError.busy(let wait):
+            AccountsError(.rateLimited, "Too many sign in at this moment: try again soon.", retryAfter: wait)
+        case PasswordHasherError.unusable:
+            AccountsError(.invalid, "This is no password: at most 1024 bytes of text without control characters.")
+        default: AccountsError.wrapping(error)
+        }
+    }
+
+    private static func explanation(of problem: PasswordProblem, _ policy: PasswordPolicy) -> String {
+        switch problem {
+        case .tooShort: "The password is too short: use at least \(policy.minimumLength) characters."
+        case .tooLong: "The password is too long: use at most \(PasswordPolicy.maximumBytes) bytes."
+        case .notText: "The password is no text in UTF-8."
+        case .controlCharacter: "The password has control characters."
+        case .tooSimple: "The password is one that is tried early: use more words or other ones."
+        case .aboutYou: "The password is made of your name, your address or ours."
+        case .breached: "The password is known from a breach of another site: use one that nobody else has."
+        }
+    }
+}
+
+extension UserRecord {
+    var person: PasswordPolicy.Person { PasswordPolicy.Person(email: email, username: username, name: name) }
+}

@@ -1,0 +1,63 @@
+internal import Core
+internal import Cryptography
+internal import LMDB
+
+extension AccountOperations {
+    /// Mails a link that signs in. The answer, the work and the number of mails are the same for an address that
+    /// nobody has.
+    ///
+    /// - Parameter browser: a random text that the asking browser keeps in a cookie: the link is good in that browser
+    ///   only. Nil where there is no browser: it is good anywhere.
+    /// - Throws: `invalid` for what is no address, `rateLimited`, `refused` when magic links are off.
+    public func requestMagicLink(
+        _ email: String, browser: String?, from client: Client
+    ) async throws(AccountsError) {
+        try requireMagicLinks()
+        let nonce = browser.map { Hexadecimal.encode(SecretText.digest(of: $0)) }
+        try await sendLink(
+            LinkRequest(
+                purpose: .magicLink, event: .magicLinkRequested, lifetime: configuration.magicLinkLifetime,
+                browser: nonce),
+            to: try Self.email(email), from: client)
+    }
+
+    /// Signs in by a link. It is used up by the sign-in, in the same transaction: of two at the same instant one wins.
+    ///
+    /// - Parameter browser: what the browser's cookie holds; see ``requestMagicLink(_:browser:from:)``.
+    /// - Throws: `invalidToken`; `refused` in another browser than the one that asked, and the link stays good.
+    public func signIn(
+        magicLink token: String, browser: String?, as face: SignInFace, from client: Client
+    ) async throws(AccountsError) -> SignedIn {
+        try requireMagicLinks()
+        let digest = try Self.digest(token)
+        let kept = try KeptClient(client)
+        let now = now
+        let store = store
+        try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+        let userID = try store.read { transaction in
+            try store.usableLink(digest, for: [.magicLink], at: now, in: transaction).user.id
+        }
+        var signIn = CompleteSignIn(
+            proof: .mailbox, face: face, client: client, kept: kept, materials: try SignInMaterials(store.random),
+            configuration: configuration, method: "magic_link")
+        try sign(&signIn, for: userID, at: now)
+        let complete = signIn
+        return try await store.writing { transaction in
+            var (link, user) = try store.usableLink(digest, for: [.magicLink], at: now, in: transaction)
+            if let asked = link.browser, asked != browser.map({ Hexadecimal.encode(SecretText.digest(of: $0)) }) {
+                throw AccountsError(
+                    .refused, "Open this link in the browser that asked for it, or ask for a new one here.")
+            }
+            guard user.canonicalEmail == link.email else { throw AccountsError.invalidLink }
+            try store.removeLink(link, digest: digest, in: transaction)
+            try store.verify(&user, link.email, at: now, in: transaction)
+            return try store.complete(complete, of: user, at: now, in: transaction)
+        }
+    }
+
+    private func requireMagicLinks() throws(AccountsError) {
+        guard configuration.magicLinkIsEnabled else {
+            throw AccountsError(.refused, "Links that sign in are not in use here.")
+        }
+    }
+}

@@ -1,0 +1,128 @@
+public import Core
+internal import Cryptography
+internal import LMDB
+
+extension AccountOperations {
+    /// Signs in with a password.
+    ///
+    /// - Parameters:
+    ///   - identifier: a user name or an e-mail address, in any spelling.
+    ///   - password: UTF-8 as typed.
+    /// - Throws: `invalidCredentials`, `accountLocked` and `rateLimited` alike for those that nobody has;
+    ///   `emailNotVerified` and `userDisabled` only after the right password; `refused` where there are no passwords.
+    public func signIn(
+        _ identifier: String, password: SecretBytes, as face: SignInFace, from client: Client
+    ) async throws(AccountsError) -> SignedIn {
+        guard configuration.passwordIsEnabled else {
+            throw AccountsError(.refused, "Passwords are not in use here: sign in another way.")
+        }
+        let identifier = try Self.checked(identifier, what: "user name or e-mail address")
+        let kept = try KeptClient(client)
+        let now = now
+        let store = store
+        try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+        let gate = PasswordGate(store: store, policy: configuration.lockout)
+        let attempt = try store.read { transaction in
+            let user = try store.find(signingIn: identifier, in: transaction)
+            return try gate.look(Store.canonical(identifier), user, client, at: now, in: transaction)
+        }
+        try await refuseIfLocked(attempt, gate, event: .signIn, at: now)
+        let verdict = try await verify(password, against: attempt.hash)
+        let materials = try SignInMaterials(store.random)
+        var signIn = CompleteSignIn(
+            proof: .password, face: face, client: client, kept: kept, materials: materials,
+            configuration: configuration, method: "password")
+        if case .right = verdict, let id = attempt.userID { try sign(&signIn, for: id, at: now) }
+        let complete = signIn
+        let outcome = try await store.writing { transaction -> Result<SignedIn, AccountsError> in
+            let judged = try gate.judge(
+                attempt, verdict, event: .signIn, unlock: materials.unlock, at: now, in: transaction)
+            switch judged {
+            case .refused(let refusal): return .failure(refusal)
+            case .right(let user): return .success(try store.complete(complete, of: user, at: now, in: transaction))
+            }
+        }
+        return try outcome.get()
+    }
+
+    /// Signs the access token that an API client gets.
+    func sign(_ signIn: inout CompleteSignIn, for userID: String, at now: Timestamp) throws(AccountsError) {
+        guard signIn.face == .api else { return }
+        signIn.accessToken = try store.signAccessToken(
+            userID, session: signIn.materials.sessionID, from: now, until: now + configuration.tokens.accessLifetime)
+    }
+
+    func refuseIfLocked(
+        _ attempt: PasswordGate.Attempt, _ gate: PasswordGate, event: AuditEventType, at now: Timestamp
+    ) async throws(AccountsError) {
+        guard let wait = attempt.locked else { return }
+        try await store.writing { transaction in
+            try gate.refuseLocked(attempt, for: wait, event: event, at: now, in: transaction)
+        }
+        throw PasswordGate.locked(wait)
+    }
+
+    /// Lifts the lock of an account by the link that was mailed when it began.
+    ///
+    /// - Throws: `invalidToken`.
+    public func unlock(_ token: String, from client: Client) async throws(AccountsError) {
+        let digest = try Self.digest(token)
+        let now = now
+        let store = store
+        try await store.writing { transaction in
+            let (link, user) = try store.usableLink(digest, for: [.unlock], at: now, in: transaction)
+            try store.removeLink(link, digest: digest, in: transaction)
+            try store.unlock(user, by: client.actor(user.username), at: now, in: transaction)
+        }
+    }
+}
+
+extension Store {
+    /// The account that signs in by this user name or address. Ids are no names to sign in by.
+    func find(
+        signingIn identifier: String, in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> UserRecord? {
+        if let name = try Tables.usersByName.get(UserName.folded(identifier), in: transaction), name.current {
+            return try Tables.users.get(name.userID, in: transaction)
+        }
+        guard let email = EmailAddress(identifier) else { return nil }
+        return try findUser(email: email, in: transaction)
+    }
+
+    /// What all spellings of an identifier share, for counters (lessons 13 and 14).
+    static func canonical(_ identifier: String) -> String {
+        EmailAddress(identifier)?.canonical ?? UserName.folded(identifier)
+    }
+
+    /// Lifts the lock of an account (`user unlock`).
+    ///
+    /// - Returns: whether it was locked.
+    /// - Throws: `notFound`.
+    public func unlockUser(_ selector: String, by actor: AuditActor) throws(AccountsError) -> Bool {
+        let now = clock.now()
+        return try write { transaction in
+            let user = try self.require(user: selector, in: transaction)
+            return try self.unlock(user, by: actor, at: now, in: transaction)
+        }
+    }
+
+    @discardableResult
+    func unlock(
+        _ user: UserRecord, by actor: AuditActor, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws -> Bool {
+        // Also what was counted for its names before they were its own, or while it did not exist.
+        var wasLocked = false
+        let subjects: [LockoutSubject] = [
+            .user(user.id), .stranger(user.canonicalEmail), .stranger(UserName.folded(user.username)),
+        ]
+        for subject in subjects {
+            if try lockRemaining(subject, at: now, in: transaction) != nil { wasLocked = true }
+            try Tables.lockouts.delete(subject.key, in: transaction)
+        }
+        try append(
+            NewAuditEvent(
+                .accountUnlocked, user: user.username, userID: user.id, metadata: ["was_locked": .boolean(wasLocked)]),
+            by: actor, at: now, in: transaction)
+        return wasLocked
+    }
+}

@@ -1,0 +1,63 @@
+internal import Core
+internal import LMDB
+
+/// A device that a user has signed in with, under the user and the SHA-256 of what tells it from others.
+struct KnownDeviceRecord: JSONRecord, Equatable {
+    enum Kind: String, Codable {
+        /// It holds a secret of ours: only this one is let through a lock.
+        case token
+        /// What an API client calls itself, which anybody can say: it only spares a mail.
+        case name
+    }
+
+    var kind: Kind
+    var name: String?
+    var createdAt: Timestamp
+    var expiresAt: Timestamp
+}
+
+extension Store {
+    /// How long a browser is known after its last sign-in.
+    static let deviceIsKnownFor = Duration.seconds(365 * 86_400)
+
+    /// The digest of a token that makes this browser known to this user; nil when it does not.
+    func knownDevice(
+        _ token: String?, of userID: String, at now: Timestamp,
+        in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> [UInt8]? {
+        guard let token, let digest = SecretText.digest(presented: token),
+            let record = try Tables.knownDevices.get(KeyPair(userID, digest), in: transaction),
+            record.kind == .token, record.expiresAt > now
+        else { return nil }
+        return digest
+    }
+
+    /// Makes a device known, or known for longer.
+    ///
+    /// - Returns: whether it was not known before.
+    func remember(
+        device digest: [UInt8], kind: KnownDeviceRecord.Kind, name: String?, of userID: String, at now: Timestamp,
+        in transaction: borrowing WriteTransaction
+    ) throws -> Bool {
+        let key = KeyPair(userID, digest)
+        let known = try Tables.knownDevices.get(key, in: transaction)
+        let end = now + Self.deviceIsKnownFor
+        try Tables.knownDevices.put(
+            KnownDeviceRecord(kind: kind, name: name, createdAt: known?.createdAt ?? now, expiresAt: end), for: key,
+            in: transaction)
+        if known == nil {
+            try scheduleSweep(.knownDevice(userID, Hexadecimal.encode(digest)), at: end, in: transaction)
+        }
+        return known.map { $0.expiresAt <= now } ?? true
+    }
+
+    /// - Parameter kept: the digest of the one device that stays known.
+    func forgetDevices(
+        of userID: String, except kept: [UInt8]? = nil, in transaction: borrowing WriteTransaction
+    ) throws {
+        let prefix = KeyPair<String, [UInt8]>.prefix(userID)
+        for key in try Tables.knownDevices.keys(prefix: prefix, in: transaction) where key.second != kept {
+            try Tables.knownDevices.delete(key, in: transaction)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+internal import Core
+internal import Cryptography
+internal import LMDB
+
+/// A person who has proved who they are, on the way to a session.
+struct CompleteSignIn: Sendable {
+    var proof: Proof
+    var face: SignInFace
+    var client: Client
+    var kept: KeptClient
+    var materials: SignInMaterials
+    /// Signed already, for an API client.
+    var accessToken: SignedAccessToken?
+    var configuration: AccountOperations.Configuration
+    /// `password`, `magic_link`, …: for the audit log.
+    var method: String
+}
+
+extension Store {
+    /// Begins a session, in the transaction that has judged the proof: the session, its secrets or tokens, the device,
+    /// the audit event and the mail are all there, or nothing is.
+    func complete(
+        _ signIn: CompleteSignIn, of user: UserRecord, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws -> SignedIn {
+        let materials = signIn.materials
+        var session: SessionRecord
+        var secrets: SessionSecrets?
+        var tokens: IssuedTokens?
+        switch signIn.face {
+        case .page(let remember):
+            session = .browser(
+                materials.sessionID, of: user, by: signIn.proof, from: signIn.kept, remembered: remember,
+                signIn.configuration.sessions, at: now)
+            try install(materials.secrets, for: &session, at: now, in: transaction)
+            secrets = materials.secrets.handedOut(for: session, at: now)
+        case .api:
+            guard let accessToken = signIn.accessToken else {
+                throw AccountsError(.store, "The access token was not signed.")
+            }
+            session = .api(
+                materials.sessionID, of: user, by: signIn.proof, from: signIn.kept, signIn.configuration.tokens, at: now
+            )
+            try keep(accessToken, in: transaction)
+            try insert(materials.refresh, for: session, at: now, in: transaction)
+            tokens = IssuedTokens(
+                accessToken: accessToken.text, expiresIn: accessToken.expiresIn, refreshToken: materials.refresh.text,
+                session: session.id)
+        }
+        try insert(session, in: transaction)
+        try Tables.lastUses.put(
+            LastUseRecord(at: now, address: signIn.kept.address), for: session.id, in: transaction)
+        let device = try noteDevice(signIn, of: user, at: now, in: transaction)
+        try append(
+            NewAuditEvent(
+                .signIn, user: user.username, userID: user.id, session: session.id,
+                metadata: ["method": .string(signIn.method), "new_device": .boolean(device.isNew)]),
+            by: signIn.client.actor(user.username, session: session.id), at: now, in: transaction)
+        return SignedIn(
+            user: User(user), session: session.id, secrets: secrets, tokens: tokens, deviceToken: device.token)
+    }
+
+    private func noteDevice(
+        _ signIn: CompleteSignIn, of user: UserRecord, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws -> (token: String?, isNew: Bool) {
+        let known = try knownDevice(signIn.client.deviceToken, of: user.id, at: now, in: transaction)
+        var token: String?
+        let isNew: Bool
+        switch (known, signIn.face) {
+        case (let digest?, _):
+            isNew = try remember(
+                device: digest, kind: .token, name: signIn.kept.deviceName, of: user.id, at: now, in: transaction)
+        case (nil, .page):
+            token = signIn.materials.device.text
+            isNew = try remember(
+                device: signIn.materials.device.digest, kind: .token, name: signIn.kept.deviceName, of: user.id,
+                at: now, in: transaction)
+        case (nil, .api):
+            let name = SHA256.digest("api client \(signIn.kept.deviceName ?? "")").bytes
+            isNew = try remember(
+                device: name, kind: .name, name: signIn.kept.deviceName, of: user.id, at: now, in: transaction)
+        }
+        if isNew, signIn.configuration.notifiesOfNewDevices {
+            try mail(.newDevice(signIn.client.occasion(at: now)), to: user, signIn.client, at: now, in: transaction)
+        }
+        return (token, isNew)
+    }
+
+    /// A mail to a user about their account.
+    func mail(
+        _ content: MailContent, to user: UserRecord, _ client: Client, expiresAt: Timestamp? = nil, at now: Timestamp,
+        in transaction: borrowing WriteTransaction
+    ) throws {
+        guard let address = EmailAddress(user.email) else { return }
+        try enqueue(
+            MailMessage(content, to: address, language: client.language, userID: user.id, expiresAt: expiresAt),
+            at: now, in: transaction)
+    }
+
+    /// Stores a refresh token of a session.
+    func insert(
+        _ token: SecretText, for session: SessionRecord, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws {
+        let record = RefreshTokenRecord(session: session.id, createdAt: now, expiresAt: session.expiresAt)
+        guard try Tables.refreshTokens.insert(record, for: token.digest, in: transaction) else {
+            throw AccountsError(.store, "The random generator gave the same secret twice.")
+        }
+        try scheduleSweep(.refreshToken(Hexadecimal.encode(token.digest)), at: record.expiresAt, in: transaction)
+    }
+}

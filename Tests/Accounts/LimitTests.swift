@@ -1,0 +1,88 @@
+import Core
+import Testing
+
+@testable import Accounts
+
+@Suite struct LimitTests {
+    private let start = Timestamp(milliseconds: 1_800_000_000_000)
+
+    @Test func aBucketGivesItsBurstAndThenItsRate() {
+        let limit = RateLimit(count: 20, per: .seconds(60), burst: 40)
+        var bucket = TokenBucket()
+        for _ in 0..<40 {
+            let wait = bucket.take(limit, at: start)
+            #expect(wait == nil)
+        }
+        let refused = bucket.take(limit, at: start)
+        #expect(refused == .seconds(3))
+        var taken = 0
+        for second in 1...60 where bucket.take(limit, at: start + .seconds(Int64(second))) == nil { taken += 1 }
+        #expect(taken == 20)
+        let rested = (0..<100).filter { _ in bucket.take(limit, at: start + .seconds(100_000)) == nil }
+        #expect(rested.count == 40)
+        // A clock that was set back locks nobody out.
+        let back = bucket.take(limit, at: start - .seconds(1_000_000))
+        #expect(back == nil)
+    }
+
+    @Test func clientsShareByAddressClassAndExemptOnesAreFree() throws {
+        let policy = LimitPolicy(
+            signIn: RateLimit(count: 1, per: .seconds(60), burst: 1),
+            exemptNetworks: [try #require(Network("10.0.0.0/8"))])
+        let limiter = RateLimiter()
+        func code(_ address: String?) -> AccountsError.Code? {
+            do throws(AccountsError) {
+                try limiter.take(.signIn, client: address.flatMap { IPAddress($0) }, policy, at: start)
+                return nil
+            } catch {
+                #expect(error.retryAfter == .seconds(60))
+                return error.code
+            }
+        }
+        #expect(code("192.0.2.1") == nil && code("192.0.2.1") == .rateLimited && code("192.0.2.2") == nil)
+        #expect(code("2001:db8::1") == nil && code("2001:db8::2") == .rateLimited && code("2001:db8:0:1::1") == nil)
+        #expect(code(nil) == nil && code(nil) == .rateLimited)
+        for _ in 0..<10 { #expect(code("10.1.2.3") == nil) }
+    }
+
+    @Test func nobodysInboxIsFlooded() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson()
+        try accounts.emptyOutbox()
+        let operations = accounts.operations { $0.limits = LimitPolicy() }
+        var codes: [AccountsError.Code?] = []
+        for index in 0..<12 {
+            // From everywhere, by every form.
+            let client = Client(address: IPAddress("198.51.100.\(index)"))
+            codes.append(
+                await refusal {
+                    switch index % 3 {
+                    case 0: try await operations.forgotPassword("Ada@example.com", from: client)
+                    case 1: try await operations.requestMagicLink("ada@EXAMPLE.com", browser: nil, from: client)
+                    default: try await operations.resendVerification("ada@example.com", from: client)
+                    }
+                })
+        }
+        #expect(codes.prefix(5).allSatisfy { $0 == nil } && codes.dropFirst(5).allSatisfy { $0 == .rateLimited })
+        #expect(try accounts.mails().count == 5)
+        // One client may not mail many addresses either.
+        let client = Client(address: IPAddress("203.0.113.9"))
+        var sent = 0
+        for index in 0..<20 {
+            let code = await refusal { try await operations.forgotPassword("user\(index)@example.com", from: client) }
+            if code == nil { sent += 1 }
+        }
+        #expect(sent == 5)
+        accounts.test.clock.advance(.seconds(3600))
+        #expect(await refusal { try await operations.forgotPassword("ada@example.com", from: client) } == nil)
+    }
+
+    @Test func aStormOfClientsIsForgottenNotKept() {
+        let limiter = RateLimiter(capacity: 100)
+        let policy = LimitPolicy()
+        for index in 0..<10_000 {
+            let address = IPAddress("10.\(index / 65_536).\(index / 256 % 256).\(index % 256)")
+            #expect(throws: Never.self) { try limiter.take(.signIn, client: address, policy, at: start) }
+        }
+    }
+}

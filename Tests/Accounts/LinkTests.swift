@@ -1,0 +1,321 @@
+import Core
+import LMDB
+import Testing
+
+@testable import Accounts
+
+/// Registration, magic links, reset and change of address.
+@Suite struct LinkTests {
+    private let right = TestAccounts.secret(TestAccounts.password)
+    private let new = TestAccounts.secret("a quite different passphrase")
+
+    private func canSignIn(
+        _ operations: AccountOperations, _ email: String, _ password: SecretBytes
+    ) async -> AccountsError.Code? {
+        await refusal {
+            _ = try await operations.signIn(email, password: password, as: .api, from: TestAccounts.client)
+        }
+    }
+
+    @Test func registerVerifySignIn() async throws {
+        let accounts = try TestAccounts()
+        let operations = accounts.operations()
+        try await operations.register("Ada@Example.com", password: right, name: "Ada", from: TestAccounts.client)
+        #expect(await canSignIn(operations, "ada@example.com", new) == .invalidCredentials)
+        #expect(await canSignIn(operations, "ada@example.com", right) == .emailNotVerified)
+        let token = try accounts.token("verify_email")
+        let user = try await operations.verifyEmail(token, from: TestAccounts.client)
+        #expect(user.emailVerified && user.name == "Ada" && user.username == "Ada@example.com" && user.groups == [])
+        #expect(await canSignIn(operations, "ada@example.com", right) == nil)
+        #expect(
+            await refusal { try await operations.verifyEmail(token, from: TestAccounts.client) } == .invalidToken)
+        #expect(try accounts.store.check() == [])
+    }
+
+    @Test func aRegistrationIsClosedOrForTheInvited() async throws {
+        let accounts = try TestAccounts()
+        let closed = accounts.operations { $0.registration = .closed }
+        #expect(
+            await refusal { try await closed.register("a@example.com", password: right, from: TestAccounts.client) }
+                == .refused)
+        let invited = accounts.operations { $0.registration = .invited }
+        try await invited.register("a@example.com", password: right, from: TestAccounts.client)
+        #expect(try accounts.store.users().isEmpty)
+        #expect(try accounts.mails().map(\.template) == ["no_account"])
+    }
+
+    /// Lesson 34: the same hash runs, transactions, events and mails, whether there is such an account or not.
+    @Test func lesson34_registrationResetAndMagicLinkNeverTell() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson()
+        try accounts.addPerson("off@example.com")
+        _ = try accounts.store.disableUser("off@example.com", by: TestStore.cli)
+        try accounts.test.addUser("bot@example.com", service: true)
+        let operations = accounts.operations()
+        let emails = ["ada@example.com", "nobody@example.com", "off@example.com", "bot@example.com"]
+        let forms: [@Sendable (String) async throws -> Void] = [
+            { try await operations.requestMagicLink($0, browser: nil, from: TestAccounts.client) },
+            { try await operations.forgotPassword($0, from: TestAccounts.client) },
+            { try await operations.resendVerification($0, from: TestAccounts.client) },
+            { [right] in try await operations.register($0, password: right, from: TestAccounts.client) },
+        ]
+        for form in forms {
+            var costs: [[UInt64]] = []
+            for email in emails {
+                let runs = accounts.hasher.runs
+                let transaction = try accounts.lastTransaction
+                let events = try accounts.test.events().count
+                let mails = try accounts.mails().count
+                try await form(email)
+                costs.append([
+                    accounts.hasher.runs - runs, try accounts.lastTransaction - transaction,
+                    UInt64(try accounts.test.events().count - events), UInt64(try accounts.mails().count - mails),
+                ])
+            }
+            for cost in costs { #expect(cost == costs[0]) }
+            #expect(costs[0][1] == 1 && costs[0][3] == 1)
+        }
+    }
+
+    @Test func whoFollowsAMailGetsWhatItWasAskedWith() async throws {
+        let accounts = try TestAccounts()
+        let operations = accounts.operations()
+        try await operations.register("ada@example.com", password: right, name: "Mallory", from: TestAccounts.outsider)
+        accounts.test.clock.advance(.seconds(1))
+        try await operations.register("ada@example.com", password: new, name: "Ada", from: TestAccounts.client)
+        let second = try accounts.token("verify_email")
+        let user = try await operations.verifyEmail(second, from: TestAccounts.client)
+        #expect(user.name == "Ada")
+        #expect(await canSignIn(operations, "ada@example.com", new) == nil)
+        #expect(await canSignIn(operations, "ada@example.com", right) == .invalidCredentials)
+        // The link of the first registration went with it.
+        let first = try #require(try accounts.mails().first?.link?.split(separator: "/").last)
+        #expect(
+            await refusal { try await operations.verifyEmail(String(first), from: TestAccounts.outsider) }
+                == .invalidToken)
+        #expect(try accounts.store.users().count == 1)
+    }
+
+    @Test func anAccountThatSomebodyElsePreparedIsNotTheirs() async throws {
+        for way in ["magic", "reset"] {
+            let accounts = try TestAccounts()
+            let operations = accounts.operations()
+            try await operations.register("ada@example.com", password: right, from: TestAccounts.outsider)
+            if way == "magic" {
+                try await operations.requestMagicLink("ada@example.com", browser: nil, from: TestAccounts.client)
+                _ = try await operations.signIn(
+                    magicLink: try accounts.token("magic_link"), browser: nil, as: .api, from: TestAccounts.client)
+            } else {
+                try await operations.forgotPassword("ada@example.com", from: TestAccounts.client)
+                try await operations.resetPassword(
+                    try accounts.token("password_reset"), to: new, from: TestAccounts.client)
+                #expect(await canSignIn(operations, "ada@example.com", new) == nil)
+            }
+            #expect(await canSignIn(operations, "ada@example.com", right) == .invalidCredentials)
+            let old = try accounts.token("verify_email")
+            #expect(
+                await refusal { try await operations.verifyEmail(old, from: TestAccounts.outsider) } == .invalidToken)
+        }
+    }
+
+    @Test func aMagicLinkSignsInOnceInTheBrowserThatAsked() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson()
+        let operations = accounts.operations()
+        try await operations.requestMagicLink("ADA@example.com", browser: "nonce", from: TestAccounts.client)
+        let token = try accounts.token("magic_link")
+        #expect(try operations.look(at: token, for: [.magicLink]) == .magicLink)
+        for browser in [nil, "other", ""] {
+            let code = await refusal {
+                _ = try await operations.signIn(
+                    magicLink: token, browser: browser, as: .page(remember: false), from: TestAccounts.outsider)
+            }
+            #expect(code == .refused)
+        }
+        let signedIn = try await operations.signIn(
+            magicLink: token, browser: "nonce", as: .page(remember: true), from: TestAccounts.client)
+        #expect(signedIn.secrets?.remainsFor == .seconds(30 * 86_400))
+        let event = try #require(try accounts.test.events(AuditFilter(type: "sign_in")).first)
+        #expect(event.metadata["method"] == .string("magic_link"))
+        #expect(throws: AccountsError(.invalidToken, "")) { try operations.look(at: token, for: [.magicLink]) }
+        let again = await refusal {
+            _ = try await operations.signIn(
+                magicLink: token, browser: "nonce", as: .page(remember: false), from: TestAccounts.client)
+        }
+        #expect(again == .invalidToken)
+    }
+
+    @Test func lesson28_31_aLinkIsForOnePurposeOneUserAndAShortTime() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson()
+        try accounts.addPerson("bert@example.com")
+        let operations = accounts.operations()
+        try await operations.requestMagicLink("ada@example.com", browser: nil, from: TestAccounts.client)
+        try await operations.forgotPassword("bert@example.com", from: TestAccounts.client)
+        let magic = try accounts.token("magic_link")
+        let reset = try accounts.token("password_reset")
+        #expect(
+            await refusal { try await operations.resetPassword(magic, to: new, from: TestAccounts.client) }
+                == .invalidToken)
+        #expect(
+            await refusal { try await operations.verifyEmail(reset, from: TestAccounts.client) } == .invalidToken)
+        #expect(await refusal { try await operations.unlock(reset, from: TestAccounts.client) } == .invalidToken)
+        try await operations.resetPassword(reset, to: new, from: TestAccounts.client)
+        #expect(await canSignIn(operations, "ada@example.com", right) == nil)
+        #expect(await canSignIn(operations, "bert@example.com", new) == nil)
+        accounts.test.clock.advance(.seconds(900))
+        let late = await refusal {
+            _ = try await operations.signIn(magicLink: magic, browser: nil, as: .api, from: TestAccounts.client)
+        }
+        #expect(late == .invalidToken)
+        for text in [
+            "", "x", "../../etc/passwd", String(repeating: "A", count: 43), String(repeating: "A", count: 1 << 20),
+        ] {
+            #expect(
+                await refusal { try await operations.resetPassword(text, to: new, from: TestAccounts.client) }
+                    == .invalidToken)
+        }
+    }
+
+    @Test func ofTwoUsesAtOneInstantExactlyOneWins() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson()
+        let operations = accounts.operations()
+        for _ in 0..<10 {
+            accounts.test.clock.advance(.seconds(1))
+            try accounts.emptyOutbox()
+            try await operations.requestMagicLink("ada@example.com", browser: nil, from: TestAccounts.client)
+            let token = try accounts.token("magic_link")
+            let won = await withTaskGroup(of: Bool.self) { group in
+                for index in 0..<8 {
+                    group.addTask {
+                        await refusal {
+                            _ = try await operations.signIn(
+                                magicLink: token, browser: nil, as: index % 2 == 0 ? .api : .page(remember: false),
+                                from: TestAccounts.client)
+                        } == nil
+                    }
+                }
+                return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+            }
+            #expect(won == 1)
+        }
+        #expect(try accounts.store.sessions().count == 10)
+        try await operations.forgotPassword("ada@example.com", from: TestAccounts.client)
+        let token = try accounts.token("password_reset")
+        let won = await withTaskGroup(of: Bool.self) { group in
+            for index in 0..<8 {
+                group.addTask {
+                    let password = TestAccounts.secret("one of several new passwords \(index)")
+                    return await refusal {
+                        try await operations.resetPassword(token, to: password, from: TestAccounts.client)
+                    } == nil
+                }
+            }
+            return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+        }
+        #expect(won == 1)
+    }
+
+    @Test func aResetEndsEverythingOfTheOldPassword() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson()
+        let operations = accounts.operations()
+        let signedIn = try await operations.signIn(
+            "ada@example.com", password: right, as: .page(remember: true), from: TestAccounts.outsider)
+        try await operations.requestMagicLink("ada@example.com", browser: nil, from: TestAccounts.outsider)
+        let magic = try accounts.token("magic_link")
+        for _ in 0..<5 { _ = await canSignIn(operations, "ada@example.com", new) }
+        try await operations.forgotPassword("ada@example.com", from: TestAccounts.client)
+        let token = try accounts.token("password_reset")
+        #expect(
+            await refusal {
+                try await operations.resetPassword(
+                    token, to: TestAccounts.secret("ada@example.com"), from: TestAccounts.client)
+            } == .invalid)
+        try await operations.resetPassword(token, to: new, from: TestAccounts.client)
+        #expect(await canSignIn(operations, "ada@example.com", new) == nil)
+        let reader = try AccountReader(store: accounts.store)
+        let app = signedIn.secrets?.app ?? ""
+        #expect(reader.read(app, .cookie, at: accounts.now).reason == .credentialRevoked)
+        let old = await refusal {
+            _ = try await operations.signIn(magicLink: magic, browser: nil, as: .api, from: TestAccounts.outsider)
+        }
+        #expect(old == .invalidToken)
+        // The thief's browser is no known device any more.
+        var thief = TestAccounts.outsider
+        thief.deviceToken = signedIn.deviceToken
+        let again = try await operations.signIn(
+            "ada@example.com", password: new, as: .page(remember: false), from: thief)
+        #expect(again.deviceToken != nil)
+        #expect(try accounts.mails().contains { $0.template == "password_changed" && $0.to == "ada@example.com" })
+    }
+
+    @Test func disablingEndsLinks() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson()
+        let operations = accounts.operations()
+        try await operations.requestMagicLink("ada@example.com", browser: nil, from: TestAccounts.client)
+        try await operations.forgotPassword("ada@example.com", from: TestAccounts.client)
+        let magic = try accounts.token("magic_link")
+        let report = try accounts.store.disableUser("ada@example.com", by: TestStore.cli)
+        #expect(report.links == 2)
+        _ = try accounts.store.enableUser("ada@example.com", by: TestStore.cli)
+        let code = await refusal {
+            _ = try await operations.signIn(magicLink: magic, browser: nil, as: .api, from: TestAccounts.client)
+        }
+        #expect(code == .invalidToken)
+        let left = try accounts.store.read {
+            (try Tables.oneTimeLinks.count(in: $0), try Tables.linksByUser.count(in: $0))
+        }
+        #expect(left == (0, 0))
+    }
+
+    @Test func anAddressChangesWhenTheNewOneAnswers() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson()
+        try accounts.addPerson("bert@example.com")
+        let operations = accounts.operations()
+        let reader = try AccountReader(store: accounts.store)
+        let signedIn = try await operations.signIn(
+            "ada@example.com", password: right, as: .page(remember: false), from: TestAccounts.client)
+        let identity = reader.read(signedIn.secrets?.portal ?? "", .portalCookie, at: accounts.now).identity
+        let principal = try operations.principal(identity)
+        try accounts.emptyOutbox()
+        try await operations.changeEmail(of: principal, to: "new@example.com", from: TestAccounts.client)
+        let asked = try accounts.mails().map { "\($0.template) \($0.to)" }.sorted()
+        #expect(asked == ["confirm_new_email new@example.com"])
+        #expect(try accounts.store.user(principal.userID).email == "ada@example.com")
+        let token = try accounts.token("confirm_new_email")
+        let user = try await operations.verifyEmail(token, from: TestAccounts.client)
+        #expect(user.email == "new@example.com" && user.username == "ada@example.com")
+        let told = try accounts.mails().filter { $0.template == "email_changed" }.map(\.to).sorted()
+        #expect(told == ["ada@example.com", "new@example.com"])
+        #expect(await canSignIn(operations, "new@example.com", right) == nil)
+        // One's own user name goes on being one.
+        #expect(await canSignIn(operations, "ada@example.com", right) == nil)
+        try accounts.emptyOutbox()
+        // An address that is taken: the same answer, and as many mails.
+        try await operations.changeEmail(of: principal, to: "bert@example.com", from: TestAccounts.client)
+        #expect(
+            try accounts.mails().map { "\($0.template) \($0.to)" }.sorted()
+                == ["already_registered bert@example.com"])
+        #expect(try accounts.store.check() == [])
+    }
+
+    @Test func anAddressThatWasTakenMeanwhileStaysWhoseItIs() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson()
+        let operations = accounts.operations()
+        let reader = try AccountReader(store: accounts.store)
+        let signedIn = try await operations.signIn(
+            "ada@example.com", password: right, as: .page(remember: false), from: TestAccounts.client)
+        let identity = reader.read(signedIn.secrets?.portal ?? "", .portalCookie, at: accounts.now).identity
+        let principal = try operations.principal(identity)
+        try await operations.changeEmail(of: principal, to: "new@example.com", from: TestAccounts.client)
+        let token = try accounts.token("confirm_new_email")
+        try accounts.test.addUser("new@example.com")
+        #expect(await refusal { try await operations.verifyEmail(token, from: TestAccounts.client) } == .exists)
+        #expect(try accounts.store.check() == [])
+    }
+}
