@@ -49,7 +49,7 @@ def test_what_a_line_says(logged):
     )} == {
         "method": "GET", "host": "app.example.com", "path": "/wiki/a", "status": 200, "route": "app", "rule": "1",
         "verdict": "allow", "user": "mary", "credential_kind": "api_key", "shape": "inline", "address": "127.0.0.1",
-        "upstream": "app", "server": f"127.0.0.1:{gate.origin.port}",
+        "upstream": "app", "server": gate.origin.url,
     }
     assert entry["bytes_sent"] > 1000 and 0 < entry["first_byte_us"] <= entry["duration_us"]
     assert entry["time"].endswith("Z")

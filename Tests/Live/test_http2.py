@@ -555,4 +555,4 @@ def test_access_lines_are_those_of_http1(simple):
         return None
 
     entry = eventually(line, what="the access line")
-    assert (entry["method"], entry["host"], entry["path"], entry["status"]) == ("GET", HOST, "/public/seen", "200")
+    assert (entry["method"], entry["host"], entry["path"], entry["status"]) == ("GET", HOST, "/public/seen", 200)

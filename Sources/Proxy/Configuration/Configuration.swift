@@ -238,8 +238,9 @@ public struct Limits: Sendable, Hashable {
     public var keepAliveTimeout: Duration = .seconds(75)
     /// Between two pieces of a request body, or of an answer that the client takes.
     public var bodyTimeout: Duration = .seconds(60)
-    /// Beyond the time-out, a request body of a known length must have come at this rate, in bytes a second, counted
-    /// from its beginning without the time in which the upstream took none of it.
+    /// When it has been waited so long for a request body of a known length, it must have come at `minimumBodyRate`.
+    public var bodyGrace: Duration = .seconds(60)
+    /// In bytes a second, counted from the beginning of the body without the time in which the upstream took none of it.
     public var minimumBodyRate: Int64 = 240
     /// Connections of all listeners together; who comes then waits until one of them ends. Read at the start only.
     public var maximumConnections: Int = 16_384
@@ -250,6 +251,8 @@ public struct Limits: Sendable, Hashable {
     /// When the server stops, a connection without a request is closed after so long: a request that is on its way
     /// already is still answered, with `Connection: close`.
     public var lingering: Duration = .seconds(1)
+    /// From then on an exchange is one that lasts, and is judged again while it does.
+    public var lastingAfter: Duration = .milliseconds(150)
     /// How often timeouts are looked at.
     public var tick: Duration = .milliseconds(250)
 

@@ -7,6 +7,8 @@ struct Patience: Sendable {
     let head: Int64
     let keepAlive: Int64
     let body: Int64
+    let bodyGrace: Int64
+    let lasting: Int64
     let lingering: Int64
 
     init(_ limits: Limits) {
@@ -14,6 +16,8 @@ struct Patience: Sendable {
         head = limits.headTimeout.wholeMilliseconds
         keepAlive = limits.keepAliveTimeout.wholeMilliseconds
         body = limits.bodyTimeout.wholeMilliseconds
+        bodyGrace = limits.bodyGrace.wholeMilliseconds
+        lasting = limits.lastingAfter.wholeMilliseconds
         lingering = limits.lingering.wholeMilliseconds
     }
 }

@@ -14,6 +14,6 @@ extension FrontHandler {
         }
         current.bodyWaited += loop.sinceLastTick
         let earned = current.bodyReceived / max(1, site.configuration.limits.minimumBodyRate) * 1000
-        return current.bodyWaited > site.patience.body + earned
+        return current.bodyWaited > site.patience.bodyGrace + earned
     }
 }

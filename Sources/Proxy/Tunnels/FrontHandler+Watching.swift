@@ -5,13 +5,10 @@ import Policy
 
 /// What lasts is judged again: a request that would not be let through any more does not go on.
 extension FrontHandler: Watched {
-    /// From then on an exchange is one that lasts.
-    private static let lastingAfter: Int64 = 150
-
     /// Whether the exchange under way has lasted so long that its verdict may be out of date.
     func hasLasted(at ticks: Int64) -> Bool {
         guard case .forwarding = exchange.state else { return false }
-        return ticks - Int64(truncatingIfNeeded: current.started / 1_000_000) >= Self.lastingAfter
+        return ticks - Int64(truncatingIfNeeded: current.started / 1_000_000) >= site.patience.lasting
     }
 
     /// Once more what was decided when its head came; the next configuration is the one that counts.
