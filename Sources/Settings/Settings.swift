@@ -38,10 +38,16 @@ public struct Settings: Sendable {
     public var routes: [Route]
     /// `jwt.issuers`.
     public var issuers: [Issuer]
-    /// `tokens.access_lifetime`.
-    public var accessTokenLifetime: Duration
+    /// `sessions`.
+    public var sessions: Sessions
+    /// `tokens`.
+    public var tokens: Tokens
     /// `api_keys`.
     public var apiKeys: APIKeys
+    /// `login`.
+    public var login: Login
+    /// `limits`.
+    public var limits: Limits
     /// `mail`.
     public var mail: Mail
     /// `audit`.

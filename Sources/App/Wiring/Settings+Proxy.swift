@@ -27,6 +27,8 @@ extension Settings {
             networks: trustedProxies.networks, unix: trustedProxies.unix)
         configuration.proxySecret = proxySecret
         configuration.requestLog = Self.requestLog(log.requests)
+        configuration.cookieName = sessions.cookieName
+        configuration.cookieDomain = sessions.cookieDomain
         return configuration
     }
 

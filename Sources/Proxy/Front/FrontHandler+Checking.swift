@@ -38,7 +38,9 @@ extension FrontHandler {
         noteCheckAccess(incoming, description, resolved.state, verdict, reason)
         guard let permit = judgement.permit() else {
             let answer = Dialect.refusal(verdict, reason ?? .ruleDenied, state: resolved.state)
-            return refuse(incoming, answer, resolved.state)
+            return refuse(
+                incoming, answer, resolved.state,
+                location: route.flatMap { location(of: answer, description, on: $0, incoming) })
         }
         answerAllowed(dialect, incoming, permit, resolved)
     }

@@ -91,6 +91,7 @@ extension FrontHandler {
             return refusePath(incoming, refusal)
         }
         guard let route else {
+            if isPortalsFrontDoor(incoming) { return answerSeeOther(incoming, to: "/.auth/account") }
             return refuse(incoming, RefusalAnswer(status: 421, reason: .noRoute, verdict: .deny))
         }
         if ViaLoop.isLooping(head, bytes, incoming.scan) {
@@ -103,8 +104,9 @@ extension FrontHandler {
         noteShadow(judgement.shadow, route: route)
         noteAccess(incoming, state: resolved.state, verdict: verdict, reason: reason)
         guard let permit = judgement.permit() else {
-            return refuse(
-                incoming, RefusalAnswer(inline: verdict, reason ?? .ruleDenied, state: resolved.state), resolved.state)
+            return refuseNavigation(
+                incoming, RefusalAnswer(inline: verdict, reason ?? .ruleDenied, state: resolved.state), resolved.state,
+                route)
         }
         forward(permit, incoming, resolved)
     }
@@ -122,6 +124,9 @@ extension FrontHandler {
         var filtered = FieldMask()
     }
 
+    /// Headers first; where none of them is ours by its shape, the session cookie.
+    ///
+    /// - Parameter plane: which of the two cookies counts.
     /// - Returns: nil when the exchange waits, or was refused because two headers of ours differ.
     func resolve(
         _ incoming: Incoming, route: Route?, plane: SessionOrigin.Plane = .app, onConflict: () -> Void

@@ -59,14 +59,21 @@ extension FrontHandler {
         if case .length(let length) = head.framing, length > UInt64(Self.localBodyLimit) {
             return refuse(incoming, RefusalAnswer(status: 413, reason: .tooLarge, verdict: .deny))
         }
-        let plane: SessionOrigin.Plane =
-            site.isPortal(head.host.bytes(in: incoming.bytes)) ? .portal : .app
-        let resolution = resolve(incoming, route: nil, plane: plane) { refuseConflict(incoming) }
+        let isPortalHost = site.isPortal(head.host.bytes(in: incoming.bytes))
+        let resolution = resolve(incoming, route: nil, plane: isPortalHost ? .portal : .app) {
+            refuseConflict(incoming)
+        }
         guard let resolved = resolution else { return }
         var identity: Identity?
         if case .identity(let known) = resolved.state { identity = known }
         noteAccess(incoming, state: resolved.state, verdict: .allow, reason: nil)
-        localRequest = Self.localRequest(incoming, identity, current.clientAddress, current.id)
+        var request = localRequest(incoming, identity)
+        if isPortalHost {
+            request.deviceToken = Self.cookie(site.ownCookies.device, in: incoming)
+            request.browserToken = Self.cookie(site.ownCookies.browser, in: incoming)
+        }
+        localRequest = request
+        refusalPage = nil
         current.skippedBody = 0
         collected.removeAll()
         exchange.collect()
@@ -79,9 +86,22 @@ extension FrontHandler {
         clientDeadline = loop.ticks + site.configuration.limits.bodyTimeout.wholeMilliseconds
     }
 
-    private static func localRequest(
-        _ incoming: Incoming, _ identity: Identity?, _ address: IPAddress?, _ id: RequestID
-    ) -> LocalRequest {
+    /// The first cookie of that name, as text; nil when there is none or it is longer than any that we set.
+    private static func cookie(_ wanted: [UInt8], in incoming: Incoming) -> String? {
+        guard incoming.scan.cookies > 0 else { return nil }
+        var found: String?
+        for field in incoming.head.fields where field.id == .cookie {
+            CookiePairs.forEach(in: field.value.bytes(in: incoming.bytes)) { _, name, value in
+                guard found == nil, value.count <= 128, wanted.withUnsafeBytes({ ByteSearch.equal(name, $0) }) else {
+                    return
+                }
+                found = String(decoding: value, as: UTF8.self)
+            }
+        }
+        return found
+    }
+
+    func localRequest(_ incoming: Incoming, _ identity: Identity?) -> LocalRequest {
         func text(_ slice: Slice) -> String { String(decoding: slice.bytes(in: incoming.bytes), as: UTF8.self) }
         let head = incoming.head
         var headers: [(name: String, value: String)] = []
@@ -96,7 +116,7 @@ extension FrontHandler {
         return LocalRequest(
             method: text(head.method), path: text(head.path), query: head.query.map(text),
             host: HostName.canonical(host.span).map { String(decoding: $0, as: UTF8.self) } ?? "", headers: headers,
-            body: [], identity: identity, clientAddress: address, requestID: id.text)
+            body: [], identity: identity, clientAddress: current.clientAddress, requestID: current.id.text)
     }
 
     func collectBody(_ buffer: inout ByteBuffer) -> Bool {
@@ -146,13 +166,14 @@ extension FrontHandler {
         case invalid(HTTPWire.Refusal)
     }
 
-    private func respond() {
+    func respond() {
         clientDeadline = .max
         guard var request = localRequest else { return }
         localRequest = nil
         request.body = collected
         collected = []
         guard loop.shared.takeLocalRequest() else {
+            if let refusal = refusalPage { return answerRefused(refusal) }
             return answerFailure(status: 503, reason: .rateLimited, detail: "Too many requests are being answered.")
         }
         errand &+= 1
@@ -179,11 +200,17 @@ extension FrontHandler {
     }
 
     private func answerLocally(_ response: LocalResponse?) {
-        guard let response else {
+        let refusal = refusalPage
+        guard let response, refusal == nil || response.status == refusal?.status else {
+            if let refusal {
+                answerRefused(refusal)
+                return resumeInput()
+            }
             answerFailure(status: 404, reason: nil, detail: "There is nothing here.")
             return resumeInput()
         }
-        loop.counters.countAllowed(route: -1, shape: .portal)
+        refusalPage = nil
+        if refusal == nil { loop.counters.countAllowed(route: -1, shape: .portal) }
         let setting = setting
         let hasBody = response.status != 204 && response.status != 304 && response.status >= 200
         loop.scratch.clear()
@@ -195,7 +222,7 @@ extension FrontHandler {
             loop.scratch.writeString(value)
             loop.scratch.writeStaticString("\r\n")
         }
-        writeReasonAndID(nil)
+        writeReasonAndID(refusal?.reason)
         AnswerWriter.writeConnection(setting, into: &loop.scratch)
         if hasBody {
             AnswerWriter.writeBody(ByteBuffer(bytes: response.body), setting, into: &loop.scratch)

@@ -26,6 +26,8 @@ struct Builder {
             builder: self, publicURL: keptPublicURL ?? publicURL, upstreams: upstreams, trusted: trusted,
             issuers: issuers
         ).build()
+        let sessions = readSessions(publicURL: keptPublicURL ?? publicURL)
+        checkSessionRoutes(routes, sessions, publicURL: keptPublicURL ?? publicURL)
         let listeners = readListeners()
         let monitor = readMonitor(beside: listeners)
         let masterKey = readMasterKey()
@@ -35,11 +37,10 @@ struct Builder {
         let mail = readMail()
         let audit = readAudit()
         let store = root.map("store").size("max_size", minimum: 1 << 20)
-        let lifetime = root.map("tokens").duration("access_lifetime")
         let drain = root.duration("drain", minimum: 0)
         let workers = readWorkers()
         let reload = root.choice("reload", of: Settings.Reload.self) ?? .signal
-        guard let data = root.filled("data_dir"), let publicURL, let monitor, let store, let lifetime, let drain else {
+        guard let data = root.filled("data_dir"), let publicURL, let monitor, let store, let drain else {
             return nil
         }
         return Settings(
@@ -48,7 +49,8 @@ struct Builder {
             previousMasterKeys: previous, workers: workers, reload: reload, drain: drain, trustedProxies: trusted,
             proxySecret: proxySecret.secret, requiresProxySecret: proxySecret.isRequired, log: log,
             upstreams: upstreams.map(\.upstream), routes: routes, issuers: issuers,
-            accessTokenLifetime: lifetime, apiKeys: apiKeys, mail: mail, audit: audit)
+            sessions: sessions, tokens: readTokens(), apiKeys: apiKeys, login: readLogin(), limits: readLimits(),
+            mail: mail, audit: audit)
     }
 
     private func readPublicURL() -> Origin? {

@@ -6,7 +6,8 @@ enum Schema {
     /// The keys of a file that `include` names.
     static let included = SchemaNode.tree(includedRows)
 
-    static let rows: [Key] = general + peers + upstreams(at: "upstreams") + policy + credentials + mail + audit
+    static let rows: [Key] =
+        general + peers + upstreams(at: "upstreams") + policy + credentials + signIn + mail + audit
 
     static let includedRows: [Key] =
         upstreams(at: "upstreams") + [
@@ -180,8 +181,6 @@ enum Schema {
         Key(
             "jwt.issuers[].match_users", .choice(["none", "email", "user"]), "none",
             "Be the local account of that e-mail or user."),
-        Key("tokens", .section, "{}", "Our own access tokens."),
-        Key("tokens.access_lifetime", .duration, "15m", "How long one lasts."),
         Key("api_keys", .section, "{}", "API keys."),
         Key("api_keys.scopes", .section, "{}", "Scopes that owners may give their keys."),
         Key("api_keys.scopes.*", .text("a description"), nil, "What the scope is for."),
