@@ -29,6 +29,10 @@ public struct Configuration: Sendable {
     public var siteName: String
     /// `login.password.enabled`.
     public var passwordIsEnabled: Bool
+    /// `mail` is not `none`, so that links can be asked for.
+    public var sendsMail: Bool
+    /// `api_keys.scopes`: what owners may give their keys, and what each is for.
+    public var keyScopes: [(name: String, summary: String)]
     /// The operations behind pages and API.
     public var operations: AccountOperations
 
@@ -41,6 +45,8 @@ public struct Configuration: Sendable {
         cookies = Cookies()
         siteName = "Gatehouse"
         passwordIsEnabled = true
+        sendsMail = false
+        keyScopes = []
     }
 
     var isSecure: Bool { publicURL.hasPrefix("https://") }

@@ -389,7 +389,7 @@ def test_pages_have_their_headers(portal):
                       "http://app.example.com; frame-ancestors 'none'; base-uri 'none'")
     sign_in(browser)
     for path in ("/.auth/login", "/.auth/logout", "/.auth/denied", "/.auth/account", "/.auth/account/sessions",
-                 "/.auth/account/security", "/.auth/nothing"):
+                 "/.auth/account/security", "/.auth/account/api-keys", "/.auth/unlock/x", "/.auth/nothing"):
         page = browser.send("GET", PORTAL + path)
         if page.status == 303:
             continue
@@ -545,6 +545,8 @@ def test_the_document_describes_what_there_is(portal):
             real = path.replace("{id}", "nothing")
             answer = request(gate.port, real, "auth.example.com", method.upper())
             assert answer.status not in (404, 405), (method, path, answer)
+    for path in ("/.auth/api/register", "/.auth/api/2fa/setup"):
+        assert path not in document["paths"]
 
 
 def test_a_check_sends_people_to_sign_in(portal):
@@ -568,3 +570,119 @@ def test_a_check_sends_people_to_sign_in(portal):
     denied = check("/admin/", navigation + [("Cookie", f"gatehouse={session}")])
     assert denied.status == 403
     assert denied["Location"] == f"{PORTAL}/.auth/denied?request={denied['X-Request-Id']}"
+
+
+# Links and keys
+
+
+def test_a_link_sets_a_password_once(portal):
+    gate = portal()
+    signed_in = Browser(gate)
+    sign_in(signed_in)
+    url = gate.json("user", "link", "mary", "--kind", "reset-password")["link"]
+    assert url.startswith(PORTAL + "/.auth/reset-password/")
+    browser = Browser(gate)
+    for _ in range(3):
+        assert browser.open(url).status == 200, "to look uses nothing up"
+    assert browser.submit(new="short").status == 400
+    body = urllib.parse.urlencode({"new": "another quiet heron swims"}).encode()
+    kind = ("Content-Type", "application/x-www-form-urlencoded")
+    assert browser.send("POST", url, [kind, ("Sec-Fetch-Site", "cross-site")], body, navigate=False).status == 403
+    browser.open(url)
+    assert browser.submit(new="another quiet heron swims").status == 200
+    assert "is set" in browser.text
+    assert browser.open(url).status == 400 and "not good any more" in browser.text
+    assert browser.send("POST", url, [kind, ("Sec-Fetch-Site", "same-origin")], body, navigate=False).status == 400
+    assert signed_in.send("GET", APP + "/").status == 303, "other sessions end"
+    assert login(gate).status == 401
+    assert login(gate, password="another quiet heron swims").status == 200
+
+
+def test_an_invitation_is_accepted_on_its_page(portal):
+    gate = portal()
+    url = gate.json("user", "add", "new@example.com", "--username", "newcomer", "--groups", "staff", "--invite")["link"]
+    browser = Browser(gate)
+    browser.open(url)
+    assert browser.submit(new="another quiet heron swims").status == 200
+    assert sign_in(browser, user="newcomer", password="another quiet heron swims").status == 200
+    assert gate.origin.last.all("remote-user") == ["newcomer"]
+
+
+def test_a_lock_is_lifted_by_its_link(portal):
+    gate = portal(login={"lockout": {"failures": 2, "period": "30m"}})
+    for _ in range(2):
+        login(gate, password="wrong password")
+    assert login(gate).json()["code"] == "account_locked"
+    browser = Browser(gate)
+    browser.open(gate.json("user", "link", "mary", "--kind", "unlock")["link"])
+    assert login(gate).status == 403, "a GET lifts nothing"
+    assert browser.submit().status == 200
+    assert login(gate).status == 200
+
+
+def test_links_that_nobody_made(portal):
+    gate = portal()
+    browser = Browser(gate)
+    for page in ("reset-password", "verify-email", "unlock"):
+        for token in ("x", "A" * 43, "%41" * 43, "a.b", "-" * 4000):
+            answer = browser.send("GET", f"{PORTAL}/.auth/{page}/{token}")
+            assert answer.status in (400, 404), (page, token, answer)
+            assert b"A" * 43 not in answer.body
+    assert api(gate, "POST", "/password/reset", {"token": "A" * 43, "password": PASSWORD + "!"}).status == 401
+    assert api(gate, "POST", "/email/verify", {"token": "A" * 43}).status == 401
+
+
+def test_lesson34_a_forgotten_password_tells_nobody_who_has_an_account(portal):
+    gate = portal(mail="log", limits={"exempt_networks": ["127.0.0.0/8"]})
+    answers = set()
+    for email in ("mary@example.com", "nobody@example.com", "MARY@example.com"):
+        browser = Browser(gate)
+        browser.open(PORTAL + "/.auth/login")
+        browser.open(PORTAL + "/.auth/forgot-password")
+        answers.add((browser.submit(email=email).status, browser.response.body))
+        answer = api(gate, "POST", "/password/forgot", {"email": email})
+        answers.add((answer.status, answer.body))
+    assert {status for status, _ in answers} == {200, 202} and len(answers) == 2
+
+
+def test_without_mail_there_is_no_page_that_asks_for_some(portal):
+    gate = portal()
+    assert request(gate.port, "/.auth/forgot-password", "auth.example.com").status == 404
+    assert api(gate, "POST", "/password/forgot", {"email": "mary@example.com"}).status == 403
+
+
+def test_keys_are_made_and_revoked_by_their_owner(portal):
+    gate = portal(api_keys={"scopes": {"wiki:read": "Read the wiki"}})
+    browser = Browser(gate)
+    sign_in(browser)
+    browser.open(PORTAL + "/.auth/account/api-keys")
+    assert "Read the wiki" in browser.text
+    assert browser.submit(name="").status == 400
+    made = browser.submit(name="<b>laptop</b>", days="30")
+    assert made.status == 200
+    key = re.search(r"gate_[0-9A-Za-z]{49}", browser.text)[0]
+    assert b"<b>laptop" not in made.body
+    assert gate.get("/public/x", key=key).status == 200
+    assert gate.origin.last.all("remote-user") == ["mary"]
+    browser.open(PORTAL + "/.auth/account/api-keys")
+    assert key not in browser.response.body.decode() and key[:12] in browser.text
+    browser.submit()
+    assert "The key is revoked." in browser.text
+    assert api(gate, "GET", "/me", headers=[("X-API-Key", key)]).status == 401
+
+
+def test_keys_by_the_api(portal):
+    gate = portal(api_keys={"scopes": {"wiki:read": "Read the wiki"}})
+    token = login(gate).json()["access_token"]
+    answer = api(gate, "POST", "/api-keys", {"name": "script", "scopes": ["wiki:read"], "expires_days": 7}, token)
+    assert answer.status == 201 and set(answer.json()) == {"id", "api_key", "key_prefix"}
+    [shown] = api(gate, "GET", "/api-keys", token=token).json()
+    assert set(shown) == {"id", "name", "key_prefix", "scopes", "routes", "last_used_at", "expires_at", "created_at"}
+    assert shown["key_prefix"] == answer.json()["api_key"][:12] and shown["scopes"] == ["wiki:read"]
+    assert api(gate, "POST", "/api-keys", {"name": "x", "scopes": ["wiki:write"]}, token).status == 400
+    assert api(gate, "POST", "/api-keys", {"name": "x", "networks": ["10.0.0.1/8"]}, token).status == 400
+    assert api(gate, "POST", "/api-keys", {"name": "x", "expires_days": 0}, token).status == 400
+    adams = login(gate, "adam").json()["access_token"]
+    assert api(gate, "DELETE", f"/api-keys/{shown['id']}", token=adams).status == 404
+    assert api(gate, "POST", f"/api-keys/{shown['id']}/rotate", token=token).status == 201
+    assert api(gate, "DELETE", f"/api-keys/{shown['id']}", token=token).status == 204

@@ -23,6 +23,8 @@ extension Settings {
                 store: store, hasher: hasher, limiter: limiter, configuration: operationsConfiguration))
         configuration.cookies = .init(name: sessions.cookieName, domain: sessions.cookieDomain)
         configuration.passwordIsEnabled = login.passwordIsEnabled
+        configuration.sendsMail = mail.isOn
+        configuration.keyScopes = apiKeys.scopes.map { ($0.name, $0.summary) }
         return configuration
     }
 
@@ -39,6 +41,9 @@ extension Settings {
             exemptNetworks: limits.exemptNetworks)
         configuration.passwordIsEnabled = login.passwordIsEnabled
         configuration.passwords = PasswordPolicy(minimumLength: login.minimumPasswordLength)
+        configuration.keys = KeyPolicy(
+            defaultLifetime: apiKeys.defaultLifetime, maximumLifetime: apiKeys.maximumLifetime,
+            requireRoutes: apiKeys.requiresRoutes)
         configuration.keyScopes = apiKeys.scopes.map(\.name)
         configuration.routeNames = Set(routes.map(\.policy.name))
         configuration.siteWords = [publicURL.host]

@@ -14,18 +14,24 @@ extension Endpoint {
 
 /// The pages of a person's own account.
 extension PortalRequest {
-    private enum Tab: String, CaseIterable {
-        case account, sessions, security
+    enum Tab: String, CaseIterable {
+        case account, sessions, security, keys
 
-        var path: String { self == .account ? "/.auth/account" : "/.auth/account/\(rawValue)" }
+        var path: String {
+            switch self {
+            case .account: "/.auth/account"
+            case .sessions, .security: "/.auth/account/\(rawValue)"
+            case .keys: "/.auth/account/api-keys"
+            }
+        }
     }
 
     /// Nobody is sent to sign in and comes back.
-    private var signInFirst: Answer {
+    var signInFirst: Answer {
         .seeOther("/.auth/login?return_to=\(local.path)")
     }
 
-    private func page(
+    func page(
         _ tab: Tab, _ principal: Principal, title: String, status: Int = 200, _ values: [String: Any]
     ) throws -> Answer {
         var all = values
@@ -41,7 +47,7 @@ extension PortalRequest {
     }
 
     /// A form of this very session, sent from one of our pages.
-    private func checkedForm(_ principal: Principal) throws(PortalFailure) -> FormFields {
+    func checkedForm(_ principal: Principal) throws(PortalFailure) -> FormFields {
         let form = try form()
         guard isSameOrigin, portal.forms.isGood(form["token"] ?? "", for: principal.session) else {
             throw PortalFailure.crossSite
@@ -80,7 +86,7 @@ extension PortalRequest {
     }
 
     /// What the page before has done, told once more; only words that we know.
-    private func notice(_ keys: String...) -> String? {
+    func notice(_ keys: String...) -> String? {
         let query = query()
         return keys.first { $0 == query["done"] }.map(text)
     }

@@ -83,7 +83,7 @@ extension PortalRequest {
     ) -> Answer {
         var values: [String: Any] = [
             "flow": flow, "identifier": identifier, "remember": remember, "step_up": pending.isStepUp,
-            "password_enabled": configuration.passwordIsEnabled,
+            "password_enabled": configuration.passwordIsEnabled, "sends_mail": configuration.sendsMail,
             "action": text(pending.isStepUp ? "confirm" : "sign_in"),
         ]
         if let error { values["error"] = error }

@@ -33,7 +33,7 @@ enum Stylesheet {
         label { font-weight: 600; }
         .field label { display: block; margin: 0 0 .25rem; }
         .hint { margin: 0 0 .35rem; color: var(--quiet); }
-        input[type=text], input[type=email], input[type=password] {
+        input[type=text], input[type=email], input[type=password], select {
           width: 100%; min-height: 2.75rem; padding: .5rem .75rem; font: inherit; color: inherit;
           background: var(--paper); border: 1px solid var(--line); border-radius: .4rem;
         }
@@ -50,6 +50,9 @@ enum Stylesheet {
         .error, .notice { padding: .75rem 1rem; border-radius: .4rem; border-left: .3rem solid; }
         .error { color: var(--bad); background: var(--bad-panel); }
         .notice { color: var(--good); background: var(--good-panel); }
+        fieldset { margin: 0 0 1rem; padding: .5rem 1rem; border: 1px solid var(--line); border-radius: .4rem; }
+        legend { font-weight: 600; }
+        label.choice { font-weight: 400; }
         dl { display: grid; grid-template-columns: minmax(7rem, auto) 1fr; gap: .25rem 1rem; margin: 0 0 1.25rem; }
         dt { color: var(--quiet); }
         dd { margin: 0; }

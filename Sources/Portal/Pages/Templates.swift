@@ -4,7 +4,8 @@ enum Templates {
     static let all: [String: String] = [
         "head": head, "foot": foot, "navigation": navigation, "error": error, "login": login, "logout": logout,
         "signed_out": signedOut, "denied": denied, "loop": loop, "message": message, "account": account,
-        "sessions": sessions, "security": security,
+        "sessions": sessions, "security": security, "keys": keys, "link": link, "done": done, "forgot": forgot,
+        "reset": reset,
     ]
 
     private static let head = """
@@ -67,7 +68,8 @@ enum Templates {
         </div>
         {{/step_up}}<button type="submit">{{action}}</button>
         </form>
-        {{/password_enabled}}{{^password_enabled}}<p>{{t.no_password_sign_in}}</p>
+        {{#sends_mail}}<p><a href="/.auth/forgot-password">{{t.forgot_title}}</a></p>
+        {{/sends_mail}}{{/password_enabled}}{{^password_enabled}}<p>{{t.no_password_sign_in}}</p>
         {{/password_enabled}}{{> foot}}
         """
 
@@ -163,6 +165,87 @@ enum Templates {
         <button type="submit">{{t.end_other_sessions}}</button>
         </form>
         {{/has_others}}{{> foot}}
+        """
+
+    private static let link = """
+        {{> head}}<p>{{text}}</p>
+        <form method="post" action="{{action}}">
+        <button type="submit">{{t.confirm}}</button>
+        </form>
+        {{> foot}}
+        """
+
+    private static let done = """
+        {{> head}}<p role="status">{{text}}</p>
+        <p><a href="/.auth/login">{{t.sign_in}}</a></p>
+        {{> foot}}
+        """
+
+    private static let forgot = """
+        {{> head}}{{> error}}
+        <p>{{t.forgot_text}}</p>
+        <form method="post" action="/.auth/forgot-password">
+        <div class="field">
+        <label for="email">{{t.email}}</label>
+        <input id="email" name="email" type="email" autocomplete="email" required value="{{email}}"{{#error}} aria-invalid="true" aria-describedby="error"{{/error}}>
+        </div>
+        <button type="submit">{{t.forgot_send}}</button>
+        </form>
+        <p><a href="/.auth/login">{{t.sign_in}}</a></p>
+        {{> foot}}
+        """
+
+    private static let reset = """
+        {{> head}}{{> error}}
+        <form method="post" action="{{action}}">
+        <div class="field">
+        <label for="new">{{t.new_password}}</label>
+        <p class="hint" id="new-hint">{{t.new_password_hint}}</p>
+        <input id="new" name="new" type="password" autocomplete="new-password" required aria-describedby="new-hint{{#error}} error{{/error}}"{{#error}} aria-invalid="true"{{/error}}>
+        </div>
+        <button type="submit">{{t.change_password}}</button>
+        </form>
+        {{> foot}}
+        """
+
+    private static let keys = """
+        {{> head}}{{> navigation}}{{> error}}
+        {{#secret}}<div class="notice" role="status"><p>{{t.key_once}}</p><p><code>{{secret}}</code></p></div>
+        {{/secret}}<ul class="cards">
+        {{#keys}}<li>
+        <h2>{{name}}</h2>
+        <dl>
+        <dt>{{t.key_prefix}}</dt><dd><code>{{prefix}}…</code></dd>
+        {{#scope_list}}<dt>{{t.key_scopes}}</dt><dd>{{scope_list}}</dd>
+        {{/scope_list}}<dt>{{t.key_used}}</dt><dd>{{used}}</dd>
+        <dt>{{t.key_expires}}</dt><dd>{{expires}}</dd>
+        </dl>
+        <form method="post" action="/.auth/account/api-keys">
+        <input type="hidden" name="token" value="{{token}}">
+        <input type="hidden" name="revoke" value="{{id}}">
+        <button class="quiet" type="submit" aria-label="{{t.key_revoke}}: {{name}}">{{t.key_revoke}}</button>
+        </form>
+        </li>
+        {{/keys}}</ul>
+        <h2>{{t.key_new}}</h2>
+        <form method="post" action="/.auth/account/api-keys">
+        <input type="hidden" name="token" value="{{token}}">
+        <div class="field">
+        <label for="name">{{t.name}}</label>
+        <input id="name" name="name" type="text" autocomplete="off" required{{#error}} aria-invalid="true" aria-describedby="error"{{/error}}>
+        </div>
+        {{#has_scopes}}<fieldset><legend>{{t.key_scopes}}</legend>
+        {{#scopes}}<label class="choice"><input type="checkbox" name="scope {{scope}}" value="yes"> <span>{{scope}}: {{summary}}</span></label>
+        {{/scopes}}</fieldset>
+        {{/has_scopes}}<div class="field">
+        <label for="days">{{t.key_days}}</label>
+        <select id="days" name="days">
+        {{#lifetimes}}<option value="{{days}}">{{days}}</option>
+        {{/lifetimes}}</select>
+        </div>
+        <button type="submit">{{t.key_create}}</button>
+        </form>
+        {{> foot}}
         """
 
     private static let security = """
