@@ -29,6 +29,9 @@ let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioHPACK: Target.Dependency = .product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let mustache: Target.Dependency = .product(name: "Mustache", package: "swift-mustache")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let package = Package(
@@ -40,6 +43,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-http2", exact: "1.46.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1", traits: []),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
@@ -59,10 +65,12 @@ let package = Package(
         room("Federation", ["JOSE", "Core", log]),
         room("Settings", ["Policy", "Core", .product(name: "Yams", package: "Yams")]),
         room("Proxy", ["HTTPWire", "Policy", "Core", nioCore, nioPosix, nioTLS, nioSSL, nioHTTP2, nioHPACK, log]),
+        room("Portal", ["Accounts", "Core", hummingbird, mustache, httpTypes, nioCore, log]),
         room(
             "App",
             [
-                "Accounts", "Outbound", "Federation", "Settings", "Proxy", "Policy", "JOSE", "Cryptography", "LMDB",
+                "Accounts", "Outbound", "Federation", "Settings", "Proxy", "Portal", "Policy", "JOSE", "Cryptography",
+                "LMDB",
                 "HTTPWire", "Core", nioCore, nioPosix, log,
             ]),
         .executableTarget(
@@ -86,6 +94,7 @@ let package = Package(
         tests(of: "Outbound", ["Accounts", log]),
         tests(of: "Federation", ["JOSE", "Cryptography", log]),
         tests(of: "Settings", ["Policy"], exclude: ["Golden"]),
+        tests(of: "Portal", ["Accounts", "Cryptography", "LMDB", log], exclude: ["return-addresses.txt"]),
         tests(
             of: "Proxy", ["HTTPWire", "Policy", nioCore, nioPosix, nioSSL, nioHTTP2, nioHPACK, log],
             exclude: ["HTTP2Frames"]),

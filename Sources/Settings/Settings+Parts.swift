@@ -52,14 +52,6 @@ extension Settings {
         public var takesProxyProtocol: Bool
     }
 
-    /// `limits`.
-    public struct Limits: Sendable, Hashable {
-        /// Connections of one address, or of 64 bits of IPv6.
-        public var connectionsPerClient: Int
-        /// Whom no limit per client is for, besides the trusted proxies.
-        public var exemptNetworks: [Network]
-    }
-
     /// `trusted_proxies`.
     public struct TrustedProxies: Sendable, Hashable {
         /// Peers by address.

@@ -30,8 +30,6 @@ public struct Settings: Sendable {
     public var proxySecret: SecretBytes?
     /// `proxy_secret` is not `none`: without the secret in hand no peer is trusted.
     public var requiresProxySecret: Bool
-    /// `limits`.
-    public var limits: Limits
     /// `log`.
     public var log: Log
     /// `upstreams`, in the order written.
@@ -40,10 +38,16 @@ public struct Settings: Sendable {
     public var routes: [Route]
     /// `jwt.issuers`.
     public var issuers: [Issuer]
-    /// `tokens.access_lifetime`.
-    public var accessTokenLifetime: Duration
+    /// `sessions`.
+    public var sessions: Sessions
+    /// `tokens`.
+    public var tokens: Tokens
     /// `api_keys`.
     public var apiKeys: APIKeys
+    /// `login`.
+    public var login: Login
+    /// `limits`.
+    public var limits: Limits
     /// `mail`.
     public var mail: Mail
     /// `audit`.

@@ -47,7 +47,7 @@ def kinds(gate, issuer):
         Kind("check, allowed", 120, get("/.auth/check/nginx", *described, mary), 200),
         Kind("check, refused", 60, get("/.auth/check/nginx", *described), 401),
         Kind("anonymous", 50, get("/page"), 401),
-        Kind("navigation", 20, get("/page", ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")), 401),
+        Kind("navigation", 20, get("/page", ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")), 303),
         Kind("wrong key", 40, get("/page", ("X-API-Key", "gate_" + "a" * 49)), (401, 429)),
         Kind("revoked key", 30, get("/page", ("X-API-Key", gate.revoked_key)), (401, 429)),
         Kind("stale token", 20, get("/page", stale), (401, 429)),

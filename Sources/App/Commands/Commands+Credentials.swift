@@ -99,7 +99,7 @@ extension Commands {
             // The first command after `init` may come before the first start of the server.
             try store.maintainSigningKeys()
             let issued = try store.issueAccessToken(
-                user: user, lifetime: try lifetime.map(duration) ?? context.settings.accessTokenLifetime,
+                user: user, lifetime: try lifetime.map(duration) ?? context.settings.tokens.accessLifetime,
                 by: context.actor)
             struct Answer: Encodable {
                 let access_token: String

@@ -4,6 +4,7 @@ internal import Cryptography
 internal import Federation
 internal import Logging
 internal import Outbound
+internal import Portal
 internal import Proxy
 internal import Settings
 
@@ -18,11 +19,14 @@ struct Parts: Sendable {
     let writer: LogWriter
     let inForce: InForceBox
     let mail: MailWorker
+    let hasher: PasswordHasher
+    let limiter: RateLimiter
+    let portal: PortalResponder
 
     func services(_ issuers: Issuers) throws -> ProxyServer.Services {
         let seed = try SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
         return ProxyServer.Services(
-            clock: clock, logger: log, responders: [Documents(store: store, pool: pool, log: log)],
+            clock: clock, logger: log, responders: [Documents(store: store, pool: pool, log: log), portal],
             readiness: readiness,
             metrics: {
                 StoreMetrics.render(store, decisions, inForce.value.lastReload, mailsInHand: mail.inHand)

@@ -2,6 +2,7 @@ internal import Accounts
 internal import Core
 internal import Federation
 internal import Logging
+internal import Portal
 internal import Proxy
 internal import Settings
 
@@ -61,9 +62,12 @@ extension Server {
             try settings.issuerConfigurations(), replacing: old, fetcher: parts.fetcher, clock: parts.clock, log: log)
         let configuration = try settings.proxyConfiguration(
             generation: generation, maximumConnections: launch.descriptors.connections)
+        let portal = try settings.portalConfiguration(
+            store: parts.store, hasher: parts.hasher, limiter: parts.limiter)
         await issuers.refreshDue()
         try await proxy.replace(
             configuration: configuration, makeContext: parts.makeContext(issuers, settings.audit.access.granularity))
+        parts.portal.replace(portal)
         return issuers
     }
 

@@ -6,6 +6,7 @@ internal import Glibc
 internal import Logging
 internal import NIOCore
 internal import Outbound
+internal import Portal
 internal import Proxy
 internal import Settings
 internal import Synchronization
@@ -75,6 +76,11 @@ final class Server: Sendable {
         let fetcher = Fetcher()
         let issuers = Issuers(
             try settings.issuerConfigurations(), fetcher: fetcher, clock: clock, log: launch.log)
+        let hasher = try PasswordHasher()
+        let limiter = RateLimiter()
+        let portal = try PortalResponder(
+            try settings.portalConfiguration(store: store, hasher: hasher, limiter: limiter),
+            services: try PortalResponder.services(clock: clock), log: launch.log)
         let parts = Parts(
             store: store, fetcher: fetcher, decisions: decisions, pool: pool, clock: clock, log: launch.log,
             writer: launch.writer,
@@ -82,7 +88,7 @@ final class Server: Sendable {
                 InForce(
                     loaded: launch.loaded, settings: settings, stamps: launch.stamps, issuers: issuers, generation: 1,
                     lastReload: LastReload(success: true, at: clock.now()))),
-            mail: MailWorker(settings, store: store, log: launch.log))
+            mail: MailWorker(settings, store: store, log: launch.log), hasher: hasher, limiter: limiter, portal: portal)
         self.parts = parts
         proxy = ProxyServer(
             configuration: try settings.proxyConfiguration(
@@ -149,6 +155,7 @@ final class Server: Sendable {
         let reloader = reloader.withLock { $0 }
         reloader?.finish()
         await proxy.stop(drain: drain)
+        parts.hasher.stop()
         upkeep.cancel()
         parts.inForce.stopRefresh()
         await upkeep.value

@@ -32,6 +32,8 @@ extension Settings {
         configuration.connectionsPerClient = limits.connectionsPerClient
         configuration.exemptNetworks = limits.exemptNetworks
         configuration.requestLog = Self.requestLog(log.requests)
+        configuration.cookieName = sessions.cookieName
+        configuration.cookieDomain = sessions.cookieDomain
         return configuration
     }
 

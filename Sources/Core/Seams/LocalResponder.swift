@@ -8,7 +8,7 @@ public struct LocalRequest: Sendable {
     public var query: String?
     /// The host that was asked for, lower case and without port.
     public var host: String
-    /// The header fields as they came, without `Cookie` and `Authorization`.
+    /// The header fields as they came, without credentials and cookies.
     public var headers: [(name: String, value: String)]
     /// The whole body, at most 64 KiB.
     public var body: [UInt8]
@@ -18,11 +18,18 @@ public struct LocalRequest: Sendable {
     public var clientAddress: IPAddress?
     /// The request's id.
     public var requestID: String
+    /// The cookie that this browser is known by after a sign-in; as it came, so it may be anything.
+    public var deviceToken: String?
+    /// The cookie that ties forms to the browser that they were shown to; as it came.
+    public var browserToken: String?
+    /// The answer is to be the page of this refusal, whatever the path says.
+    public var refusal: Reason?
 
     /// All fields, named as they are.
     public init(
         method: String, path: String, query: String?, host: String, headers: [(name: String, value: String)],
-        body: [UInt8], identity: Identity?, clientAddress: IPAddress?, requestID: String
+        body: [UInt8], identity: Identity?, clientAddress: IPAddress?, requestID: String, deviceToken: String? = nil,
+        browserToken: String? = nil, refusal: Reason? = nil
     ) {
         self.method = method
         self.path = path
@@ -33,6 +40,9 @@ public struct LocalRequest: Sendable {
         self.identity = identity
         self.clientAddress = clientAddress
         self.requestID = requestID
+        self.deviceToken = deviceToken
+        self.browserToken = browserToken
+        self.refusal = refusal
     }
 }
 

@@ -8,6 +8,8 @@ struct CheckDescription {
     let host: UnsafeRawBufferPointer
     let path: UnsafeRawBufferPointer
     let traits: PathTraits
+    /// Without `?`; nil when there is none.
+    var query: UnsafeRawBufferPointer?
 }
 
 /// How one proxy describes the original request, and what it understands as an answer.

@@ -37,7 +37,7 @@ enum NginxDialect: CheckDialect {
         }
         let description = CheckDescription(
             method: methodBytes, host: parts.authority.bytes(in: target), path: parts.path.bytes(in: target),
-            traits: parts.traits)
+            traits: parts.traits, query: parts.query?.bytes(in: target))
         if let conflict = conflict(with: description, of: url, incoming) { return .failure(conflict) }
         return .success(description)
     }

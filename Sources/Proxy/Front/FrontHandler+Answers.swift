@@ -23,9 +23,12 @@ extension FrontHandler {
 
     /// Refuses with a problem document.
     ///
-    /// - Parameter malformed: the connection is closed at once behind the answer.
+    /// - Parameters:
+    ///   - location: where a person goes on, for proxies that can pass it on.
+    ///   - malformed: the connection is closed at once behind the answer.
     func refuse(
-        _ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState = .none, malformed: Bool = false
+        _ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState = .none, location: String? = nil,
+        malformed: Bool = false
     ) {
         if malformed { exchange.closeAfterwards() } else { skipBody(incoming) }
         noteRefused(incoming, answer, state)
@@ -34,12 +37,12 @@ extension FrontHandler {
         }
         let wantsBasic = current.route >= 0 && site.snapshot.routes[current.route].challenge == .basic
         let basic = wantsBasic && incoming.scan.fetchMode < 0 && !incoming.scan.hasRequestedWith
-        writeRefusal(answer, basic: basic, detail: nil)
+        writeRefusal(answer, basic: basic, detail: nil, location: location)
         conclude(status: answer.status, malformed: malformed)
     }
 
     /// Whether somebody opened a page without being known: that is how every sign-in begins, and no denial to keep.
-    private func noteRefused(_ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState) {
+    func noteRefused(_ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState) {
         loop.counters.countRefused(
             route: countedRoute, shape: current.shape, verdict: answer.verdict, reason: answer.reason)
         guard let reason = answer.reason else { return }
@@ -62,7 +65,7 @@ extension FrontHandler {
         loop.context.decisions.denied(denial)
     }
 
-    func writeRefusal(_ answer: RefusalAnswer, basic: Bool, detail: String?) {
+    func writeRefusal(_ answer: RefusalAnswer, basic: Bool, detail: String?, location: String? = nil) {
         let setting = setting
         let body = ProblemDocument.make(
             status: answer.status, reason: answer.reason, detail: detail, requestID: current.id, loginURL: site.loginURL
@@ -72,6 +75,11 @@ extension FrontHandler {
         loop.writeDate(at: loop.clock.now(), into: &loop.scratch)
         loop.scratch.writeStaticString("Content-Type: application/problem+json\r\nCache-Control: no-store\r\n")
         AuthenticateHeader.write(answer.authentication, basic: basic, into: &loop.scratch)
+        if let location {
+            loop.scratch.writeStaticString("Location: ")
+            loop.scratch.writeString(location)
+            loop.scratch.writeStaticString("\r\n")
+        }
         if answer.status == 405 {
             loop.scratch.writeStaticString("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
         }

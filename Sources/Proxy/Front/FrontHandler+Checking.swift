@@ -41,7 +41,9 @@ extension FrontHandler {
         if current.access != nil { noteRule(judgement) }
         guard let permit = judgement.permit() else {
             let answer = Dialect.refusal(verdict, reason ?? .ruleDenied, state: resolved.state)
-            return refuse(incoming, answer, resolved.state)
+            return refuse(
+                incoming, answer, resolved.state,
+                location: route.flatMap { location(of: answer, description, on: $0, incoming) })
         }
         answerAllowed(dialect, incoming, permit, resolved)
     }

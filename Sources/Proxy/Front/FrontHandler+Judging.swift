@@ -99,6 +99,7 @@ extension FrontHandler {
             return refusePath(incoming, refusal)
         }
         guard let route else {
+            if isPortalsFrontDoor(incoming) { return answerSeeOther(incoming, to: "/.auth/account") }
             return refuse(incoming, RefusalAnswer(status: 421, reason: .noRoute, verdict: .deny))
         }
         if ViaLoop.isLooping(head, bytes, incoming.scan) {
@@ -117,8 +118,9 @@ extension FrontHandler {
         noteAccess(incoming, state: resolved.state, verdict: verdict, reason: reason)
         if current.access != nil { noteRule(judgement) }
         guard let permit = judgement.permit() else {
-            return refuse(
-                incoming, RefusalAnswer(inline: verdict, reason ?? .ruleDenied, state: resolved.state), resolved.state)
+            return refuseNavigation(
+                incoming, RefusalAnswer(inline: verdict, reason ?? .ruleDenied, state: resolved.state), resolved.state,
+                route)
         }
         forward(permit, incoming, resolved)
     }
@@ -144,6 +146,9 @@ extension FrontHandler {
         case conflict
     }
 
+    /// Headers first; where none of them is ours by its shape, the session cookie; without one, the certificate.
+    ///
+    /// - Parameter plane: which of the two cookies counts.
     func resolve(_ incoming: Incoming, route: Route?, plane: SessionOrigin.Plane = .app) -> ResolveOutcome {
         guard CredentialResolver.hasCandidates(incoming.scan) else {
             return .settled(Resolved(state: certificateState(at: incoming.now), removed: FieldMask()))

@@ -59,10 +59,9 @@ extension FrontHandler {
         if case .length(let length) = head.framing, length > UInt64(Self.localBodyLimit) {
             return refuse(incoming, RefusalAnswer(status: 413, reason: .tooLarge, verdict: .deny))
         }
-        let plane: SessionOrigin.Plane =
-            site.isPortal(head.host.bytes(in: incoming.bytes)) ? .portal : .app
+        let isPortalHost = site.isPortal(head.host.bytes(in: incoming.bytes))
         let resolved: Resolved
-        switch resolve(incoming, route: nil, plane: plane) {
+        switch resolve(incoming, route: nil, plane: isPortalHost ? .portal : .app) {
         case .settled(let settled): resolved = settled
         case .waiting: return
         case .conflict: return refuseConflict(incoming)
@@ -70,7 +69,13 @@ extension FrontHandler {
         var identity: Identity?
         if case .identity(let known) = resolved.state { identity = known }
         noteAccess(incoming, state: resolved.state, verdict: .allow, reason: nil)
-        localRequest = Self.localRequest(incoming, identity, current.clientAddress, current.id)
+        var request = localRequest(incoming, identity)
+        if isPortalHost {
+            request.deviceToken = Self.cookie(site.ownCookies.device, in: incoming)
+            request.browserToken = Self.cookie(site.ownCookies.browser, in: incoming)
+        }
+        localRequest = request
+        refusalPage = nil
         current.skippedBody = 0
         collected.removeAll()
         exchange.collect()
@@ -83,9 +88,22 @@ extension FrontHandler {
         clientDeadline = loop.ticks + site.patience.body
     }
 
-    private static func localRequest(
-        _ incoming: Incoming, _ identity: Identity?, _ address: IPAddress?, _ id: RequestID
-    ) -> LocalRequest {
+    /// The first cookie of that name, as text; nil when there is none or it is longer than any that we set.
+    private static func cookie(_ wanted: [UInt8], in incoming: Incoming) -> String? {
+        guard incoming.scan.cookies > 0 else { return nil }
+        var found: String?
+        for field in incoming.head.fields where field.id == .cookie {
+            CookiePairs.forEach(in: field.value.bytes(in: incoming.bytes)) { _, name, value in
+                guard found == nil, value.count <= 128, wanted.withUnsafeBytes({ ByteSearch.equal(name, $0) }) else {
+                    return
+                }
+                found = String(decoding: value, as: UTF8.self)
+            }
+        }
+        return found
+    }
+
+    func localRequest(_ incoming: Incoming, _ identity: Identity?) -> LocalRequest {
         func text(_ slice: Slice) -> String { String(decoding: slice.bytes(in: incoming.bytes), as: UTF8.self) }
         let head = incoming.head
         var headers: [(name: String, value: String)] = []
@@ -100,7 +118,7 @@ extension FrontHandler {
         return LocalRequest(
             method: text(head.method), path: text(head.path), query: head.query.map(text),
             host: HostName.canonical(host.span).map { String(decoding: $0, as: UTF8.self) } ?? "", headers: headers,
-            body: [], identity: identity, clientAddress: address, requestID: id.text)
+            body: [], identity: identity, clientAddress: current.clientAddress, requestID: current.id.text)
     }
 
     func collectBody(_ buffer: inout ByteBuffer) -> Bool {
@@ -150,13 +168,14 @@ extension FrontHandler {
         case invalid(HTTPWire.Refusal)
     }
 
-    private func respond() {
+    func respond() {
         clientDeadline = .max
         guard var request = localRequest else { return }
         localRequest = nil
         request.body = collected
         collected = []
         guard loop.shared.takeLocalRequest() else {
+            if let refusal = refusalPage { return answerRefused(refusal) }
             return answerFailure(status: 503, reason: .rateLimited, detail: "Too many requests are being answered.")
         }
         errand &+= 1
@@ -183,11 +202,17 @@ extension FrontHandler {
     }
 
     private func answerLocally(_ response: LocalResponse?) {
-        guard let response else {
+        let refusal = refusalPage
+        guard let response, refusal == nil || response.status == refusal?.status else {
+            if let refusal {
+                answerRefused(refusal)
+                return resumeInput()
+            }
             answerFailure(status: 404, reason: nil, detail: "There is nothing here.")
             return resumeInput()
         }
-        loop.counters.countAllowed(route: -1, shape: .portal)
+        refusalPage = nil
+        if refusal == nil { loop.counters.countAllowed(route: -1, shape: .portal) }
         let setting = setting
         let hasBody = response.status != 204 && response.status != 304 && response.status >= 200
         loop.scratch.clear()
@@ -199,7 +224,7 @@ extension FrontHandler {
             loop.scratch.writeString(value)
             loop.scratch.writeStaticString("\r\n")
         }
-        writeReasonAndID(nil)
+        writeReasonAndID(refusal?.reason)
         AnswerWriter.writeConnection(setting, into: &loop.scratch)
         if hasBody {
             AnswerWriter.writeBody(ByteBuffer(bytes: response.body), setting, into: &loop.scratch)

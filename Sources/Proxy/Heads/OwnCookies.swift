@@ -3,12 +3,15 @@ import Core
 /// The cookies that only Gatehouse sets: an app on the same domain that set one of them could sign a browser in as
 /// somebody else, or out (session fixation).
 struct OwnCookies: Sendable {
-    /// `NAME` for apps and `NAME-portal`, each bare and with the prefixes of RFC 6265bis section 4.1.3.
+    /// `NAME` for apps, `NAME-portal`, `-device` and `-browser`, each bare and with the prefixes of RFC 6265bis section 4.1.3.
     private let names: [[UInt8]]
     /// The one name that is read for a verdict, as it is set.
     let app: [UInt8]
     /// The one name that is read for the portal.
     let portal: [UInt8]
+    /// Likewise for a known device, and for the browser that was shown a form.
+    let device: [UInt8]
+    let browser: [UInt8]
 
     /// - Parameters:
     ///   - name: the configured name of the session cookie.
@@ -18,12 +21,14 @@ struct OwnCookies: Sendable {
         let names = SessionCookieNames(name: name, domain: domain, isSecure: isSecure)
         app = Array(names.app.utf8)
         portal = Array(names.portal.utf8)
+        device = Array(names.device.utf8)
+        browser = Array(names.browser.utf8)
         self.names = Self.all(name)
     }
 
     private static func all(_ name: String) -> [[UInt8]] {
         ["", "__Host-", "__Secure-"].flatMap { prefix in
-            [Array((prefix + name).utf8), Array((prefix + name + "-portal").utf8)]
+            ["", "-portal", "-device", "-browser"].map { Array((prefix + name + $0).utf8) }
         }
     }
 

@@ -27,30 +27,30 @@ struct Builder {
             builder: self, publicURL: keptPublicURL ?? publicURL, upstreams: upstreams, trusted: trusted,
             issuers: issuers, asksForCertificates: listeners.contains { $0.listener.tls?.clientAuthorities != nil }
         ).build()
+        let sessions = readSessions(publicURL: keptPublicURL ?? publicURL)
+        checkSessionRoutes(routes, sessions, publicURL: keptPublicURL ?? publicURL)
         let monitor = readMonitor(beside: listeners)
         let masterKey = readMasterKey()
         let previous = readPreviousMasterKeys()
         let proxySecret = readProxySecret(trusted)
-        let limits = readLimits()
         let log = readLog()
         let mail = readMail()
         let audit = readAudit()
         let store = root.map("store").size("max_size", minimum: 1 << 20)
-        let lifetime = root.map("tokens").duration("access_lifetime")
         let drain = root.duration("drain", minimum: 0)
         let workers = readWorkers()
         let reload = root.choice("reload", of: Settings.Reload.self) ?? .signal
-        guard let data = root.filled("data_dir"), let publicURL, let monitor, let store, let lifetime, let drain else {
+        guard let data = root.filled("data_dir"), let publicURL, let monitor, let store, let drain else {
             return nil
         }
         return Settings(
             publicURL: publicURL, listeners: listeners.map(\.listener), monitorListener: monitor,
             dataFolder: reading.resolve(data.text), storeMaximumSize: store, masterKey: masterKey,
             previousMasterKeys: previous, workers: workers, reload: reload, drain: drain, trustedProxies: trusted,
-            proxySecret: proxySecret.secret, requiresProxySecret: proxySecret.isRequired,
-            limits: limits, log: log,
+            proxySecret: proxySecret.secret, requiresProxySecret: proxySecret.isRequired, log: log,
             upstreams: upstreams.map(\.upstream), routes: routes, issuers: issuers,
-            accessTokenLifetime: lifetime, apiKeys: apiKeys, mail: mail, audit: audit)
+            sessions: sessions, tokens: readTokens(), apiKeys: apiKeys, login: readLogin(), limits: readLimits(),
+            mail: mail, audit: audit)
     }
 
     private func readPublicURL() -> Origin? {
@@ -74,20 +74,6 @@ struct Builder {
             return nil
         }
         return number
-    }
-
-    private func readLimits() -> Settings.Limits {
-        let view = root.map("limits")
-        let exempt = (view.texts("exempt_networks") ?? []).compactMap { view.parseNetwork($0.text, $0.value) }
-        var limits = Settings.Limits(connectionsPerClient: 512, exemptNetworks: exempt)
-        if let (text, value) = view.filled("connections_per_client") {
-            if let number = Measures.wholeNumber(text), (1...1_000_000).contains(number) {
-                limits.connectionsPerClient = number
-            } else {
-                reading.refuse(value)
-            }
-        }
-        return limits
     }
 
     private func readLog() -> Settings.Log {

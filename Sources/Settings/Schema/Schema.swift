@@ -6,7 +6,8 @@ enum Schema {
     /// The keys of a file that `include` names.
     static let included = SchemaNode.tree(includedRows)
 
-    static let rows: [Key] = general + peers + upstreams(at: "upstreams") + policy + credentials + mail + audit
+    static let rows: [Key] =
+        general + peers + upstreams(at: "upstreams") + policy + credentials + signIn + mail + audit
 
     static let includedRows: [Key] =
         upstreams(at: "upstreams") + [
@@ -68,13 +69,6 @@ enum Schema {
             "trusted_proxies", .texts("a network like 10.0.0.0/8, or unix"), "[]",
             "Who may describe a request or a client."),
         Key("proxy_secret", .secret, "none", "Such a peer must also send it as Gatehouse-Proxy-Secret."),
-        Key("limits", .section, "{}", "What one client may take."),
-        Key(
-            "limits.connections_per_client", .text("a number from 1 to 1000000"), "512",
-            "Of one address, or of 64 bits of IPv6."),
-        Key(
-            "limits.exempt_networks", .texts("a network like 192.0.2.0/24"), "[]",
-            "Not limited; trusted_proxies are not either."),
     ]
 
     private static func upstreams(at path: String) -> [Key] {
@@ -196,8 +190,6 @@ enum Schema {
         Key(
             "jwt.issuers[].match_users", .choice(["none", "email", "user"]), "none",
             "Be the local account of that e-mail or user."),
-        Key("tokens", .section, "{}", "Our own access tokens."),
-        Key("tokens.access_lifetime", .duration, "15m", "How long one lasts."),
         Key("api_keys", .section, "{}", "API keys."),
         Key("api_keys.scopes", .section, "{}", "Scopes that owners may give their keys."),
         Key("api_keys.scopes.*", .text("a description"), nil, "What the scope is for."),

@@ -1,0 +1,62 @@
+internal import Accounts
+internal import Core
+internal import Cryptography
+internal import Policy
+internal import Portal
+internal import Settings
+
+extension Settings {
+    /// What the portal is configured with.
+    func portalConfiguration(
+        store: Store, hasher: PasswordHasher, limiter: RateLimiter
+    ) throws -> Portal.Configuration {
+        let snapshot = try snapshot()
+        let apps = snapshot.routes.flatMap { route in
+            (route.hosts ?? []).map { host in
+                ReturnPolicy.App(host: host, scheme: route.scheme.rawValue)
+            }
+        }
+        var configuration = Portal.Configuration(
+            publicURL: publicURL.description, host: publicURL.host,
+            returns: ReturnPolicy(publicURL: publicURL.description, apps: apps),
+            operations: AccountOperations(
+                store: store, hasher: hasher, limiter: limiter, configuration: operationsConfiguration))
+        configuration.cookies = .init(name: sessions.cookieName, domain: sessions.cookieDomain)
+        configuration.passwordIsEnabled = login.passwordIsEnabled
+        configuration.sendsMail = mail.isOn
+        configuration.keyScopes = apiKeys.scopes.map { ($0.name, $0.summary) }
+        return configuration
+    }
+
+    private var operationsConfiguration: AccountOperations.Configuration {
+        var configuration = AccountOperations.Configuration()
+        configuration.sessions = SessionPolicy(
+            idle: sessions.idle, lifetime: sessions.lifetime, remember: sessions.remember)
+        configuration.tokens = TokenPolicy(
+            accessLifetime: tokens.accessLifetime, refreshLifetime: tokens.refreshLifetime)
+        configuration.lockout = LockoutPolicy(failures: login.lockoutFailures, period: login.lockoutPeriod)
+        configuration.limits = LimitPolicy(
+            signIn: RateLimit(
+                count: limits.signIn.count, per: limits.signIn.per, burst: limits.signIn.burst),
+            exemptNetworks: limits.exemptNetworks)
+        configuration.passwordIsEnabled = login.passwordIsEnabled
+        configuration.passwords = PasswordPolicy(minimumLength: login.minimumPasswordLength)
+        configuration.keys = KeyPolicy(
+            defaultLifetime: apiKeys.defaultLifetime, maximumLifetime: apiKeys.maximumLifetime,
+            requireRoutes: apiKeys.requiresRoutes)
+        configuration.keyScopes = apiKeys.scopes.map(\.name)
+        configuration.routeNames = Set(routes.map(\.policy.name))
+        configuration.siteWords = [publicURL.host]
+        return configuration
+    }
+}
+
+extension PortalResponder {
+    /// What it takes from the process; the key of forms lives as long as this does.
+    static func services(clock: any WallClock) throws -> Portal.Services {
+        let key = try SymmetricKey(try SecureRandom.secret(32))
+        return Portal.Services(
+            clock: clock, random: { try SecureRandom.bytes($0) },
+            authenticate: { try key.sign($0.span, hash: .sha256) })
+    }
+}

@@ -1,0 +1,73 @@
+public import Accounts
+public import Core
+
+/// What the portal needs to know; replaced whole at a reload.
+public struct Configuration: Sendable {
+    /// How the cookies of a session are set.
+    public struct Cookies: Sendable, Hashable {
+        /// `sessions.cookie.name`.
+        public var name: String
+        /// `sessions.cookie.domain`; nil: the session is seen by the portal's own host alone.
+        public var domain: String?
+
+        /// The default name, for the portal's host alone, unless told otherwise.
+        public init(name: String = "gatehouse", domain: String? = nil) {
+            self.name = name
+            self.domain = domain
+        }
+    }
+
+    /// The portal's origin without a trailing slash.
+    public var publicURL: String
+    /// Its host, canonical.
+    public var host: String
+    /// Where a sign-in may lead.
+    public var returns: ReturnPolicy
+    /// How the cookies of a session are set.
+    public var cookies: Cookies
+    /// What the pages call this site.
+    public var siteName: String
+    /// `login.password.enabled`.
+    public var passwordIsEnabled: Bool
+    /// `mail` is not `none`, so that links can be asked for.
+    public var sendsMail: Bool
+    /// `api_keys.scopes`: what owners may give their keys, and what each is for.
+    public var keyScopes: [(name: String, summary: String)]
+    /// The operations behind pages and API.
+    public var operations: AccountOperations
+
+    /// Everything else has the defaults of the configuration file.
+    public init(publicURL: String, host: String, returns: ReturnPolicy, operations: AccountOperations) {
+        self.publicURL = publicURL
+        self.host = host
+        self.returns = returns
+        self.operations = operations
+        cookies = Cookies()
+        siteName = "Gatehouse"
+        passwordIsEnabled = true
+        sendsMail = false
+        keyScopes = []
+    }
+
+    var isSecure: Bool { publicURL.hasPrefix("https://") }
+}
+
+/// What the portal takes from its process.
+public struct Services: Sendable {
+    /// The time.
+    public var clock: any WallClock
+    /// So many bytes that nobody can guess.
+    public var random: @Sendable (Int) throws -> [UInt8]
+    /// A digest under a key that lives as long as the process (HMAC-SHA-256).
+    public var authenticate: @Sendable ([UInt8]) throws -> [UInt8]
+
+    /// All fields, named as they are.
+    public init(
+        clock: any WallClock, random: @escaping @Sendable (Int) throws -> [UInt8],
+        authenticate: @escaping @Sendable ([UInt8]) throws -> [UInt8]
+    ) {
+        self.clock = clock
+        self.random = random
+        self.authenticate = authenticate
+    }
+}

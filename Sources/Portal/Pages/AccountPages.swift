@@ -1,0 +1,159 @@
+internal import Accounts
+internal import Core
+
+extension Endpoint {
+    static let account: [Endpoint] = [
+        page("GET", "/account") { try $0.showAccount() },
+        page("POST", "/account") { try await $0.saveProfile() },
+        page("GET", "/account/sessions") { try $0.showSessions() },
+        page("POST", "/account/sessions") { try await $0.endSessions() },
+        page("GET", "/account/security") { try $0.showSecurity() },
+        page("POST", "/account/security") { try await $0.changePassword() },
+    ]
+}
+
+/// The pages of a person's own account.
+extension PortalRequest {
+    enum Tab: String, CaseIterable {
+        case account, sessions, security, keys
+
+        var path: String {
+            switch self {
+            case .account: "/.auth/account"
+            case .sessions, .security: "/.auth/account/\(rawValue)"
+            case .keys: "/.auth/account/api-keys"
+            }
+        }
+    }
+
+    /// Nobody is sent to sign in and comes back.
+    var signInFirst: Answer {
+        .seeOther("/.auth/login?return_to=\(local.path)")
+    }
+
+    func page(
+        _ tab: Tab, _ principal: Principal, title: String, status: Int = 200, _ values: [String: Any]
+    ) throws -> Answer {
+        var all = values
+        all["token"] = try portal.forms.token(for: principal.session)
+        var tabs = Tab.allCases
+        if !configuration.passwordIsEnabled { tabs.removeAll { $0 == .security } }
+        var links: [[String: Any]] = tabs.map {
+            ["href": $0.path, "label": text($0.rawValue), "current": $0 == tab]
+        }
+        links.append(["href": "/.auth/logout", "label": text("sign_out"), "current": false])
+        all["links"] = links
+        return page(tab.rawValue, title: title, status: status, all)
+    }
+
+    /// A form of this very session, sent from one of our pages.
+    func checkedForm(_ principal: Principal) throws(PortalFailure) -> FormFields {
+        let form = try form()
+        guard isSameOrigin, portal.forms.isGood(form["token"] ?? "", for: principal.session) else {
+            throw PortalFailure.crossSite
+        }
+        return form
+    }
+
+    // MARK: Profile
+
+    func showAccount() throws -> Answer {
+        guard let principal = signedIn() else { return signInFirst }
+        return try accountPage(principal, try operations.user(principal), notice: notice("saved"))
+    }
+
+    func saveProfile() async throws -> Answer {
+        guard let principal = signedIn() else { return signInFirst }
+        let form = try checkedForm(principal)
+        do {
+            _ = try await operations.rename(principal, to: form["name"] ?? "", from: client())
+            return .seeOther("/.auth/account?done=saved")
+        } catch {
+            guard error.code == .invalid else { throw error }
+            return try accountPage(
+                principal, try operations.user(principal), status: 400, error: sentence(for: error))
+        }
+    }
+
+    private func accountPage(
+        _ principal: Principal, _ user: User, status: Int = 200, notice: String? = nil, error: String? = nil
+    ) throws -> Answer {
+        var values: [String: Any] = ["user": user.username, "email": user.email, "name": user.name]
+        if !user.groups.isEmpty { values["groups"] = user.groups.joined(separator: ", ") }
+        if let notice { values["notice"] = notice }
+        if let error { values["error"] = error }
+        return try page(.account, principal, title: "account_title", status: status, values)
+    }
+
+    /// What the page before has done, told once more; only words that we know.
+    func notice(_ keys: String...) -> String? {
+        let query = query()
+        return keys.first { $0 == query["done"] }.map(text)
+    }
+
+    // MARK: Devices
+
+    func showSessions() throws -> Answer {
+        guard let principal = signedIn() else { return signInFirst }
+        let sessions = try operations.sessions(of: principal)
+        var values: [String: Any] = [
+            "sessions": sessions.map(shown), "has_others": sessions.contains { !$0.isCurrent },
+        ]
+        if let notice = notice("session_ended", "others_ended") { values["notice"] = notice }
+        return try page(.sessions, principal, title: "sessions_title", values)
+    }
+
+    private func shown(_ session: Session) -> [String: Any] {
+        var values: [String: Any] = [
+            "id": session.id, "device": session.deviceName ?? text("unknown_device"),
+            "is_current": session.isCurrent, "created_at": shown(session.createdAt),
+            "last_activity": shown(session.lastActivity ?? session.createdAt),
+        ]
+        if let address = session.ipAddress { values["address"] = address }
+        return values
+    }
+
+    func endSessions() async throws -> Answer {
+        guard let principal = signedIn() else { return signInFirst }
+        let form = try checkedForm(principal)
+        if form["others"] == "yes" {
+            try await operations.revokeSessions(of: principal, from: client())
+            return .seeOther("/.auth/account/sessions?done=others_ended")
+        }
+        do {
+            try await operations.revokeSession(form["session"] ?? "", of: principal, from: client())
+        } catch {
+            // One that is over already is what was wanted.
+            guard error.code == .notFound else { throw error }
+        }
+        return .seeOther("/.auth/account/sessions?done=session_ended")
+    }
+
+    // MARK: Password
+
+    func showSecurity() throws -> Answer {
+        guard let principal = signedIn() else { return signInFirst }
+        guard configuration.passwordIsEnabled else { throw PortalFailure.notFound }
+        var values: [String: Any] = [:]
+        if let notice = notice("password_changed") { values["notice"] = notice }
+        return try page(.security, principal, title: "security_title", values)
+    }
+
+    func changePassword() async throws -> Answer {
+        guard let principal = signedIn() else { return signInFirst }
+        let form = try checkedForm(principal)
+        do {
+            let secrets = try await operations.changePassword(
+                of: principal, current: SecretBytes(copying: Array((form["current"] ?? "").utf8)),
+                to: SecretBytes(copying: Array((form["new"] ?? "").utf8)), from: client())
+            return Answer.seeOther("/.auth/account/security?done=password_changed")
+                .setting(secrets.map(cookies.session) ?? [])
+        } catch {
+            var answer = try page(
+                .security, principal, title: "security_title", status: PortalFailure(error).status == 401 ? 403 : 400,
+                ["error": sentence(for: error)])
+            answer.headers += PortalFailure(error).headers
+            return answer
+        }
+    }
+}

@@ -1,0 +1,116 @@
+internal import Accounts
+internal import Core
+
+extension Endpoint {
+    static let links: [Endpoint] = [
+        page("GET", "/forgot-password") { try $0.showForgotPassword() },
+        page("POST", "/forgot-password") { try await $0.forgotPassword() },
+        page("GET", "/reset-password/{token}") { $0.showResetPassword() },
+        page("POST", "/reset-password/{token}") { try await $0.resetPassword() },
+        page("GET", "/verify-email/{token}") { $0.showConfirmation(.verifyEmail) },
+        page("POST", "/verify-email/{token}") { try await $0.confirm(.verifyEmail) },
+        page("GET", "/unlock/{token}") { $0.showConfirmation(.unlock) },
+        page("POST", "/unlock/{token}") { try await $0.confirm(.unlock) },
+    ]
+}
+
+/// The pages that links in mails lead to. To look at one uses nothing up, since scanners of mail follow links too: only
+/// the button does. The link's own secret, which nobody else can know, is what ties a form to whom it was sent.
+extension PortalRequest {
+    enum LinkPage: String {
+        case verifyEmail = "verify-email"
+        case unlock
+
+        var purposes: Set<LinkPurpose> {
+            switch self {
+            case .verifyEmail: [.verifyEmail, .changeEmail]
+            case .unlock: [.unlock]
+            }
+        }
+
+        var key: String { rawValue.replacing("-", with: "_") }
+    }
+
+    private var token: String { parameters["token"] ?? "" }
+
+    private func isGood(_ purposes: Set<LinkPurpose>) -> Bool {
+        (try? operations.look(at: token, for: purposes)) != nil
+    }
+
+    /// Used, too old, never made: all the same.
+    private var deadLink: Answer {
+        page("message", title: "link_title", status: 400, ["text": text("link_text")])
+    }
+
+    private func done(_ key: String) -> Answer {
+        page("done", title: "done_title", ["text": text(key)])
+    }
+
+    // MARK: One button
+
+    func showConfirmation(_ link: LinkPage) -> Answer {
+        guard isGood(link.purposes) else { return deadLink }
+        return page(
+            "link", title: "\(link.key)_title", ["text": text("\(link.key)_text"), "action": local.path])
+    }
+
+    func confirm(_ link: LinkPage) async throws -> Answer {
+        guard isSameOrigin else { throw PortalFailure.crossSite }
+        do {
+            switch link {
+            case .verifyEmail: _ = try await operations.verifyEmail(token, from: client())
+            case .unlock: try await operations.unlock(token, from: client())
+            }
+        } catch {
+            guard error.code == .invalidToken else { throw error }
+            return deadLink
+        }
+        return done("\(link.key)_done")
+    }
+
+    // MARK: Passwords
+
+    func showForgotPassword() throws -> Answer {
+        guard configuration.sendsMail else { throw PortalFailure.notFound }
+        return page("forgot", title: "forgot_title")
+    }
+
+    /// The same answer for an address that nobody has.
+    func forgotPassword() async throws -> Answer {
+        guard configuration.sendsMail else { throw PortalFailure.notFound }
+        let form = try form()
+        guard isSameOrigin else { throw PortalFailure.crossSite }
+        do {
+            try await operations.forgotPassword(form["email"] ?? "", from: client())
+        } catch {
+            var answer = page(
+                "forgot", title: "forgot_title", status: PortalFailure(error).status,
+                ["error": sentence(for: error), "email": form["email"] ?? ""])
+            answer.headers += PortalFailure(error).headers
+            return answer
+        }
+        return done("forgot_done")
+    }
+
+    func showResetPassword() -> Answer {
+        guard isGood([.resetPassword, .invitation]) else { return deadLink }
+        return page("reset", title: "reset_title", ["action": local.path])
+    }
+
+    func resetPassword() async throws -> Answer {
+        let form = try form()
+        guard isSameOrigin else { throw PortalFailure.crossSite }
+        let password = SecretBytes(copying: Array((form["new"] ?? "").utf8))
+        do {
+            try await operations.resetPassword(token, to: password, from: client())
+        } catch {
+            if error.code == .invalidToken { return deadLink }
+            var answer = page(
+                "reset", title: "reset_title", status: PortalFailure(error).status,
+                ["error": sentence(for: error), "action": local.path])
+            answer.headers += PortalFailure(error).headers
+            return answer
+        }
+        return done("reset_done")
+    }
+}

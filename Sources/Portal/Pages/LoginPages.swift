@@ -1,0 +1,189 @@
+internal import Accounts
+internal import Core
+internal import Logging
+
+extension Endpoint {
+    static let pages: [Endpoint] = [
+        Endpoint(method: "GET", path: "/.auth", face: .page) { _ in .seeOther("/.auth/account") },
+        page("GET", "/login") { try $0.showLogin() },
+        page("POST", "/login") { try await $0.signIn() },
+        page("GET", "/logout") { try $0.showLogout() },
+        page("POST", "/logout") { try await $0.signOut() },
+        page("GET", "/denied") { $0.showDenied() },
+    ]
+}
+
+/// Signing in and out with a browser. A form belongs to a pending sign-in, which is kept here with where it goes on and
+/// is tied to the browser by a cookie.
+extension PortalRequest {
+    // MARK: In
+
+    func showLogin() throws -> Answer {
+        let query = query()
+        let returnTo = query["return_to"].flatMap(configuration.returns.address)
+        let principal = signedIn()
+        switch (query["step_up"], principal) {
+        case (Reason.factorMissing.rawValue?, _):
+            return page(
+                "message", title: "factor_title", status: 403,
+                ["text": text("factor_text"), "request": local.requestID])
+        case (Reason.tooOld.rawValue?, _?): return try loginForm(returnTo, isStepUp: true)
+        case (_, let principal?): return sendOn(principal, to: returnTo)
+        case (_, nil): return try loginForm(returnTo, isStepUp: false)
+        }
+    }
+
+    /// Somebody who is signed in already goes on at once, unless that is what they have just done.
+    private func sendOn(_ principal: Principal, to returnTo: ReturnAddress?) -> Answer {
+        guard let returnTo else { return .seeOther("/.auth/account") }
+        guard portal.loops.count(principal.session, to: returnTo, at: now) else { return .seeOther(returnTo.url) }
+        portal.log.warning(
+            "a sign-in goes round in circles",
+            metadata: [
+                "reason": "login_loop", "user": "\(local.identity?.user ?? "-")", "origin": "\(returnTo.origin)",
+                "request_id": "\(local.requestID)",
+            ])
+        return page(
+            "loop", title: "loop_title", status: 403,
+            ["user": local.identity?.user ?? "", "target": returnTo.url, "request": local.requestID])
+    }
+
+    /// A form for a sign-in that begins now.
+    private func loginForm(
+        _ returnTo: ReturnAddress?, isStepUp: Bool, error: String? = nil, status: Int = 200
+    ) throws -> Answer {
+        var cookies: [String] = []
+        let browser: String
+        if let known = local.browserToken, Base64URL.decode(known)?.count == 32 {
+            browser = known
+        } else {
+            browser = try secret()
+            cookies = [self.cookies.browser(browser)]
+        }
+        let flow = try secret()
+        let pending = PendingSignIn(
+            returnTo: returnTo, browser: try portal.forms.digest(ofBrowser: browser), isStepUp: isStepUp,
+            expiresAt: now + PendingSignIns.lifetime)
+        portal.pending.insert(pending, id: flow, from: place)
+        return loginPage(pending, flow: flow, error: error, status: status).setting(cookies)
+    }
+
+    /// Whose share of the pending sign-ins it takes: an address, or one /64.
+    private var place: String {
+        guard let address = local.clientAddress else { return "unknown" }
+        switch address.family {
+        case .v4: return address.description
+        case .v6: return "v6 \(address.bits >> 64)"
+        }
+    }
+
+    private func loginPage(
+        _ pending: PendingSignIn, flow: String, identifier: String = "", remember: Bool = false, error: String? = nil,
+        status: Int = 200
+    ) -> Answer {
+        var values: [String: Any] = [
+            "flow": flow, "identifier": identifier, "remember": remember, "step_up": pending.isStepUp,
+            "password_enabled": configuration.passwordIsEnabled, "sends_mail": configuration.sendsMail,
+            "action": text(pending.isStepUp ? "confirm" : "sign_in"),
+        ]
+        if let error { values["error"] = error }
+        if let user = local.identity?.user, pending.isStepUp { values["user"] = user }
+        if let origin = pending.returnTo?.origin, origin != configuration.publicURL { values["destination"] = origin }
+        return page(
+            "login", title: pending.isStepUp ? "step_up_title" : "sign_in_title", status: status, values,
+            formTarget: pending.returnTo.map(\.origin).flatMap { $0 == configuration.publicURL ? nil : $0 })
+    }
+
+    func signIn() async throws -> Answer {
+        let form = try form()
+        guard isSameOrigin else { throw PortalFailure.crossSite }
+        guard let flow = form["flow"], let browser = local.browserToken,
+            let pending = portal.pending.find(flow, browser: try portal.forms.digest(ofBrowser: browser), at: now)
+        else { return try loginForm(nil, isStepUp: false, error: text("form_expired"), status: 403) }
+        let password = SecretBytes(copying: Array((form["password"] ?? "").utf8))
+        let identifier = form["identifier"] ?? ""
+        let remember = form["remember"] == "yes"
+        do {
+            if pending.isStepUp, let principal = signedIn() {
+                return try await prove(principal, password, pending, flow)
+            }
+            let signedIn = try await operations.signIn(
+                identifier, password: password, as: .page(remember: remember), from: client())
+            return try await finish(signedIn, pending, flow)
+        } catch let error as AccountsError {
+            var answer = loginPage(
+                pending, flow: flow, identifier: identifier, remember: remember, error: sentence(for: error),
+                status: error.code == .rateLimited ? 429 : error.code == .store ? 503 : 403)
+            answer.headers += PortalFailure(error).headers
+            return answer
+        }
+    }
+
+    /// The session that this browser had before ends: two people may share it.
+    private func finish(_ signedIn: SignedIn, _ pending: PendingSignIn, _ flow: String) async throws -> Answer {
+        guard let secrets = signedIn.secrets else { throw PortalFailure.notFound }
+        portal.pending.remove(flow)
+        if let old = local.identity, case .session? = old.origin {
+            try await operations.signOut(old, from: client())
+        }
+        var cookies = self.cookies.session(secrets)
+        if let device = signedIn.deviceToken { cookies.append(self.cookies.device(device)) }
+        return Answer.seeOther(pending.returnTo?.url ?? "/.auth/account").setting(cookies)
+    }
+
+    /// The session stays, its secrets change.
+    private func prove(
+        _ principal: Principal, _ password: SecretBytes, _ pending: PendingSignIn, _ flow: String
+    ) async throws -> Answer {
+        let secrets = try await operations.reauthenticate(principal, password: password, from: client())
+        portal.pending.remove(flow)
+        let answer = Answer.seeOther(pending.returnTo?.url ?? "/.auth/account")
+        return answer.setting(secrets.map(cookies.session) ?? [])
+    }
+
+    // MARK: Out
+
+    func showLogout() throws -> Answer {
+        guard let principal = signedIn() else { return page("logout", title: "sign_out_title") }
+        return page(
+            "logout", title: "sign_out_title",
+            ["user": local.identity?.user ?? "", "token": try portal.forms.token(for: principal.session)])
+    }
+
+    func signOut() async throws -> Answer {
+        let form = try form()
+        guard isSameOrigin else { throw PortalFailure.crossSite }
+        if let principal = signedIn(), let identity = local.identity {
+            guard portal.forms.isGood(form["token"] ?? "", for: principal.session) else {
+                throw PortalFailure.crossSite
+            }
+            try await operations.signOut(identity, from: client())
+        }
+        return page("signed_out", title: "signed_out_title").setting(cookies.none)
+    }
+
+    /// From an app's own page: the app's cookie names the session, and only that page can have sent it.
+    func signOutOnAppHost() async throws -> Answer {
+        let authority = local.header("host") ?? local.host
+        guard SameOrigin.holds(local, origin: "", authority: authority) else { throw PortalFailure.crossSite }
+        if let identity = local.identity, case .session? = identity.origin {
+            try await operations.signOut(identity, from: client())
+        }
+        return Answer.seeOther("\(configuration.publicURL)/.auth/login").setting(cookies.noneForApps)
+    }
+
+    func showDenied() -> Answer {
+        let request = query()["request"].flatMap { id in
+            let isID = (1...128).contains(id.utf8.count) && id.utf8.allSatisfy(Self.isInRequestID)
+            return isID ? id : nil
+        }
+        return deniedPage(nil, request: request)
+    }
+
+    private static func isInRequestID(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"): true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,65 @@
+internal import HTTPTypes
+internal import Hummingbird
+
+/// One method of one path, with what answers it.
+struct Endpoint: Sendable {
+    typealias Handler = @Sendable (PortalRequest) async throws -> Answer
+
+    enum Face: Sendable {
+        case page, api
+    }
+
+    let method: String
+    /// Variable parts in braces, as in `/.auth/api/sessions/{id}`.
+    let path: String
+    let face: Face
+    let handler: Handler
+
+    static func page(_ method: String, _ path: String, _ handler: @escaping Handler) -> Endpoint {
+        Endpoint(method: method, path: "/.auth" + path, face: .page, handler: handler)
+    }
+
+    static func api(_ method: String, _ path: String, _ handler: @escaping Handler) -> Endpoint {
+        Endpoint(method: method, path: "/.auth/api" + path, face: .api, handler: handler)
+    }
+
+    /// Everything that there is.
+    static let all: [Endpoint] = pages + links + account + keys + operations + keyOperations
+
+    /// Whether a path is one of this endpoint, whatever the method.
+    func takes(_ path: String) -> Bool {
+        let wanted = self.path.split(separator: "/")
+        let given = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+        return wanted.count == given.count
+            && zip(wanted, given).allSatisfy { $0.hasPrefix("{") ? !$1.isEmpty : $0 == $1 }
+    }
+
+    /// The methods that a path has; empty for one that there is not.
+    static func methods(of path: String) -> [String] {
+        let own = all.filter { $0.takes(path) }.map(\.method)
+        return own.contains("GET") ? own + ["HEAD"] : own
+    }
+
+    /// The router of all of them.
+    static func router() -> RouterResponder<PortalContext> {
+        let router = Router(context: PortalContext.self)
+        for endpoint in all {
+            guard let method = HTTPRequest.Method(endpoint.method) else { continue }
+            router.on(RouterPath(endpoint.path), method: method) { _, context -> Answer in
+                var request = context.request
+                for (name, value) in context.parameters { request.parameters[String(name)] = String(value) }
+                return try await endpoint.answer(request)
+            }
+        }
+        return router.buildResponder()
+    }
+
+    /// The handler's answer, or what its failure is on this face.
+    private func answer(_ request: PortalRequest) async throws -> Answer {
+        do {
+            return try await handler(request)
+        } catch {
+            return request.portal.answer(to: error, of: request, face: face)
+        }
+    }
+}

@@ -1,0 +1,149 @@
+import Core
+import HTTPWire
+import NIOCore
+import Policy
+
+/// Refusals of people: where others get a problem document, a browser that opens a page is sent on.
+extension FrontHandler {
+    /// The address that was asked for, as a person would come back to it.
+    struct PageAddress {
+        let scheme: Scheme
+        let host: UnsafeRawBufferPointer
+        let path: UnsafeRawBufferPointer
+        let query: UnsafeRawBufferPointer?
+
+        /// Longer ones are left out of the redirect: proxies give up on heads of a few KiB.
+        static let longest = 2048
+
+        /// As the value of a query, every byte escaped that is not unreserved (RFC 3986 section 2.3); empty when it
+        /// would be too long.
+        var escaped: String {
+            var text = "\(scheme.rawValue)%3A%2F%2F"
+            escape(host, into: &text)
+            escape(path, into: &text)
+            if let query {
+                text += "%3F"
+                escape(query, into: &text)
+            }
+            return text.utf8.count <= Self.longest ? text : ""
+        }
+
+        private func escape(_ bytes: UnsafeRawBufferPointer, into text: inout String) {
+            for byte in bytes {
+                switch byte {
+                case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                    UInt8(ascii: "~"):
+                    text.unicodeScalars.append(Unicode.Scalar(byte))
+                default:
+                    let digits = "0123456789ABCDEF".utf8.map { $0 }
+                    text += "%"
+                    text.unicodeScalars.append(Unicode.Scalar(digits[Int(byte >> 4)]))
+                    text.unicodeScalars.append(Unicode.Scalar(digits[Int(byte & 15)]))
+                }
+            }
+        }
+    }
+
+    /// Refuses inline: with a way on for whoever opened a page, with a problem document for everybody else.
+    func refuseNavigation(_ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState, _ route: Route) {
+        guard incoming.scan.isNavigation(incoming.head, incoming.bytes) else { return refuse(incoming, answer, state) }
+        switch answer.verdict {
+        case .signIn, .stepUp:
+            // Another sign-in mends no credential in a header.
+            if case .refused(let refusal) = state, refusal.reason != .credentialsDisagree {
+                return refuse(incoming, answer, state)
+            }
+            let page = PageAddress(
+                scheme: route.scheme, host: incoming.head.host.bytes(in: incoming.bytes),
+                path: incoming.head.path.bytes(in: incoming.bytes),
+                query: incoming.head.query?.bytes(in: incoming.bytes))
+            noteRefused(incoming, answer, state)
+            noteAccessOnce(incoming, answer, state)
+            answerSeeOther(incoming, to: loginLocation(answer, page), reason: answer.reason)
+        case .deny where answer.status == 403: showRefusal(incoming, answer, state)
+        case .deny, .allow: refuse(incoming, answer, state)
+        }
+    }
+
+    /// What a check's refusal says of where a person goes on; nil for what is no page.
+    func location(
+        of answer: RefusalAnswer, _ description: CheckDescription, on route: Route, _ incoming: Incoming
+    ) -> String? {
+        let isPage = description.method.elementsEqual("GET".utf8) || description.method.elementsEqual("HEAD".utf8)
+        guard isPage, incoming.scan.isNavigation(incoming.head, incoming.bytes) else { return nil }
+        switch (answer.status, answer.verdict) {
+        case (401, .signIn), (401, .stepUp):
+            return loginLocation(
+                answer,
+                PageAddress(
+                    scheme: route.scheme, host: description.host, path: description.path, query: description.query))
+        case (403, _): return "\(site.configuration.publicURL)/.auth/denied?request=\(current.id.text)"
+        default: return nil
+        }
+    }
+
+    private func loginLocation(_ answer: RefusalAnswer, _ page: PageAddress) -> String {
+        let address = page.escaped
+        var location = site.loginURL
+        if !address.isEmpty { location += "?return_to=\(address)" }
+        if answer.verdict == .stepUp, let reason = answer.reason {
+            location += "\(address.isEmpty ? "?" : "&")step_up=\(reason.rawValue)"
+        }
+        return location
+    }
+
+    /// The page of a refusal is made by the portal, where there is one.
+    private func showRefusal(_ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState) {
+        skipBody(incoming)
+        guard exchange.requestEnded, !loop.responders.isEmpty else { return refuse(incoming, answer, state) }
+        var identity: Identity?
+        if case .identity(let known) = state { identity = known }
+        noteRefused(incoming, answer, state)
+        noteAccessOnce(incoming, answer, state)
+        var request = localRequest(incoming, identity)
+        request.refusal = answer.reason ?? .ruleDenied
+        localRequest = request
+        refusalPage = answer
+        collected.removeAll()
+        exchange.collect()
+        respond()
+    }
+
+    private func noteAccessOnce(_ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState) {
+        guard current.access == nil else { return }
+        noteAccess(incoming, state: state, verdict: answer.verdict, reason: answer.reason)
+    }
+
+    /// There was no page to be made; what was counted stays counted.
+    func answerRefused(_ refusal: RefusalAnswer) {
+        refusalPage = nil
+        writeRefusal(refusal, basic: false, detail: nil)
+        conclude(status: refusal.status)
+    }
+
+    /// Nobody's `/` on the portal's host.
+    func isPortalsFrontDoor(_ incoming: Incoming) -> Bool {
+        let head = incoming.head
+        let path = head.path.bytes(in: incoming.bytes)
+        return role.serve.contains(.portal) && path.count == 1 && path.first == UInt8(ascii: "/")
+            && (head.methodKind == .get || head.methodKind == .head)
+            && site.isPortal(head.host.bytes(in: incoming.bytes))
+    }
+
+    /// 303 without a body.
+    func answerSeeOther(_ incoming: Incoming, to location: String, reason: Reason? = nil) {
+        skipBody(incoming)
+        let setting = setting
+        loop.scratch.clear()
+        AnswerWriter.writeStatusLine(303, into: &loop.scratch)
+        loop.writeDate(at: incoming.now, into: &loop.scratch)
+        loop.scratch.writeStaticString("Cache-Control: no-store\r\nLocation: ")
+        loop.scratch.writeString(location)
+        loop.scratch.writeStaticString("\r\n")
+        writeReasonAndID(reason)
+        AnswerWriter.writeConnection(setting, into: &loop.scratch)
+        AnswerWriter.writeBody(ByteBuffer(), setting, into: &loop.scratch)
+        write(loop.scratch)
+        conclude(status: 303)
+    }
+}

@@ -1,0 +1,123 @@
+import Core
+import Policy
+
+/// Reads what is about people who sign in.
+extension Builder {
+    func readSessions(publicURL: Origin?) -> Settings.Sessions {
+        let view = root.map("sessions")
+        let sessions = Settings.Sessions(
+            idle: view.duration("idle", minimum: 60) ?? .seconds(43_200),
+            lifetime: view.duration("lifetime", minimum: 60) ?? .seconds(86_400),
+            remember: view.duration("remember", minimum: 60) ?? .seconds(2_592_000),
+            cookieName: readCookieName(view.map("cookie")),
+            cookieDomain: readCookieDomain(view.map("cookie"), publicURL: publicURL))
+        if sessions.idle > sessions.lifetime {
+            reading.problem(
+                view.location(of: "idle"), Problem.join(view.path, "idle"),
+                "is longer than lifetime, so no session would ever end by it")
+        }
+        return sessions
+    }
+
+    private func readCookieName(_ view: MapView) -> String {
+        guard let (text, value) = view.filled("name") else { return "gatehouse" }
+        let isName = text.utf8.allSatisfy { byte in
+            (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+                || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+        }
+        guard isName, text.utf8.count <= 64, !text.hasPrefix("__") else {
+            reading.refuse(value, expected: "1 to 64 letters, digits, - and _, not beginning with __")
+            return "gatehouse"
+        }
+        return text
+    }
+
+    private func readCookieDomain(_ view: MapView, publicURL: Origin?) -> String? {
+        guard let (text, value) = view.filled("domain") else { return nil }
+        guard let domain = HostName.canonical(configured: text), domain.contains("."), !domain.hasPrefix("["),
+            IPAddress(domain) == nil
+        else {
+            reading.refuse(value, expected: "a domain like example.com, without a leading dot")
+            return nil
+        }
+        if let publicURL, publicURL.host != domain, !publicURL.host.hasSuffix("." + domain) {
+            reading.problem(
+                value.location, value.path,
+                "\(domain) is not above \(publicURL.host), the host of public_url, so browsers would refuse the cookie")
+        }
+        return domain
+    }
+
+    func readTokens() -> Settings.Tokens {
+        let view = root.map("tokens")
+        return Settings.Tokens(
+            accessLifetime: view.duration("access_lifetime") ?? .seconds(900),
+            refreshLifetime: view.duration("refresh_lifetime") ?? .seconds(2_592_000))
+    }
+
+    func readLogin() -> Settings.Login {
+        let view = root.map("login")
+        let password = view.map("password")
+        let lockout = view.map("lockout")
+        return Settings.Login(
+            passwordIsEnabled: password.boolean("enabled") ?? true,
+            minimumPasswordLength: number(password, "min_length", 8...128) ?? 12,
+            lockoutFailures: number(lockout, "failures", 1...1000) ?? 5,
+            lockoutPeriod: lockout.duration("period") ?? .seconds(1800))
+    }
+
+    func readLimits() -> Settings.Limits {
+        let view = root.map("limits")
+        let signIn = view.map("sign_in")
+        let rate = rate(signIn) ?? (20, .seconds(60))
+        return Settings.Limits(
+            connectionsPerClient: number(view, "connections_per_client", 1...1_000_000) ?? 512,
+            signIn: Settings.Limits.Rate(
+                count: rate.count, per: rate.per, burst: number(signIn, "burst", 1...100_000) ?? 40),
+            exemptNetworks: (view.texts("exempt_networks") ?? []).compactMap { view.parseNetwork($0.text, $0.value) })
+    }
+
+    /// `20/m`.
+    private func rate(_ view: MapView) -> (count: Int, per: Duration)? {
+        guard let (text, value) = view.filled("rate") else { return nil }
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let seconds: [Substring: Int64] = ["s": 1, "m": 60, "h": 3600]
+        guard parts.count == 2, let count = Measures.wholeNumber(String(parts[0])), (1...100_000).contains(count),
+            let per = seconds[parts[1]]
+        else {
+            reading.refuse(value)
+            return nil
+        }
+        return (count, .seconds(per))
+    }
+
+    private func number(_ view: MapView, _ key: String, _ range: ClosedRange<Int>) -> Int? {
+        guard let (text, value) = view.filled(key) else { return nil }
+        guard let number = Measures.wholeNumber(text), range.contains(number) else {
+            reading.refuse(value)
+            return nil
+        }
+        return number
+    }
+
+    /// A rule that only a session of a person can pass, on a host where no browser would show one.
+    func checkSessionRoutes(_ routes: [Settings.Route], _ sessions: Settings.Sessions, publicURL: Origin?) {
+        guard let publicURL else { return }
+        for route in routes where route.policy.credentialsFrom.contains(.cookie) && wantsSession(route.policy) {
+            let blind = route.policy.hosts?.first { !sessions.cookieReaches($0, portal: publicURL.host) }
+            guard let blind else { continue }
+            reading.problem(
+                root.location(of: "routes"), "routes",
+                "a rule of \(route.policy.name) wants a session, but browsers do not send the session's cookie to "
+                    + "\(blind); set sessions.cookie.domain to a domain above both, or credentials_from without cookie")
+        }
+    }
+
+    /// It names the session and no other kind of credential.
+    private func wantsSession(_ route: RouteDescription) -> Bool {
+        route.rules.contains { rule in
+            guard case .allow(.anyOf(let maps)) = rule.effect else { return false }
+            return maps.contains { $0.credentials == [.session] }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+/// The keys that are about people who sign in.
+extension Schema {
+    static let signIn: [Key] = [
+        Key("sessions", .section, "{}", "How long people stay signed in."),
+        Key("sessions.idle", .duration, "12h", "A session that is not used for so long ends."),
+        Key("sessions.lifetime", .duration, "24h", "However much it is used."),
+        Key("sessions.remember", .duration, "30d", "Instead of both, where the person ticked it."),
+        Key("sessions.cookie", .section, "{}", "The session's cookie."),
+        Key("sessions.cookie.name", .text("a name of letters, digits, - and _"), "gatehouse", "Its name."),
+        Key(
+            "sessions.cookie.domain", .text("a domain like example.com"), nil,
+            "Absent: only public_url's host sees a session."),
+        Key("tokens", .section, "{}", "Our own tokens."),
+        Key("tokens.access_lifetime", .duration, "15m", "How long an access token lasts."),
+        Key("tokens.refresh_lifetime", .duration, "30d", "How long a refresh token waits for its use."),
+        Key("login", .section, "{}", "How people sign in."),
+        Key("login.password", .section, "{}", "Passwords."),
+        Key("login.password.enabled", .boolean, "true", "People may sign in with a password."),
+        Key(
+            "login.password.min_length", .text("a number from 8 to 128"), "12",
+            "Of new passwords, in characters."),
+        Key("login.lockout", .section, "{}", "When failed sign-ins lock an account."),
+        Key("login.lockout.failures", .text("a number from 1 to 1000"), "5", "So many lock it."),
+        Key("login.lockout.period", .duration, "30m", "How long a lock lasts, and how long a failure counts."),
+        Key("limits", .section, "{}", "What one client may take."),
+        Key(
+            "limits.connections_per_client", .text("a number from 1 to 1000000"), "512",
+            "Of one address, or of 64 bits of IPv6."),
+        Key("limits.sign_in", .section, "{}", "Sign-ins, and whatever else a password can be guessed by."),
+        Key("limits.sign_in.rate", .text("a rate like 20/m, per s, m or h"), "20/m", "So many in a time."),
+        Key("limits.sign_in.burst", .text("a number from 1 to 100000"), "40", "So many at once."),
+        Key(
+            "limits.exempt_networks", .texts("a network like 10.0.0.0/8"), "[]",
+            "Not limited; trusted_proxies are not either."),
+    ]
+}

@@ -1,0 +1,688 @@
+"""Signing in and out with a browser in front of an app that has no login, and the same operations on the JSON API."""
+
+import json
+import re
+import urllib.parse
+
+import pytest
+
+from support.browser import Browser
+from support.wire import request
+
+PORTAL = "http://auth.example.com"
+APP = "http://app.example.com"
+PASSWORD = "three quiet herons fly"
+
+
+@pytest.fixture
+def portal(make_gate, make_origin):
+    """A portal and two apps below one cookie domain; mary and adam have passwords."""
+
+    def make(**settings):
+        origin = make_origin()
+        staff = [{"paths": ["/public/**"], "allow": "everyone"},
+                 {"paths": ["/admin/**"], "allow": {"groups": ["admins"]}},
+                 {"paths": ["/fresh/**"], "allow": {"groups": ["staff"], "max_age": "15m"}},
+                 {"paths": ["/two/**"], "allow": {"groups": ["staff"], "factors": 2}},
+                 {"allow": {"groups": ["staff"], "credentials": ["session"]}}]
+        gate = make_gate(
+            start=False, upstreams={"app": {"url": [origin.url]}},
+            sessions={"cookie": {"domain": "example.com"}} | settings.pop("sessions", {}),
+            routes=[{"name": "app", "host": ["app.example.com"], "upstream": "app", "rules": staff},
+                    {"name": "other", "host": ["other.example.com"], "upstream": "app", "rules": staff}], **settings)
+        gate.origin = origin
+        add_person(gate, "mary", ["staff"], name="Mary Major")
+        add_person(gate, "adam", ["staff", "admins"])
+        return gate.start()
+
+    return make
+
+
+def add_person(gate, user, groups, **more):
+    gate.add_user(user, groups, **more)
+    gate.cli("user", "set-password", user, input=PASSWORD + "\n")
+
+
+def sign_in(browser, page=APP + "/", user="mary", password=PASSWORD, **values):
+    """Opens a page, lands on the form, fills it in; the answer is where that leads."""
+    browser.open(page)
+    assert browser.url.startswith(PORTAL + "/.auth/login"), browser.url
+    return browser.submit(identifier=user, password=password, **values)
+
+
+def api(gate, method, path, body=None, token=None, headers=(), host="auth.example.com"):
+    sent = list(headers)
+    if token:
+        sent.append(("Authorization", f"Bearer {token}"))
+    data = None
+    if body is not None:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        if not any(name.lower() == "content-type" for name, _ in sent):
+            sent.append(("Content-Type", "application/json"))
+    return request(gate.port, "/.auth/api" + path, host, method, sent, data)
+
+
+def login(gate, user="mary", password=PASSWORD, **more):
+    return api(gate, "POST", "/login", {"email": user, "password": password} | more)
+
+
+# Pages
+
+
+def test_a_person_lands_on_the_page_first_asked_for(portal):
+    gate = portal()
+    browser = Browser(gate)
+    refused = browser.send("GET", APP + "/wiki/Start?a=b&c=%2F")
+    assert refused.status == 303
+    assert refused["Gatehouse-Reason"] == "sign_in_required"
+    assert refused["Cache-Control"] == "no-store"
+    target = urllib.parse.urlsplit(refused["Location"])
+    assert target.path == "/.auth/login" and target.netloc == "auth.example.com"
+    assert urllib.parse.parse_qs(target.query)["return_to"] == [APP + "/wiki/Start?a=b&c=%2F"]
+    answer = sign_in(browser, APP + "/wiki/Start?a=b&c=%2F")
+    assert (answer.status, browser.url) == (200, APP + "/wiki/Start?a=b&c=%2F")
+    seen = gate.origin.last
+    assert seen.all("remote-user") == ["mary"]
+    assert seen.all("remote-name") == ["Mary Major"]
+    assert not seen.all("cookie"), "our cookies are not for apps"
+    assert gate.event(event_type="sign_in", success=True, user="mary")["user_agent"].startswith("Mozilla")
+
+
+def test_tabs_do_not_mix(portal):
+    gate = portal()
+    one, two = Browser(gate), Browser(gate)
+    two.jar = one.jar
+    one.open(APP + "/first")
+    two.open("http://other.example.com/second")
+    two.submit(identifier="mary", password=PASSWORD)
+    assert two.url == "http://other.example.com/second"
+    one.submit(identifier="mary", password=PASSWORD)
+    assert one.url == APP + "/first"
+
+
+def test_cookies_are_what_they_should_be(portal):
+    gate = portal()
+    browser = Browser(gate)
+    browser.open(APP + "/")
+    answer = browser.submit(follow=False, identifier="mary", password=PASSWORD)
+    assert answer.status == 303
+    lines = {line.split("=")[0]: line for line in answer.all("set-cookie")}
+    assert set(lines) == {"gatehouse", "gatehouse-portal", "gatehouse-device"}
+    for name, line in lines.items():
+        assert "; HttpOnly" in line and "; SameSite=Lax" in line and "; Path=/" in line, line
+        assert ("; Domain=example.com" in line) == (name == "gatehouse"), line
+        assert re.match(r"[a-z-]+=[A-Za-z0-9_-]{43};", line), line
+        assert ("Max-Age" in line) == (name == "gatehouse-device"), line
+    remembering = Browser(gate)
+    remembering.open(APP + "/")
+    answer = remembering.submit(follow=False, identifier="mary", password=PASSWORD, remember="yes")
+    assert sum("Max-Age=2592000" in line for line in answer.all("set-cookie")) == 2
+
+
+def test_cookies_of_https_have_prefixes(portal):
+    gate = portal(public_url="https://auth.example.com")
+    browser = Browser(gate)
+    browser.send("GET", "https://auth.example.com/.auth/login")
+    # The listener is plain: whoever ends TLS before it is not our matter here.
+    answer = browser.submit(follow=False, identifier="mary", password=PASSWORD)
+    lines = {line.split("=")[0]: line for line in answer.all("set-cookie")}
+    assert set(lines) == {"__Secure-gatehouse", "__Host-gatehouse-portal", "__Host-gatehouse-device"}
+    assert all("; Secure" in line for line in lines.values())
+
+
+def test_neither_cookie_is_good_in_the_others_place(portal):
+    gate = portal()
+    browser = Browser(gate)
+    sign_in(browser)
+    cookies = browser.cookies_for("auth.example.com")
+    app, own = cookies["gatehouse"], cookies["gatehouse-portal"]
+    assert gate.get("/", headers=[("Cookie", f"gatehouse={app}")]).status == 200
+    assert gate.get("/", headers=[("Cookie", f"gatehouse={own}")]).status == 401
+    assert gate.get("/", headers=[("Cookie", f"gatehouse-portal={own}")]).status == 401
+    me = [("Sec-Fetch-Site", "same-origin")]
+    assert api(gate, "GET", "/me", headers=me + [("Cookie", f"gatehouse-portal={own}")]).status == 200
+    assert api(gate, "GET", "/me", headers=me + [("Cookie", f"gatehouse-portal={app}")]).status == 401
+    assert api(gate, "GET", "/me", headers=me + [("Cookie", f"gatehouse={app}")]).status == 401
+
+
+def test_the_apps_own_cookies_go_on_and_ours_do_not(portal):
+    gate = portal()
+    browser = Browser(gate)
+    sign_in(browser)
+    session = browser.cookies_for("app.example.com")["gatehouse"]
+    for sent, left in [
+        (f"a=1; gatehouse={session}; b=2", ["a=1; b=2"]), (f"gatehouse={session};a=1", ["a=1"]),
+        (f"gatehouse={session}", []), (f"a=1; gatehouse={session}; gatehouse-device=x; __Host-gatehouse-portal=y", ["a=1"]),
+        (f"gatehouse={session}; mygatehouse=1; gatehouse2=2", ["mygatehouse=1; gatehouse2=2"]),
+    ]:
+        assert gate.get("/", headers=[("Cookie", sent), ("X-Other", "kept")]).status == 200
+        assert gate.origin.last.all("cookie") == left, sent
+        assert gate.origin.last.all("x-other") == ["kept"]
+
+
+def test_two_sessions_at_once_are_nobody(portal):
+    gate = portal()
+    one, two = Browser(gate), Browser(gate)
+    sign_in(one)
+    sign_in(two, user="adam")
+    first, second = (b.cookies_for("app.example.com")["gatehouse"] for b in (one, two))
+    both = gate.get("/", headers=[("Cookie", f"gatehouse={first}; gatehouse={second}")])
+    assert (both.status, both.code) == (401, "credentials_disagree")
+    assert gate.get("/", headers=[("Cookie", f"gatehouse={first}; gatehouse={first}")]).status == 200
+    # A cookie that a sibling host has set does not sign anybody out.
+    assert gate.get("/", headers=[("Cookie", f"gatehouse=nonsense; gatehouse={first}")]).status == 200
+
+
+def test_programs_get_401_and_never_a_page(portal):
+    gate = portal()
+    for headers in [[], [("Accept", "application/json")], [("Sec-Fetch-Mode", "cors"), ("Accept", "text/html")]]:
+        answer = gate.get("/", headers=headers)
+        assert answer.status == 401 and answer.code == "sign_in_required"
+        assert answer.json()["login_url"] == PORTAL + "/.auth/login"
+        assert answer["WWW-Authenticate"].startswith("Bearer")
+    posted = gate.get("/", method="POST", headers=[("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")])
+    assert posted.status == 401
+
+
+def test_no_access_is_a_page_that_says_what_is_missing(portal):
+    gate = portal()
+    browser = Browser(gate)
+    sign_in(browser)
+    answer = browser.send("GET", APP + "/admin/")
+    assert answer.status == 403 and answer["Gatehouse-Reason"] == "group_missing"
+    assert answer["Content-Type"].startswith("text/html")
+    assert "mary" in browser.text and answer["X-Request-Id"] in browser.text and "group" in browser.text
+    assert browser.send("GET", APP + "/admin/", navigate=False).code == "group_missing"
+
+
+def test_signing_out(portal):
+    gate = portal()
+    browser = Browser(gate)
+    sign_in(browser)
+    old = dict(browser.cookies_for("auth.example.com"))
+    browser.open(PORTAL + "/.auth/logout")
+    assert browser.send("GET", APP + "/").status == 200, "a GET changes nothing"
+    browser.open(PORTAL + "/.auth/logout")
+    assert browser.submit("/.auth/logout").status == 200
+    assert set(browser.cookies_for("auth.example.com")) == {"gatehouse-browser", "gatehouse-device"}
+    assert gate.get("/", headers=[("Cookie", f"gatehouse={old['gatehouse']}")]).status == 401, "lesson 65"
+    gate.event(event_type="sign_out", user="mary")
+
+
+def test_signing_out_from_a_page_of_an_app(portal):
+    gate = portal()
+    browser = Browser(gate)
+    sign_in(browser)
+    crossing = browser.send("POST", APP + "/.auth/logout", site="cross-site")
+    assert crossing.status == 403
+    assert browser.send("GET", APP + "/").status == 200
+    answer = browser.send("POST", APP + "/.auth/logout", site="same-origin")
+    assert answer.status == 303
+    assert browser.send("GET", APP + "/").status == 303
+
+
+def test_lesson29_a_revoked_session_is_refused_at_the_next_request(portal):
+    gate = portal()
+    here, there = Browser(gate), Browser(gate, user_agent="Mozilla/5.0 (iPhone) Safari/600")
+    sign_in(here)
+    sign_in(there)
+    assert there.send("GET", APP + "/").status == 200
+    here.open(PORTAL + "/.auth/account/sessions")
+    assert "this device" in here.text and "Safari on iPhone" in here.text
+    here.submit("/.auth/account/sessions")
+    assert "Signed out there." in here.text and "iPhone" not in here.text
+    assert there.send("GET", APP + "/").status == 303
+    assert here.send("GET", APP + "/").status == 200
+    sign_in(there)
+    token = login(gate, device_name="script").json()["access_token"]
+    here.open(PORTAL + "/.auth/account/sessions")
+    target, fields = here.form()
+    here.submit(session="", others="yes")
+    assert there.send("GET", APP + "/").status == 303
+    assert api(gate, "GET", "/me", token=token).status == 401
+    assert here.send("GET", APP + "/").status == 200
+
+
+def test_wrong_password_and_unknown_user_get_the_same_answer(portal):
+    gate = portal()
+    answers = []
+    for user in ("mary", "nobody", "nobody@example.com", "mary@example.com"):
+        browser = Browser(gate)
+        browser.open(APP + "/")
+        answer = browser.submit(identifier=user, password="not the password")
+        assert answer.status == 403 and "password is wrong" in browser.text
+        assert PASSWORD not in answer.body.decode() and "not the password" not in answer.body.decode()
+        page = answer.body.decode().replace(f'value="{user}"', "")
+        answers.append(re.sub(r'name="flow" value="[^"]*"', "", page))
+    assert len(set(answers)) == 1
+    statuses = {(a.status, a.json()["code"], a.json()["detail"])
+                for a in (login(gate, user, "not the password") for user in ("mary", "nobody", "x@example.com"))}
+    assert len(statuses) == 1 and statuses.pop()[:2] == (401, "invalid_credentials")
+
+
+def test_a_wrong_password_keeps_the_way_back(portal):
+    gate = portal()
+    browser = Browser(gate)
+    browser.open(APP + "/deep?x=1")
+    browser.submit(identifier="mary", password="not the password")
+    browser.submit(identifier="mary", password=PASSWORD)
+    assert browser.url == APP + "/deep?x=1"
+
+
+def test_failures_lock_the_account_but_not_a_known_device(portal):
+    gate = portal(login={"lockout": {"failures": 3, "period": "30m"}})
+    known = Browser(gate)
+    sign_in(known)
+    for user in ("mary", "MARY@example.com", "Mary"):
+        assert login(gate, user, "wrong password").status == 401
+    locked = login(gate)
+    assert (locked.status, locked.json()["code"]) == (403, "account_locked")
+    assert 0 < int(locked["Retry-After"]) <= 1800
+    stranger = Browser(gate)
+    stranger.open(APP + "/")
+    assert stranger.submit(identifier="mary", password=PASSWORD).status == 403
+    assert "too many failed sign-ins" in stranger.text
+    known.open(PORTAL + "/.auth/logout")
+    known.submit("/.auth/logout")
+    assert sign_in(known, APP + "/back").status == 200
+    for _ in range(3):
+        assert login(gate, "nobody@example.com", "wrong password").status == 401
+    assert login(gate, "nobody@example.com").json()["code"] == "account_locked"
+
+
+def test_a_page_that_wants_a_fresh_sign_in(portal):
+    gate = portal()
+    browser = Browser(gate)
+    sign_in(browser)
+    answer = browser.open(PORTAL + "/.auth/login?step_up=too_old&return_to=" + urllib.parse.quote(APP + "/fresh/", ""))
+    assert answer.status == 200 and "Confirm" in browser.text
+    before = browser.cookies_for("app.example.com")["gatehouse"]
+    browser.submit(password=PASSWORD)
+    assert browser.url == APP + "/fresh/" and browser.response.status == 200
+    assert browser.cookies_for("app.example.com")["gatehouse"] != before, "a rise of privilege changes the secrets"
+    refused = browser.send("GET", APP + "/two/")
+    assert refused.status == 303 and "step_up=factor_missing" in refused["Location"]
+    assert browser.follow(refused).status == 403
+
+
+def test_who_is_signed_in_already_goes_on_but_not_in_circles(portal):
+    gate = portal()
+    browser = Browser(gate)
+    sign_in(browser)
+    url = PORTAL + "/.auth/login?return_to=" + urllib.parse.quote(APP + "/page", "")
+    assert [browser.send("GET", url).status for _ in range(3)] == [303, 303, 403]
+    assert "goes round in circles" in browser.text
+
+
+# Forms and their proof
+
+
+def test_csrf_attempts_are_refused(portal):
+    gate = portal()
+    browser = Browser(gate)
+    sign_in(browser)
+    browser.open(PORTAL + "/.auth/account/sessions")
+    browser.open(PORTAL + "/.auth/account")
+    target, fields = browser.form()
+    form = urllib.parse.urlencode(fields | {"name": "Evil"}).encode()
+    kind = ("Content-Type", "application/x-www-form-urlencoded")
+    attempts = [
+        ([kind, ("Sec-Fetch-Site", "cross-site")], form), ([kind, ("Sec-Fetch-Site", "same-site")], form),
+        ([kind, ("Sec-Fetch-Site", "none")], form), ([kind], form), ([kind, ("Origin", "null")], form),
+        ([kind, ("Origin", "http://evil.example")], form), ([kind, ("Origin", "http://app.example.com")], form),
+        ([kind, ("Origin", "http://auth.example.com.evil.example")], form),
+        ([kind, ("Sec-Fetch-Site", "cross-site"), ("Origin", PORTAL)], form),
+        ([kind, ("Origin", PORTAL), ("Origin", PORTAL)], form),
+        ([kind, ("Sec-Fetch-Site", "same-origin")], urllib.parse.urlencode({"name": "Evil"}).encode()),
+        ([kind, ("Sec-Fetch-Site", "same-origin")], form.replace(b"token=", b"token=A")),
+        ([("Content-Type", "text/plain"), ("Sec-Fetch-Site", "same-origin")], form),
+        ([kind, ("Sec-Fetch-Site", "same-origin")], form + b"&name=Twice"),
+    ]
+    for headers, body in attempts:
+        answer = browser.send("POST", target, headers, body, navigate=False)
+        assert answer.status in (400, 403), (headers, answer)
+    other = Browser(gate)
+    sign_in(other, user="adam")
+    assert other.send("POST", target, [kind, ("Sec-Fetch-Site", "same-origin")], form, navigate=False).status == 403
+    assert api(gate, "GET", "/me", headers=portal_cookie(browser)).json()["name"] == "Mary Major"
+    good = browser.send("POST", target, [kind, ("Origin", PORTAL)], form, navigate=False)
+    assert good.status == 303
+    assert api(gate, "GET", "/me", headers=portal_cookie(browser)).json()["name"] == "Evil"
+
+
+def portal_cookie(browser):
+    return [("Cookie", f"gatehouse-portal={browser.cookies_for('auth.example.com')['gatehouse-portal']}")]
+
+
+def test_a_login_form_is_good_in_its_own_browser_only(portal):
+    gate = portal()
+    attacker, victim = Browser(gate), Browser(gate)
+    attacker.open(APP + "/")
+    victim.open(APP + "/")
+    _, fields = attacker.form()
+    answer = victim.submit(flow=fields["flow"], identifier="adam", password=PASSWORD)
+    assert answer.status == 403 and "gatehouse-portal" not in victim.cookies_for("auth.example.com")
+    victim.jar.clear()
+    assert victim.submit(identifier="mary", password=PASSWORD).status == 403
+
+
+def test_lesson08_a_sign_in_ends_the_session_that_the_browser_had(portal):
+    gate = portal()
+    browser = Browser(gate)
+    sign_in(browser)
+    old = browser.cookies_for("app.example.com")["gatehouse"]
+    marys = dict(browser.jar)
+    browser.jar = {key: value for key, value in marys.items() if "browser" in key[2]}
+    browser.open(APP + "/")
+    browser.jar = marys
+    browser.submit(identifier="adam", password=PASSWORD)
+    assert gate.get("/", headers=[("Cookie", f"gatehouse={old}")]).status == 401
+    assert gate.origin.last.all("remote-user") == ["adam"]
+
+
+def test_pages_have_their_headers(portal):
+    gate = portal()
+    browser = Browser(gate)
+    answer = browser.open(APP + "/")
+    policy = answer["Content-Security-Policy"]
+    assert policy == ("default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self' "
+                      "http://app.example.com; frame-ancestors 'none'; base-uri 'none'")
+    sign_in(browser)
+    for path in ("/.auth/login", "/.auth/logout", "/.auth/denied", "/.auth/account", "/.auth/account/sessions",
+                 "/.auth/account/security", "/.auth/account/api-keys", "/.auth/unlock/x", "/.auth/nothing"):
+        page = browser.send("GET", PORTAL + path)
+        if page.status == 303:
+            continue
+        assert page["Cache-Control"] == "no-store" and page["Referrer-Policy"] == "same-origin"
+        assert page["X-Content-Type-Options"] == "nosniff"
+        assert len(page.body) < 50_000 and b'<html lang="en">' in page.body and b"<script" not in page.body
+        style = re.search(rb'href="([^"]+\.css)"', page.body)[1].decode()
+        assert re.fullmatch(r"/\.auth/style-\d+\.css", style)
+        sheet = browser.send("GET", PORTAL + style)
+        assert sheet["Content-Type"].startswith("text/css") and "immutable" in sheet["Cache-Control"]
+    german = Browser(gate, language="de-CH,de;q=0.9,en;q=0.5")
+    assert b'<html lang="de">' in german.open(PORTAL + "/.auth/login").body
+    assert "Anmelden" in german.text
+
+
+def test_every_method_and_path_has_an_answer(portal):
+    gate = portal()
+    for path in ("/.auth", "/.auth/login", "/.auth/logout", "/.auth/account", "/.auth/account/sessions", "/.auth/api/me",
+                 "/.auth/api/login", "/.auth/api/sessions", "/.auth/api/sessions/x", "/.auth/openapi.json",
+                 "/.auth/nothing", "/.auth/api/nothing", "/.auth/api/sessions/x/y", "/.auth/account/"):
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"):
+            answer = request(gate.port, path, "auth.example.com", method)
+            assert answer.status in (200, 303, 400, 401, 403, 404, 405, 415), (method, path, answer)
+            if answer.status == 405:
+                assert method not in answer["Allow"]
+    assert gate.event is not None and "failed" not in gate.log_text()
+
+
+def test_the_portals_front_door_and_other_hosts(portal):
+    gate = portal()
+    door = request(gate.port, "/", "auth.example.com")
+    assert (door.status, door["Location"]) == (303, "/.auth/account")
+    away = request(gate.port, "/.auth/account?a=b", "app.example.com")
+    assert (away.status, away["Location"]) == (303, PORTAL + "/.auth/account?a=b")
+    assert request(gate.port, "/.auth/login", "app.example.com", "POST").status == 421
+    assert request(gate.port, "/.auth/jwks.json", "app.example.com").status == 200
+    browser = Browser(gate)
+    assert browser.send("GET", APP + "/.auth/api/me", navigate=False).status == 401
+    sign_in(browser)
+    assert browser.send("GET", APP + "/.auth/api/me", navigate=False).json()["username"] == "mary"
+
+
+@pytest.mark.parametrize("bad", [
+    "//evil.example", "/\\evil.example", "/%09/evil.example", "https:evil.example", "https://evil.example/",
+    "http://app.example.com.evil.example/", "http://app.example.com@evil.example/", "http://evilapp.example.com/",
+    "https://app.example.com/", "http://app.example.com:8443/", "javascript:alert(1)", "/\t/evil.example",
+    "http://app\u3002example.com/", "/.auth/logout"])
+def test_lesson09_no_open_redirect(portal_once, bad):
+    gate = portal_once
+    browser = Browser(gate)
+    url = PORTAL + "/.auth/login?return_to=" + urllib.parse.quote(bad, "")
+    page = browser.send("GET", url)
+    assert page.status == 200 and b"evil" not in page.body.lower()
+    answer = browser.submit(follow=False, identifier="mary", password=PASSWORD)
+    assert (answer.status, answer["Location"]) == (303, "/.auth/account")
+    again = browser.send("GET", url)
+    assert (again.status, again["Location"]) == (303, "/.auth/account")
+
+
+@pytest.fixture(scope="module")
+def portal_once(tmp_path_factory):
+    from support.gatehouse import Gatehouse
+
+    gate = Gatehouse(
+        tmp_path_factory.mktemp("portal"), sessions={"cookie": {"domain": "example.com"}},
+        limits={"exempt_networks": ["127.0.0.0/8"]},
+        routes=[{"name": "app", "host": ["app.example.com"], "rules": [{"allow": "signed_in"}]}])
+    add_person(gate, "mary", ["staff"])
+    gate.start()
+    yield gate
+    gate.stop()
+
+
+def test_the_password_is_changed_on_its_page(portal):
+    gate = portal()
+    here, there = Browser(gate), Browser(gate)
+    sign_in(here)
+    sign_in(there)
+    here.open(PORTAL + "/.auth/account/security")
+    assert here.submit(current="wrong password", new="another quiet heron swims").status == 403
+    assert here.submit(current=PASSWORD, new="short").status == 400
+    assert here.submit(current=PASSWORD, new="another quiet heron swims").status == 200
+    assert there.send("GET", APP + "/").status == 303
+    assert here.send("GET", APP + "/").status == 200
+    assert login(gate).status == 401
+    assert login(gate, password="another quiet heron swims").status == 200
+
+
+# The API
+
+
+def test_tokens_are_used_and_refreshed_once(portal):
+    gate = portal()
+    answer = login(gate, device_name="my script")
+    tokens = answer.json()
+    assert answer.status == 200 and not answer.all("set-cookie") and answer["Cache-Control"] == "no-store"
+    assert set(tokens) == {"access_token", "token_type", "expires_in", "refresh_token", "session_id"}
+    assert tokens["token_type"] == "bearer" and tokens["expires_in"] == 900
+    assert gate.get("/", headers=[("Authorization", f"Bearer {tokens['access_token']}")]).status == 200
+    [session] = api(gate, "GET", "/sessions", token=tokens["access_token"]).json()
+    assert session["id"] == tokens["session_id"] and session["is_current"] and session["device_name"] == "my script"
+    assert set(session) == {"id", "device_name", "ip_address", "user_agent", "created_at", "last_activity", "is_current"}
+    new = api(gate, "POST", "/token/refresh", {"refresh_token": tokens["refresh_token"]}).json()
+    assert new["session_id"] == tokens["session_id"] and new["refresh_token"] != tokens["refresh_token"]
+    used = api(gate, "POST", "/token/refresh", {"refresh_token": tokens["refresh_token"]})
+    assert (used.status, used.json()["code"]) == (401, "invalid_token")
+    assert api(gate, "POST", "/token/refresh", {"refresh_token": new["refresh_token"]}).status == 401, "ends the family"
+    assert api(gate, "GET", "/me", token=new["access_token"]).status == 401
+
+
+def test_me_and_what_may_change_it(portal):
+    gate = portal()
+    token = login(gate).json()["access_token"]
+    me = api(gate, "GET", "/me", token=token).json()
+    assert set(me) == {"id", "email", "email_verified", "username", "name", "groups", "factors"}
+    assert (me["username"], me["groups"], me["email_verified"], me["factors"]) == ("mary", ["staff"], True, 1)
+    assert api(gate, "PATCH", "/me", {"name": "M. Major"}, token).json()["name"] == "M. Major"
+    assert api(gate, "GET", "/me").status == 401
+    key = gate.add_key("mary")["key"]
+    assert api(gate, "GET", "/me", headers=[("X-API-Key", key)]).status == 403
+    issued = gate.json("token", "issue", "--user", "mary")["access_token"]
+    assert api(gate, "PATCH", "/me", {"name": "x"}, issued).status == 403
+    assert api(gate, "POST", "/logout", token=token).status == 204
+    assert api(gate, "GET", "/me", token=token).status == 401
+
+
+def test_writes_by_cookie_need_their_proof(portal):
+    gate = portal()
+    browser = Browser(gate)
+    sign_in(browser)
+    cookie = portal_cookie(browser)
+    good = ("Sec-Fetch-Site", "same-origin")
+    for headers in ([], [("Sec-Fetch-Site", "same-site")], [("Origin", "null")], [("Origin", APP)]):
+        assert api(gate, "PATCH", "/me", {"name": "x"}, headers=cookie + headers).status == 403, headers
+        assert api(gate, "DELETE", "/sessions", headers=cookie + headers).status == 403, headers
+        assert api(gate, "POST", "/logout", headers=cookie + headers).status == 403, headers
+    assert api(gate, "PATCH", "/me", b"{}", headers=cookie + [good, ("Content-Type", "text/plain")]).status == 415
+    assert api(gate, "PATCH", "/me", b"{", headers=cookie + [good]).status == 400
+    assert api(gate, "PATCH", "/me", {"name": "x"}, headers=cookie + [good]).status == 200
+    assert api(gate, "PATCH", "/me", {"name": "y"}, headers=cookie + [("Origin", PORTAL)]).status == 200
+    assert login(gate).status == 200 and api(gate, "POST", "/login", b"email=a",
+                                             headers=[("Content-Type", "text/plain")]).status == 415
+    assert api(gate, "POST", "/logout", headers=cookie + [good]).status == 204
+    assert browser.send("GET", APP + "/").status == 303
+
+
+def test_the_document_describes_what_there_is(portal):
+    gate = portal()
+    document = request(gate.port, "/.auth/openapi.json", "auth.example.com").json()
+    assert document["openapi"].startswith("3.1")
+    for path, operations in document["paths"].items():
+        for method in operations:
+            real = path.replace("{id}", "nothing")
+            answer = request(gate.port, real, "auth.example.com", method.upper())
+            assert answer.status not in (404, 405), (method, path, answer)
+    for path in ("/.auth/api/register", "/.auth/api/2fa/setup"):
+        assert path not in document["paths"]
+
+
+def test_a_check_sends_people_to_sign_in(portal):
+    gate = portal(trusted_proxies=["127.0.0.1"])
+    navigation = [("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")]
+
+    def check(path, headers, method="GET"):
+        return request(gate.port, "/.auth/check/nginx", "auth.example.com", "GET", [
+            ("X-Original-URL", APP + path), ("X-Original-Method", method), *headers])
+
+    refused = check("/wiki?a=b", navigation)
+    assert refused.status == 401
+    assert urllib.parse.parse_qs(urllib.parse.urlsplit(refused["Location"]).query)["return_to"] == [APP + "/wiki?a=b"]
+    assert "Location" not in check("/wiki", []) and "Location" not in check("/wiki", navigation, "POST")
+    browser = Browser(gate)
+    sign_in(browser)
+    session = browser.cookies_for("app.example.com")["gatehouse"]
+    allowed = check("/wiki", [("Cookie", f"a=1; gatehouse={session}; b=2")])
+    assert (allowed.status, allowed["Remote-User"], allowed["Cookie"]) == (200, "mary", "a=1; b=2")
+    assert check("/wiki", [("Cookie", f"gatehouse={session}")])["Cookie"] == ""
+    denied = check("/admin/", navigation + [("Cookie", f"gatehouse={session}")])
+    assert denied.status == 403
+    assert denied["Location"] == f"{PORTAL}/.auth/denied?request={denied['X-Request-Id']}"
+
+
+# Links and keys
+
+
+def test_a_link_sets_a_password_once(portal):
+    gate = portal()
+    signed_in = Browser(gate)
+    sign_in(signed_in)
+    url = gate.json("user", "link", "mary", "--kind", "reset-password")["link"]
+    assert url.startswith(PORTAL + "/.auth/reset-password/")
+    browser = Browser(gate)
+    for _ in range(3):
+        assert browser.open(url).status == 200, "to look uses nothing up"
+    assert browser.submit(new="short").status == 400
+    body = urllib.parse.urlencode({"new": "another quiet heron swims"}).encode()
+    kind = ("Content-Type", "application/x-www-form-urlencoded")
+    assert browser.send("POST", url, [kind, ("Sec-Fetch-Site", "cross-site")], body, navigate=False).status == 403
+    browser.open(url)
+    assert browser.submit(new="another quiet heron swims").status == 200
+    assert "is set" in browser.text
+    assert browser.open(url).status == 400 and "not good any more" in browser.text
+    assert browser.send("POST", url, [kind, ("Sec-Fetch-Site", "same-origin")], body, navigate=False).status == 400
+    assert signed_in.send("GET", APP + "/").status == 303, "other sessions end"
+    assert login(gate).status == 401
+    assert login(gate, password="another quiet heron swims").status == 200
+
+
+def test_an_invitation_is_accepted_on_its_page(portal):
+    gate = portal()
+    url = gate.json("user", "add", "new@example.com", "--username", "newcomer", "--groups", "staff", "--invite")["link"]
+    browser = Browser(gate)
+    browser.open(url)
+    assert browser.submit(new="another quiet heron swims").status == 200
+    assert sign_in(browser, user="newcomer", password="another quiet heron swims").status == 200
+    assert gate.origin.last.all("remote-user") == ["newcomer"]
+
+
+def test_a_lock_is_lifted_by_its_link(portal):
+    gate = portal(login={"lockout": {"failures": 2, "period": "30m"}})
+    for _ in range(2):
+        login(gate, password="wrong password")
+    assert login(gate).json()["code"] == "account_locked"
+    browser = Browser(gate)
+    browser.open(gate.json("user", "link", "mary", "--kind", "unlock")["link"])
+    assert login(gate).status == 403, "a GET lifts nothing"
+    assert browser.submit().status == 200
+    assert login(gate).status == 200
+
+
+def test_links_that_nobody_made(portal):
+    gate = portal()
+    browser = Browser(gate)
+    for page in ("reset-password", "verify-email", "unlock"):
+        for token in ("x", "A" * 43, "%41" * 43, "a.b", "-" * 4000):
+            answer = browser.send("GET", f"{PORTAL}/.auth/{page}/{token}")
+            assert answer.status in (400, 404), (page, token, answer)
+            assert b"A" * 43 not in answer.body
+    assert api(gate, "POST", "/password/reset", {"token": "A" * 43, "password": PASSWORD + "!"}).status == 401
+    assert api(gate, "POST", "/email/verify", {"token": "A" * 43}).status == 401
+
+
+def test_lesson34_a_forgotten_password_tells_nobody_who_has_an_account(portal):
+    gate = portal(mail="log", limits={"exempt_networks": ["127.0.0.0/8"]})
+    answers = set()
+    for email in ("mary@example.com", "nobody@example.com", "MARY@example.com"):
+        browser = Browser(gate)
+        browser.open(PORTAL + "/.auth/login")
+        browser.open(PORTAL + "/.auth/forgot-password")
+        answers.add((browser.submit(email=email).status, browser.response.body))
+        answer = api(gate, "POST", "/password/forgot", {"email": email})
+        answers.add((answer.status, answer.body))
+    assert {status for status, _ in answers} == {200, 202} and len(answers) == 2
+
+
+def test_without_mail_there_is_no_page_that_asks_for_some(portal):
+    gate = portal()
+    assert request(gate.port, "/.auth/forgot-password", "auth.example.com").status == 404
+    assert api(gate, "POST", "/password/forgot", {"email": "mary@example.com"}).status == 403
+
+
+def test_keys_are_made_and_revoked_by_their_owner(portal):
+    gate = portal(api_keys={"scopes": {"wiki:read": "Read the wiki"}})
+    browser = Browser(gate)
+    sign_in(browser)
+    browser.open(PORTAL + "/.auth/account/api-keys")
+    assert "Read the wiki" in browser.text
+    assert browser.submit(name="").status == 400
+    made = browser.submit(name="<b>laptop</b>", days="30")
+    assert made.status == 200
+    key = re.search(r"gate_[0-9A-Za-z]{49}", browser.text)[0]
+    assert b"<b>laptop" not in made.body
+    assert gate.get("/public/x", key=key).status == 200
+    assert gate.origin.last.all("remote-user") == ["mary"]
+    browser.open(PORTAL + "/.auth/account/api-keys")
+    assert key not in browser.response.body.decode() and key[:12] in browser.text
+    browser.submit()
+    assert "The key is revoked." in browser.text
+    assert api(gate, "GET", "/me", headers=[("X-API-Key", key)]).status == 401
+
+
+def test_keys_by_the_api(portal):
+    gate = portal(api_keys={"scopes": {"wiki:read": "Read the wiki"}})
+    token = login(gate).json()["access_token"]
+    answer = api(gate, "POST", "/api-keys", {"name": "script", "scopes": ["wiki:read"], "expires_days": 7}, token)
+    assert answer.status == 201 and set(answer.json()) == {"id", "api_key", "key_prefix"}
+    [shown] = api(gate, "GET", "/api-keys", token=token).json()
+    assert set(shown) == {"id", "name", "key_prefix", "scopes", "routes", "last_used_at", "expires_at", "created_at"}
+    assert shown["key_prefix"] == answer.json()["api_key"][:12] and shown["scopes"] == ["wiki:read"]
+    assert api(gate, "POST", "/api-keys", {"name": "x", "scopes": ["wiki:write"]}, token).status == 400
+    assert api(gate, "POST", "/api-keys", {"name": "x", "networks": ["10.0.0.1/8"]}, token).status == 400
+    assert api(gate, "POST", "/api-keys", {"name": "x", "expires_days": 0}, token).status == 400
+    adams = login(gate, "adam").json()["access_token"]
+    assert api(gate, "DELETE", f"/api-keys/{shown['id']}", token=adams).status == 404
+    assert api(gate, "POST", f"/api-keys/{shown['id']}/rotate", token=token).status == 201
+    assert api(gate, "DELETE", f"/api-keys/{shown['id']}", token=token).status == 204

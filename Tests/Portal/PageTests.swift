@@ -1,0 +1,80 @@
+import Core
+import Testing
+
+@testable import Portal
+
+@Suite struct PageTests {
+    @Test func theLanguagesHaveTheSameKeys() {
+        for language in Language.allCases {
+            #expect(Set(language.texts.keys) == Set(Catalogue.english.keys), "\(language)")
+            #expect(language.texts.values.allSatisfy { !$0.isEmpty }, "\(language)")
+            #expect(language.texts["language"] == language.rawValue)
+        }
+    }
+
+    @Test func templatesNameOnlyWhatTheCatalogueHas() throws {
+        let pattern = /t\.([a-z_]+)/
+        for (name, text) in Templates.all {
+            for tag in text.matches(of: /\{\{([^}]*)\}\}/) {
+                for match in String(tag.1).matches(of: pattern) {
+                    #expect(Catalogue.english[String(match.1)] != nil, "\(name): \(match.1)")
+                }
+            }
+        }
+    }
+
+    /// A reason without a sentence of its own is shown by a general one.
+    @Test func sentencesOfReasonsBelongToReasons() {
+        for key in Catalogue.english.keys where key.hasPrefix("reason_") && key != "reason_other" {
+            #expect(Reason(rawValue: String(key.dropFirst(7))) != nil, "\(key)")
+        }
+    }
+
+    @Test func lesson16_templatesEscapeEverything() throws {
+        let renderer = try Renderer()
+        let bad = "<script>alert('\"&')</script>"
+        for (name, text) in Templates.all {
+            #expect(!text.contains("{{{") && !text.contains("{{&"), "\(name) has unescaped values")
+            #expect(!text.contains("<script") && !text.contains("style=") && !text.contains(" on"), "\(name)")
+            var values: [String: Any] = ["t": Language.english.texts]
+            for tag in text.matches(of: /\{\{[#^]?([a-z_]+)\}\}/) { values[String(tag.1)] = bad }
+            let page = String(decoding: renderer.render(name, values), as: UTF8.self)
+            #expect(!page.contains("<script>"), "\(name)")
+            #expect(!page.contains("alert('"), "\(name)")
+        }
+    }
+
+    @Test func everyInputHasItsLabel() {
+        for (name, text) in Templates.all {
+            for input in text.matches(of: /<input id="([a-z-]+)"/) {
+                #expect(text.contains("<label for=\"\(input.1)\">"), "\(name): \(input.1)")
+            }
+        }
+    }
+
+    @Test func theLanguageIsTheOneThatIsLikedBest() {
+        #expect(Language(accepting: nil) == .english)
+        #expect(Language(accepting: "de") == .german)
+        #expect(Language(accepting: "de-AT,de;q=0.9,en;q=0.8") == .german)
+        #expect(Language(accepting: "fr, en;q=0.5, de;q=0.7") == .german)
+        #expect(Language(accepting: "de;q=0, en;q=0.1") == .english)
+        #expect(Language(accepting: "de;q=x, fr") == .english)
+        #expect(Language(accepting: String(repeating: ",", count: 10_000)) == .english)
+    }
+
+    @Test func thereIsLittleToLoad() {
+        #expect(Stylesheet.text.utf8.count < 8_000)
+        #expect(!Stylesheet.text.contains("url("))
+    }
+
+    @Test func formsAreReadInOneWayOnly() {
+        func fields(_ text: String) -> FormFields? { FormFields(parsing: Array(text.utf8)) }
+        #expect(fields("a=b&c=d+e%2B%C3%A4")?["c"] == "d e+ä")
+        #expect(fields("a")?["a"] == "")
+        #expect(fields("a=b=c")?["a"] == "b=c")
+        #expect(fields("")?["a"] == nil)
+        for bad in ["a=1&a=2", "a=%", "a=%4", "a=%zz", "%=1", "a=%ff", "a=1&%61=2"] {
+            #expect(fields(bad) == nil, "\(bad)")
+        }
+    }
+}
