@@ -240,7 +240,8 @@ private func until(_ isSo: () -> Bool) async throws {
             return answers
         }
         #expect(answers == Set(0..<1000))
-        #expect(queue.depth == (0, 0))
+        // An answer is there a moment before its place is free again.
+        try await until { queue.depth == (0, 0) }
         queue.stop()
     }
 }

@@ -44,7 +44,8 @@ import Testing
             // The first piece comes with the head: from then on the body is far ahead of its rate.
             try await client.write(Harness.request("POST", "/public/a", ["Content-Length: 20000"]) + piece)
             await dribble(client, piece, count: 19)
-            #expect(try await client.readAnswer().status == 200)
+            let answer = try await client.readAnswer()
+            #expect(answer.status == 200, "\(answer)")
         }
     }
 
@@ -58,7 +59,8 @@ import Testing
             try await client.write(Harness.request("POST", "/public/a", ["Transfer-Encoding: chunked"]))
             await dribble(client, "1\r\nx\r\n", count: 20)
             try await client.write("0\r\n\r\n")
-            #expect(try await client.readAnswer().status == 200)
+            let answer = try await client.readAnswer()
+            #expect(answer.status == 200, "\(answer)")
         }
     }
 
