@@ -32,7 +32,8 @@ import Testing
 
     @Test func lesson16_templatesEscapeEverything() throws {
         let renderer = try Renderer()
-        let bad = "<script>alert('\"&')</script>"
+        // The second is one character in Swift's eyes, and a tag in a browser's.
+        let bad = "<script>alert('\"&')</script>\u{600}<meta x=\"\u{301}>"
         for (name, text) in Templates.all {
             #expect(!text.contains("{{{") && !text.contains("{{&"), "\(name) has unescaped values")
             #expect(!text.contains("<script") && !text.contains("style=") && !text.contains(" on"), "\(name)")
@@ -41,6 +42,7 @@ import Testing
             let page = String(decoding: renderer.render(name, values), as: UTF8.self)
             #expect(!page.contains("<script>"), "\(name)")
             #expect(!page.contains("alert('"), "\(name)")
+            #expect(!page.utf8.joinsTag, "\(name)")
         }
     }
 
@@ -75,6 +77,16 @@ import Testing
         #expect(fields("")?["a"] == nil)
         for bad in ["a=1&a=2", "a=%", "a=%4", "a=%zz", "%=1", "a=%ff", "a=1&%61=2"] {
             #expect(fields(bad) == nil, "\(bad)")
+        }
+    }
+}
+
+extension String.UTF8View {
+    /// A browser would see the beginning of a `meta` element or a quote behind `x=`.
+    fileprivate var joinsTag: Bool {
+        let bytes = Array(self)
+        return [Array("<meta x".utf8), Array("x=\"".utf8)].contains { mark in
+            bytes.indices.contains { bytes[$0...].starts(with: mark) }
         }
     }
 }

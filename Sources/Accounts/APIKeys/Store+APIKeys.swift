@@ -118,7 +118,8 @@ extension Store {
         in transaction: borrowing WriteTransaction
     ) throws {
         guard !user.service, let address = EmailAddress(user.email) else { return }
-        let occasion = MailOccasion(at: now, address: actor.address, device: actor.userAgent)
+        let device = actor.userAgent.flatMap(DeviceName.recognized)
+        let occasion = MailOccasion(at: now, address: actor.address, device: device)
         try enqueue(
             MailMessage(
                 .apiKeyCreated(name: key.name, prefix: key.prefix, occasion), to: address, userID: user.id),

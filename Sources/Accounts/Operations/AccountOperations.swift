@@ -101,7 +101,15 @@ public struct AccountOperations: Sendable {
     /// A hash of a new password that the policy takes.
     ///
     /// - Throws: `invalid` with the problem as cause, `rateLimited` when too many wait.
-    func hash(_ password: SecretBytes, for person: PasswordPolicy.Person) async throws(AccountsError) -> String {
+    func requirePasswords() throws(AccountsError) {
+        guard configuration.passwordIsEnabled else {
+            throw AccountsError(.refused, "Passwords are not in use here: sign in another way.")
+        }
+    }
+
+    func requireAcceptable(
+        _ password: SecretBytes, for person: PasswordPolicy.Person
+    ) async throws(AccountsError) {
         var person = person
         person.site = configuration.siteWords
         var problem = configuration.passwords.problem(with: password, of: person)
@@ -109,6 +117,10 @@ public struct AccountOperations: Sendable {
         if let problem {
             throw AccountsError(.invalid, Self.explanation(of: problem, configuration.passwords), cause: problem)
         }
+    }
+
+    func hash(_ password: SecretBytes, for person: PasswordPolicy.Person) async throws(AccountsError) -> String {
+        try await requireAcceptable(password, for: person)
         do {
             return try await hasher.hash(password).text
         } catch {

@@ -31,8 +31,10 @@ public struct Client: Sendable {
     /// The network that counts as one place where failed sign-ins come from: /24, or /64 of IPv6.
     var addressClass: String { DenialGroups.addressClass(address) }
 
+    /// Names the device in words of ours only: what a stranger sends must not stand in a mail of ours, where a link in
+    /// it would be believed.
     func occasion(at now: Timestamp) -> MailOccasion {
-        MailOccasion(at: now, address: address, device: try? keptDeviceName())
+        MailOccasion(at: now, address: address, device: keptUserAgent.flatMap(DeviceName.recognized))
     }
 
     private static let longestUserAgent = 256
@@ -73,12 +75,17 @@ enum DeviceName {
     ]
 
     static func describing(_ userAgent: String) -> String {
+        recognized(userAgent) ?? String(userAgent.prefix(64))
+    }
+
+    /// Nil for what none of our words fits.
+    static func recognized(_ userAgent: String) -> String? {
         let browser = browsers.first { userAgent.contains($0.0) }?.1
         let system = systems.first { userAgent.contains($0.0) }?.1
         switch (browser, system) {
         case (let browser?, let system?): return "\(browser) on \(system)"
         case (let name?, nil), (nil, let name?): return name
-        case (nil, nil): return String(userAgent.prefix(64))
+        case (nil, nil): return nil
         }
     }
 }

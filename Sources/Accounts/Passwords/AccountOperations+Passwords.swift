@@ -14,15 +14,15 @@ extension AccountOperations {
         let store = store
         let unlock = try SecretText(store.random)
         let secrets = try NewSessionSecrets(store.random)
+        let person = try store.read { transaction in
+            try store.require(principal, at: now, in: transaction).user.person
+        }
+        // Before the current one is looked at: what is wrong with the new one must not tell whether that was right.
+        try await requireAcceptable(new, for: person)
         let (attempt, gate, verdict) = try await check(
             current, of: principal, event: .passwordChanged, from: client, at: now)
         var hash = ""
-        if case .right = verdict {
-            let person = try store.read { transaction in
-                try store.require(principal, at: now, in: transaction).user.person
-            }
-            hash = try await self.hash(new, for: person)
-        }
+        if case .right = verdict { hash = try await self.hash(new, for: person) }
         let newHash = hash
         let outcome = try await store.writing { transaction -> Result<SessionSecrets?, AccountsError> in
             var (_, session) = try store.require(principal, at: now, in: transaction)
@@ -44,9 +44,7 @@ extension AccountOperations {
     ///
     /// - Throws: `invalid` for what is no address, `rateLimited`, `refused` where there are no passwords.
     public func forgotPassword(_ email: String, from client: Client) async throws(AccountsError) {
-        guard configuration.passwordIsEnabled else {
-            throw AccountsError(.refused, "Passwords are not in use here: sign in another way.")
-        }
+        try requirePasswords()
         try await sendLink(
             LinkRequest(
                 purpose: .resetPassword, event: .passwordResetRequested, lifetime: Self.resetLifetime, browser: nil),
@@ -59,6 +57,7 @@ extension AccountOperations {
     public func resetPassword(
         _ token: String, to password: SecretBytes, from client: Client
     ) async throws(AccountsError) {
+        try requirePasswords()
         let digest = try Self.digest(token)
         let now = now
         let store = store

@@ -21,7 +21,8 @@ extension Store {
         try Tables.passwords.put(PasswordRecord(hash: hash, changedAt: now), for: user.id, in: transaction)
         let ended = try endSessions(of: user, except: session, at: now, in: transaction)
         try removeLinks(
-            of: user.id, purposes: [.magicLink, .resetPassword, .invitation, .unlock], at: now, in: transaction)
+            of: user.id, purposes: [.magicLink, .resetPassword, .invitation, .unlock, .changeEmail], at: now,
+            in: transaction)
         try forgetDevices(of: user.id, except: device, in: transaction)
         try Tables.lockouts.delete(LockoutSubject.user(user.id).key, in: transaction)
         try append(

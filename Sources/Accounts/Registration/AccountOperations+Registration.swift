@@ -55,6 +55,7 @@ extension AccountOperations {
         let digest = try Self.digest(token)
         let now = now
         let store = store
+        try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
         return try await store.writing { transaction in
             var (link, user) = try store.usableLink(
                 digest, for: [.verifyEmail, .changeEmail], at: now, in: transaction)

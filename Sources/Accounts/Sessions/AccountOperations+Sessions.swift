@@ -117,6 +117,7 @@ extension AccountOperations {
     func check(
         _ password: SecretBytes, of principal: Principal, event: AuditEventType, from client: Client, at now: Timestamp
     ) async throws(AccountsError) -> (PasswordGate.Attempt, PasswordGate, PasswordVerdict) {
+        try requirePasswords()
         try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
         let store = store
         let gate = PasswordGate(store: store, policy: configuration.lockout)

@@ -69,6 +69,7 @@ extension AccountOperations {
         let digest = try Self.digest(token)
         let now = now
         let store = store
+        try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
         try await store.writing { transaction in
             let (link, user) = try store.usableLink(digest, for: [.unlock], at: now, in: transaction)
             try store.removeLink(link, digest: digest, in: transaction)

@@ -170,7 +170,8 @@ extension PortalRequest {
 
     /// For a page of an app: by the cookie that it may see, and nothing that it could not see in its headers.
     func whoOnAppHost() throws -> Answer {
-        guard let identity = local.identity else {
+        // A key with bounds or scopes says nothing where nobody holds them against the request.
+        guard let identity = local.identity, identity.bounds == nil, identity.scopes == nil else {
             var failure = PortalFailure(status: 401, code: "invalid_token", detail: "Nobody is signed in.")
             failure.asksForToken = true
             throw failure

@@ -2,14 +2,38 @@ internal import Accounts
 internal import Core
 internal import Mustache
 
+/// Escapes by code points, as HTML is read. The library goes by characters, and a code point that joins the next one to
+/// a character of its own would hide a `<` from it.
+struct EscapedText: MustacheContentType {
+    static let name = "HTML_BY_CODE_POINTS"
+
+    func escapeText(_ text: String) -> String {
+        var escaped = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "&": escaped.append(contentsOf: "&amp;".unicodeScalars)
+            case "<": escaped.append(contentsOf: "&lt;".unicodeScalars)
+            case ">": escaped.append(contentsOf: "&gt;".unicodeScalars)
+            case "\"": escaped.append(contentsOf: "&quot;".unicodeScalars)
+            case "'": escaped.append(contentsOf: "&#39;".unicodeScalars)
+            default: escaped.append(scalar)
+            }
+        }
+        return String(escaped)
+    }
+}
+
 /// Makes pages of templates, compiled once.
 struct Renderer: Sendable {
     private let library: MustacheLibrary
 
     /// - Throws: when a template is no Mustache.
     init() throws {
+        MustacheContentTypes.register(EscapedText(), named: EscapedText.name)
         var library = MustacheLibrary()
-        for (name, text) in Templates.all { try library.register(text, named: name) }
+        for (name, text) in Templates.all {
+            try library.register("{{% CONTENT_TYPE:\(EscapedText.name)}}" + text, named: name)
+        }
         self.library = library
     }
 

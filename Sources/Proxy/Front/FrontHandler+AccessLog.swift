@@ -57,8 +57,8 @@ extension FrontHandler {
         }
         func text(_ slice: Slice) -> String { String(decoding: slice.bytes(in: incoming.bytes), as: UTF8.self) }
         var note = AccessNote(
-            method: text(incoming.head.method), host: text(incoming.head.host), path: text(incoming.head.path),
-            verdict: verdict, reason: reason)
+            method: text(incoming.head.method), host: text(incoming.head.host),
+            path: Self.withoutToken(text(incoming.head.path)), verdict: verdict, reason: reason)
         switch state {
         case .none: break
         case .identity(let identity): note.name(identity)
@@ -67,6 +67,15 @@ extension FrontHandler {
             note.credential = refusal.credentialID
         }
         current.access = note
+    }
+
+    /// The links of mails carry a secret in their path, which is good until it is used.
+    static func withoutToken(_ path: String) -> String {
+        guard path.hasPrefix("/.auth/") else { return path }
+        for page in ["reset-password", "verify-email", "magic-link", "unlock"] where path.hasPrefix("/.auth/\(page)/") {
+            return "/.auth/\(page)/…"
+        }
+        return path
     }
 
     func noteRule(_ judgement: borrowing Judgement) {
