@@ -114,6 +114,17 @@ def test_whom_it_proves(make_mutual, ask, authority, clients):
     assert result.stdout == "200", result
 
 
+def test_an_upgrade_by_another_sites_page_gets_nobodys_identity(make_mutual, ask, clients):
+    """A browser shows its certificate to the WebSockets of any page, and no CORS rule asks first."""
+    gate = make_mutual()
+    robot = clients.issue("robot", client=True)
+    upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
+    assert ask(gate, "/machines/a", robot, headers=upgrade).status == 200
+    assert ask(gate, "/machines/a", robot, headers=[*upgrade, ("Origin", "https://app.example.com")]).status == 200
+    for origin in ("https://evil.example", "null", "http://app.example.com", "https://app.example.com.evil.example"):
+        assert ask(gate, "/machines/a", robot, headers=[*upgrade, ("Origin", origin)]).status == 401, origin
+
+
 def test_names_that_are_taken_and_names_that_are_not(make_mutual, ask, clients):
     gate = make_mutual()
     admin = clients.issue("admin", client=True)

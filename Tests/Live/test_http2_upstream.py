@@ -79,6 +79,17 @@ def test_a_request_is_what_it_was(make_h2):
     assert "eve" not in [value for _, value in stream.headers]
 
 
+def test_a_body_that_turns_bad_is_the_clients_fault(make_h2):
+    """A good chunk and a bad one in one read: nothing of it goes to the app without its framing."""
+    gate = make_h2()
+    with Connection(gate.port) as connection:
+        connection.send(head("POST", "/", "app.example.com", [("Transfer-Encoding", "chunked")])
+                        + b"5\r\nhello\r\nZZ\r\n")
+        assert connection.read().status == 400
+    assert errors(gate, "malformed") == 0 and errors(gate, "closed") == 0
+    assert gate.get().status == 200
+
+
 def test_requests_share_one_connection(make_h2):
     gate = make_h2(settings={"workers": 1})
     for _ in range(5):

@@ -34,6 +34,10 @@ extension FrontHandler {
         noteRefused(incoming, answer, state)
         if current.access == nil {
             noteAccess(incoming, state: state, verdict: answer.verdict, reason: answer.reason)
+        } else {
+            // Let through, and refused for something else.
+            current.access?.verdict = answer.verdict
+            current.access?.reason = answer.reason
         }
         let wantsBasic = current.route >= 0 && site.snapshot.routes[current.route].challenge == .basic
         let basic = wantsBasic && incoming.scan.fetchMode < 0 && !incoming.scan.hasRequestedWith
@@ -112,6 +116,8 @@ extension FrontHandler {
     func refuseUnreadable(_ refusal: HTTPWire.Refusal) {
         takeSite()
         exchange.head(keepsAlive: false, hasBody: true)
+        // Whatever comes is thrown away, as far as that goes.
+        body = BodyReader(BodyFraming.length(.max))
         current.id = loop.makeRequestID()
         current.started = NIODeadline.now().uptimeNanoseconds
         current.method = .get

@@ -164,8 +164,13 @@ extension FrontHandler {
         loop.scratch.clear()
         let relay = BodyRelay(chunked: body.isChunked, hygiene: site.hygiene)
         let passed = relay.pass(&buffer, reader: &body, allowance: &current.bodyAllowance, out: &loop.scratch)
-        if loop.scratch.readableBytes > 0, passed.outcome != .tooLarge { upstream.write(loop.scratch) }
-        if let piece = passed.piece { upstream.write(piece) }
+        switch passed.outcome {
+        case .more, .ended:
+            if loop.scratch.readableBytes > 0 { upstream.write(loop.scratch) }
+            if let piece = passed.piece { upstream.write(piece) }
+        // What was made of a body that is refused may lack the head of its chunk, and must not go anywhere.
+        case .invalid, .tooLarge: break
+        }
         switch passed.outcome {
         case .more:
             if before > 0 { awaitBody() }

@@ -39,18 +39,21 @@ extension FrontHandler {
         let incoming = Incoming(
             head: head, bytes: bytes, scan: scan, now: now, peerIsTrusted: peerIsTrusted(head, bytes, scan),
             waited: waited)
+        current.clientAddress = nil
         if role.redirectsToHTTPS, redirect(incoming) {
             return head.headLength + current.skippedBody
         }
         if head.isAsterisk {
             answerAboutServer(incoming)
         } else if let security, namesDisagree(incoming, security) {
+            current.clientAddress = clientAddress(incoming)
             refuse(incoming, RefusalAnswer(status: 421, reason: .descriptionConflict, verdict: .deny))
         } else if let own = OwnPath(head.path.bytes(in: bytes)) {
             serveOwn(own, incoming)
         } else if role.serve.contains(.apps) {
             judgeForApp(incoming)
         } else {
+            current.clientAddress = clientAddress(incoming)
             refuse(incoming, RefusalAnswer(status: 404, reason: .noRoute, verdict: .deny))
         }
         if exchange.state == .resolving { return 0 }
@@ -151,7 +154,7 @@ extension FrontHandler {
     /// - Parameter plane: which of the two cookies counts.
     func resolve(_ incoming: Incoming, route: Route?, plane: SessionOrigin.Plane = .app) -> ResolveOutcome {
         guard CredentialResolver.hasCandidates(incoming.scan) else {
-            return .settled(Resolved(state: certificateState(at: incoming.now), removed: FieldMask()))
+            return .settled(Resolved(state: certificate(incoming, route), removed: FieldMask()))
         }
         var resolver = CredentialResolver(
             head: incoming.head, bytes: incoming.bytes, scan: incoming.scan, site: site,
@@ -161,7 +164,7 @@ extension FrontHandler {
         let resolution = resolver.resolve()
         switch resolution.outcome {
         case .settled(.none) where resolution.removed.isEmpty && resolution.filtered.isEmpty:
-            return .settled(Resolved(state: certificateState(at: incoming.now), removed: FieldMask()))
+            return .settled(Resolved(state: certificate(incoming, route), removed: FieldMask()))
         case .settled(let state):
             let isGood = mayUseCookie(state, incoming, route)
             return .settled(
@@ -180,6 +183,17 @@ extension FrontHandler {
         guard incoming.head.upgrade != nil, case .identity(let identity) = state,
             case .session = identity.origin
         else { return true }
+        return isFromOwnPage(incoming, route)
+    }
+
+    /// A browser shows its certificate to any page's WebSocket as well; a program says no `Origin`.
+    private func certificate(_ incoming: Incoming, _ route: Route?) -> CredentialState {
+        guard security != nil else { return .none }
+        if incoming.head.upgrade != nil, incoming.scan.origins > 0, !isFromOwnPage(incoming, route) { return .none }
+        return certificateState(at: incoming.now)
+    }
+
+    private func isFromOwnPage(_ incoming: Incoming, _ route: Route?) -> Bool {
         guard let route, incoming.scan.origins == 1 else { return false }
         let origin = incoming.head.fields[incoming.scan.origin].value.bytes(in: incoming.bytes)
         return UpgradeOrigin.isAllowed(

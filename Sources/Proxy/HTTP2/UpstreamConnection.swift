@@ -109,6 +109,8 @@ final class UpstreamConnection: ChannelInboundHandler {
         if opened >= Self.lifetimeStreams { drain() }
         let handler = UpstreamHandler(
             loop: loop, pool: server.pool, endpoint: server.endpoint, connection: self, isReused: hasAnswered)
+        // Until it is handed out the pool does not count on it, whatever becomes of its stream.
+        handler.isCounted = false
         let stream = UpstreamStream(connection: self, scheme: scheme)
         let bound = NIOLoopBound((stream, handler), eventLoop: loop.eventLoop)
         let promise = loop.eventLoop.makePromise(of: (any Channel).self)
@@ -124,6 +126,7 @@ final class UpstreamConnection: ChannelInboundHandler {
                 stream.leave()
                 return then(nil)
             }
+            handler.isCounted = true
             then(handler)
         }
     }

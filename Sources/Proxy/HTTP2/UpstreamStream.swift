@@ -72,7 +72,8 @@ final class UpstreamStream: ChannelDuplexHandler {
         answer = UpstreamAnswerBytes(method: head.method)
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenFailure { [self] _ in
-            fail(context, UpstreamStreamFailure(kind: .closed, isUnsent: true))
+            // TLS writes many streams' frames as one: a part of them may have arrived.
+            fail(context, UpstreamStreamFailure(kind: .closed, isUnsent: false))
         }
         write(.headers(.init(headers: head.headers, endStream: requestEnded)), context, written)
     }

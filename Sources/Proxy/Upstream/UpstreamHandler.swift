@@ -34,6 +34,9 @@ final class UpstreamHandler: ChannelInboundHandler {
     var idleUntil: Int64 = 0
 
     /// - Parameter isReused: the connection below has carried a whole exchange.
+    /// The pool counts on it: its end is to be told.
+    var isCounted = true
+
     init(
         loop: ProxyLoop, pool: UpstreamPool, endpoint: Int, connection: UpstreamConnection? = nil,
         isReused: Bool = false
@@ -261,7 +264,7 @@ final class UpstreamHandler: ChannelInboundHandler {
         _ = exchange.failed()
         if retry != .never { pool.doubt(endpoint) } else if isAwaited { pool.blame(endpoint, kind) }
         if kind == .firstByteTimeout { connection?.suspect(silentSince: began) }
-        pool.forget(self)
+        if isCounted { pool.forget(self) }
         close()
         guard let client else { return }
         self.client = nil
