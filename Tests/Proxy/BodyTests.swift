@@ -291,15 +291,15 @@ struct BodyTests {
         let origin = Origin { connection, _ in
             _ = try Origin.readRequest(connection)
             while go.value == 0 { usleep(1000) }
-            while received.value < 16 << 20 { received.add(try connection.readNow(1 << 20).count) }
+            while received.value < 64 << 20 { received.add(try connection.readNow(1 << 20).count) }
             connection.writeNow("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         }
         try await withHarness(try await Harness(origin: origin)) { harness in
             let client = try harness.connect()
             let sent = Counter()
             async let writing: Void = {
-                try await client.write(Harness.request("POST", "/", [Self.key, "Content-Length: \(16 << 20)"]))
-                for _ in 0..<16 {
+                try await client.write(Harness.request("POST", "/", [Self.key, "Content-Length: \(64 << 20)"]))
+                for _ in 0..<64 {
                     try await client.write([UInt8](repeating: 1, count: 1 << 20))
                     sent.add(1)
                 }
@@ -309,14 +309,15 @@ struct BodyTests {
                 last = sent.value
                 try await Task.sleep(for: .milliseconds(300))
             }
-            #expect(last < 16)
+            // The kernel alone may hold some 20 MiB on the four sides.
+            #expect(last < 64)
             go.add(1)
             try await writing
             do {
                 let value = try await client.readAnswer().body
                 #expect(value == "ok")
             }
-            #expect(received.value == 16 << 20)
+            #expect(received.value == 64 << 20)
         }
     }
 }
