@@ -2,7 +2,7 @@ internal import Accounts
 internal import Core
 internal import Logging
 
-/// Gatehouse's own documents: for now the keys that its assertions are verified with.
+/// Gatehouse's own documents: the keys that its assertions are verified with.
 struct Documents: LocalResponder {
     let store: Store
     let pool: WorkerPool

@@ -37,9 +37,6 @@ public enum RequestTarget {
         return Refusal(.emptySegment)
     }
 
-    /// True for a host name or bracketed IPv6 address with an optional port of 1 to 65535.
-    public static func isValidHost(_ bytes: UnsafeRawBufferPointer) -> Bool { HostCheck.isValid(bytes) }
-
     /// The parts of the target between two positions; the slices are relative to the whole buffer.
     static func parts(
         _ bytes: UnsafeRawBufferPointer, from start: Int, to end: Int

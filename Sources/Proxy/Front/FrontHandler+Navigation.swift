@@ -15,6 +15,8 @@ extension FrontHandler {
         /// Longer ones are left out of the redirect: proxies give up on heads of a few KiB.
         static let longest = 2048
 
+        private static let digits = Array("0123456789ABCDEF".utf8)
+
         /// As the value of a query, every byte escaped that is not unreserved (RFC 3986 section 2.3); empty when it
         /// would be too long.
         var escaped: String {
@@ -35,10 +37,9 @@ extension FrontHandler {
                     UInt8(ascii: "~"):
                     text.unicodeScalars.append(Unicode.Scalar(byte))
                 default:
-                    let digits = "0123456789ABCDEF".utf8.map { $0 }
                     text += "%"
-                    text.unicodeScalars.append(Unicode.Scalar(digits[Int(byte >> 4)]))
-                    text.unicodeScalars.append(Unicode.Scalar(digits[Int(byte & 15)]))
+                    text.unicodeScalars.append(Unicode.Scalar(Self.digits[Int(byte >> 4)]))
+                    text.unicodeScalars.append(Unicode.Scalar(Self.digits[Int(byte & 15)]))
                 }
             }
         }
