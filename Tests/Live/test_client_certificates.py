@@ -247,7 +247,7 @@ def test_resumed_sessions_prove_no_more(make_mutual, authority, clients, tmp_pat
         assert openssl(version, *shown, "-sess_out", str(session)) == (200, False)
         status, _ = openssl(version, "-sess_in", str(session))
         assert status in (200, 401)
-        told = next(json.loads(line) for line in gate.log_text().splitlines() if "for the first time" in line)
+        told = next(json.loads(line) for line in gate.logged("for the first time").splitlines() if "for the first time" in line)
         names = ["--issuer", told["issuer"], "--subject", told["subject"]]
         gate.cli("block", "add", *names)
         assert openssl(version, "-sess_in", str(session))[0] == 401

@@ -75,8 +75,8 @@ def test_reload_by_signal(simple):
     gate.process.send_signal(signal.SIGHUP)
     eventually(lambda: gate.get("/", key=gate.mary_key).status == 403, 10, "the new rule")
     eventually(lambda: (last_event(gate, "config_reloaded") or {}).get("actor") == "system", 10, "the audit event")
-    assert "the configuration was reloaded" in gate.log_text()
-    assert "routes[app].rules" in gate.log_text()
+    assert gate.logged("the configuration was reloaded")
+    assert gate.logged("routes[app].rules")
 
 
 def test_reload_of_the_same_changes_nothing(simple):
@@ -133,7 +133,7 @@ def test_bad_file_changes_nothing_and_says_why(simple):
     assert metric(gate, "gatehouse_config_last_reload_timestamp_seconds") >= before
     event = last_event(gate, "config_refused")
     assert not event["success"] and any("rutes" in error for error in event["metadata"]["errors"])
-    assert "the old one stays" in gate.log_text()
+    assert gate.logged("the old one stays")
 
     result = gate.cli("reload", "--json", check=False)
     assert result.returncode == 1

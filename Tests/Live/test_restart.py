@@ -119,7 +119,7 @@ def test_a_socket_that_was_not_passed(activated, names):
     gate = activated(names=names, start=False)
     gate._spawn()
     assert gate.process.wait(30) == 1
-    assert "there is no socket web" in gate.log_text()
+    assert gate.logged("there is no socket web")
 
 
 def test_a_socket_that_does_not_listen(activated):
@@ -128,7 +128,7 @@ def test_a_socket_that_does_not_listen(activated):
         gate.sockets = [idle]
         gate._spawn()
         assert gate.process.wait(30) == 1
-    assert "not one that listens" in gate.log_text()
+    assert gate.logged("not one that listens")
 
 
 # The end of a server

@@ -93,8 +93,7 @@ def test_server_that_dies_and_comes_back(make_gate, make_nginx):
     # A request that was with the server when it was killed may be lost; nothing after that.
     assert len(load.failures) <= 4, load.failures
     assert bodies(gate) == {b"1", b"2"}
-    text = gate.log_text()
-    assert "a server of an upstream is passed over for a while" in text and "is used like the others" in text
+    assert gate.logged("a server of an upstream is passed over for a while", "is used like the others")
 
 
 def test_nginx_that_is_restarted_under_load(make_gate, make_nginx):
@@ -146,7 +145,7 @@ def test_server_that_does_not_take_connections(make_gate, make_origin):
             gate = make_gate("one", **settings([url], connect_timeout="1s"))
             response = gate.get("/")
             assert response.status == 504 and response.code == "upstream_failed"
-            assert '"kind":"connect_timeout"' in gate.log_text()
+            assert gate.logged('"kind":"connect_timeout"')
             gate.stop()
             origin = make_origin()
             gate = make_gate("two", **settings([url, origin.url], connect_timeout="1s"))
@@ -204,9 +203,7 @@ def test_health_checks(make_gate, make_origin):
     assert unhealthy(gate)
     patients[0].status = "302 Found"
     eventually(lambda: gate.get("/").status == 200, 20, "one is well again")
-    text = gate.log_text()
-    assert "fails its health checks" in text and "is well again" in text
-    assert '"kind":"unhealthy"' in text
+    assert gate.logged("fails its health checks", "is well again", '"kind":"unhealthy"')
     # No checks any more once the key is gone; whoever was ill is used again.
     del gate.settings["upstreams"]["app"]["health"]
     gate.write(gate.settings)
@@ -297,7 +294,7 @@ def test_name_that_moves(named, make_origin):
     gate.start()
     response = gate.get("/")
     assert response.status == 502 and response.code == "upstream_failed"
-    assert '"kind":"resolve"' in gate.log_text()
+    assert gate.logged('"kind":"resolve"')
     # It is looked up again while it is unknown.
     gate.name("127.0.0.2")
     eventually(lambda: gate.get("/").status == 200, 20, "the name")

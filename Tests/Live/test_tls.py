@@ -324,7 +324,7 @@ def test_renewed_certificates_are_taken(make_secure, authority, tmp_path):
         assert 19 * 86400 < expiry(gate) <= 20 * 86400
         before.send(head("GET", "/public/x", "app.example.com"))
         assert before.read().status == 200, "who is connected stays so"
-    assert "changed certificates are in force" in gate.log_text()
+    assert gate.logged("changed certificates are in force")
 
 
 def test_a_bad_renewal_keeps_the_old(make_secure, authority):

@@ -99,7 +99,7 @@ def test_a_server_that_is_not_who_it_should_be(make_app, authority, tmp_path, wh
     assert response.status == 502 and response.code == "upstream_failed"
     assert gate.origin.requests == [], "not a byte of the request reaches it"
     assert errors(gate) == 1
-    line = next(line for line in gate.log_text().splitlines() if "cannot be trusted" in line)
+    line = next(line for line in gate.logged("cannot be trusted").splitlines() if "cannot be trusted" in line)
     assert "the server's certificate" in line and '"app"' in line, line
 
 
@@ -196,7 +196,7 @@ def test_garbage_instead_of_a_handshake(make_gate):
     for _ in range(4):
         assert gate.get().status == 502
     assert errors(gate) == 4
-    assert "does not speak TLS there" in gate.log_text()
+    assert gate.logged("does not speak TLS there")
     listener.close()
 
 

@@ -154,8 +154,19 @@ class Gatehouse:
         return self.monitor_get(path)[0] == 200
 
     def log_text(self):
+        """The whole lines that are in the log by now."""
         data = self.log.read_bytes() if self.log.exists() else b""
-        return data[getattr(self, "_log_start", 0):].decode("utf-8", "replace")
+        data = data[getattr(self, "_log_start", 0):]
+        return data[:data.rfind(b"\n") + 1].decode("utf-8", "replace")
+
+    def logged(self, *texts, seconds=10):
+        """The log, once all of these stand in it: it is written beside the answers, not before them."""
+        def all_there():
+            log = self.log_text()
+            missing = [text for text in texts if text not in log]
+            assert not missing, f"not in the log: {missing}\n{log[-4000:]}"
+            return log
+        return eventually(all_there, seconds, f"a log with {texts}")
 
     def monitor_get(self, path):
         """(status, text) of a path of the monitor listener."""
