@@ -60,6 +60,8 @@ public struct AccountsError: Error, Sendable, CustomStringConvertible {
 
     static let invalidCredentials = AccountsError(
         .invalidCredentials, "The user name, the e-mail address or the password is wrong.")
+    static let emailNotVerified = AccountsError(
+        .emailNotVerified, "The e-mail address is not verified yet: follow the link that was mailed to it.")
     static let invalidLink = AccountsError(
         .invalidToken, "This link was used already, is too old or is not complete: ask for a new one.")
 

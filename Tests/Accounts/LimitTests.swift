@@ -59,7 +59,7 @@ import Testing
                     switch index % 3 {
                     case 0: try await operations.forgotPassword("Ada@example.com", from: client)
                     case 1: try await operations.requestMagicLink("ada@EXAMPLE.com", browser: nil, from: client)
-                    default: try await operations.resendVerification("ada@example.com", from: client)
+                    default: try await operations.register("ADA@example.com", password: nil, from: client)
                     }
                 })
         }
@@ -83,6 +83,68 @@ import Testing
         for index in 0..<10_000 {
             let address = IPAddress("10.\(index / 65_536).\(index / 256 % 256).\(index % 256)")
             #expect(throws: Never.self) { try limiter.take(.signIn, client: address, policy, at: start) }
+        }
+    }
+
+    /// L5: tokens are exchanged, and keys made, at a bounded rate; and keys there are only so many.
+    @Test func whatLeavesRowsBehindIsBounded() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson()
+        let operations = accounts.operations {
+            $0.limits = LimitPolicy(
+                refresh: RateLimit(count: 10, per: .seconds(3600), burst: 5),
+                keys: RateLimit(count: 10, per: .seconds(3600), burst: 10))
+            $0.keys.maximumCount = 3
+        }
+        let password = TestAccounts.secret(TestAccounts.password)
+        var tokens = try #require(
+            try await operations.signIn("ada@example.com", password: password, as: .api, from: TestAccounts.client).tokens)
+        let first = tokens.refreshToken
+        for _ in 0..<5 { tokens = try await operations.refresh(tokens.refreshToken, from: TestAccounts.client) }
+        let last = tokens
+        #expect(
+            await refusal { _ = try await operations.refresh(last.refreshToken, from: TestAccounts.outsider) }
+                == .rateLimited)
+        // Another session is not held to it; and the token has stayed good.
+        let other = try #require(
+            try await operations.signIn("ada@example.com", password: password, as: .api, from: TestAccounts.client).tokens)
+        _ = try await operations.refresh(other.refreshToken, from: TestAccounts.client)
+        accounts.test.clock.advance(.seconds(3600))
+        tokens = try await operations.refresh(last.refreshToken, from: TestAccounts.client)
+        let reader = try AccountReader(store: accounts.store)
+        let identity = reader.read(tokens.accessToken, .bearer, at: accounts.now).identity
+        let principal = try operations.principal(identity)
+        var keys: [IssuedAPIKey] = []
+        func make() async -> AccountsError.Code? {
+            await refusal {
+                keys.append(
+                    try await operations.createAPIKey(
+                        NewAPIKey(user: "", name: "key"), of: principal, from: TestAccounts.client))
+            }
+        }
+        for expected in [nil, nil, nil, AccountsError.Code.refused] { #expect(await make() == expected) }
+        let rotated = await refusal {
+            _ = try await operations.rotateAPIKey(keys[0].key.id, of: principal, from: TestAccounts.client)
+        }
+        #expect(rotated == .refused)
+        for _ in 0..<2 {
+            try await operations.revokeAPIKey(keys.removeFirst().key.id, of: principal, from: TestAccounts.client)
+            #expect(await make() == nil)
+        }
+        for expected in [AccountsError.Code.refused, .refused, .refused, .rateLimited] {
+            #expect(await make() == expected)
+        }
+        // A used token ends the session, however many there were.
+        #expect(await refusal { _ = try await operations.refresh(first, from: TestAccounts.outsider) } == .invalidToken)
+        let ended = tokens.refreshToken
+        #expect(await refusal { _ = try await operations.refresh(ended, from: TestAccounts.client) } == .invalidToken)
+        // Tokens that are none are counted by the client.
+        let client = Client(address: IPAddress("203.0.113.99"))
+        for index in 0..<41 {
+            let code = await refusal {
+                _ = try await operations.refresh(index % 2 == 0 ? "x" : String(repeating: "A", count: 43), from: client)
+            }
+            #expect(code == (index < 40 ? .invalidToken : .rateLimited))
         }
     }
 }

@@ -42,9 +42,8 @@ final class TestAccounts: Sendable {
         configuration.registration = .open
         configuration.magicLinkIsEnabled = true
         // Where limits are not what a test is about.
-        configuration.limits = LimitPolicy(
-            signIn: RateLimit(count: 1_000_000, per: .seconds(1), burst: 1_000_000),
-            mail: RateLimit(count: 1_000_000, per: .seconds(1), burst: 1_000_000))
+        let unlimited = RateLimit(count: 1_000_000, per: .seconds(1), burst: 1_000_000)
+        configuration.limits = LimitPolicy(signIn: unlimited, mail: unlimited, refresh: unlimited, keys: unlimited)
         change(&configuration)
         return AccountOperations(store: store, hasher: hasher, limiter: limiter, configuration: configuration)
     }

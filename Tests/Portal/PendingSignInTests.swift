@@ -54,6 +54,28 @@ import Testing
         #expect(all.find("90", browser: [1], at: now) != nil)
     }
 
+    /// L6: many places that have a few each push out what they have themselves, not what a place has that has one.
+    @Test func theFullestPlaceGivesUpItsOldest() {
+        let all = PendingSignIns(capacity: 100, share: 10)
+        for number in 0..<50 { all.insert(pending(), id: "home \(number)", from: "home \(number)") }
+        for number in 0..<1000 { all.insert(pending(), id: "flood \(number)", from: "away \(number % 20)") }
+        for number in 0..<50 { #expect(all.find("home \(number)", browser: [1], at: now) != nil) }
+        #expect(all.find("flood 999", browser: [1], at: now) != nil)
+        #expect(all.find("flood 900", browser: [1], at: now) == nil)
+        for number in 0..<1000 { all.remove("flood \(number)") }
+        for number in 0..<50 { all.insert(pending(), id: "late \(number)", from: "late \(number)") }
+        #expect(all.find("home 0", browser: [1], at: now) != nil)
+        all.insert(pending(), id: "one more", from: "one more")
+        #expect(all.find("home 0", browser: [1], at: now) == nil && all.find("home 1", browser: [1], at: now) != nil)
+    }
+
+    @Test func allNetworksOfASiteAreOnePlace() {
+        func place(_ text: String) -> String { ClientPlace.text(IPAddress(text)) }
+        #expect(place("2001:db8:1::1") == place("2001:db8:1:ffff::9"))
+        #expect(place("2001:db8:1::1") != place("2001:db8:2::1"))
+        #expect(place("192.0.2.1") != place("192.0.2.2") && place("192.0.2.1") != ClientPlace.text(nil))
+    }
+
     @Test func theThirdTimeWithinHalfAMinuteIsALoop() throws {
         let loops = LoginLoops()
         let address = ReturnAddress(origin: "https://app.example.com", path: "/a")

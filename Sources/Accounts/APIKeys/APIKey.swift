@@ -105,6 +105,8 @@ public struct KeyPolicy: Sendable {
     public var maximumLifetime: Duration
     /// A key must be bound to routes.
     public var requireRoutes: Bool
+    /// So many good keys an owner may have before one must end; the operator is not held to it.
+    public var maximumCount = 100
 
     /// The configuration's defaults.
     public init(

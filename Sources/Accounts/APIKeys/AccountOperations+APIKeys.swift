@@ -12,7 +12,7 @@ extension AccountOperations {
     /// exist.
     ///
     /// - Parameter new: its `user` is of no account.
-    /// - Throws: `invalid`, `invalidToken`.
+    /// - Throws: `invalid`, `invalidToken`; `refused` to who has too many, `rateLimited` to who makes too many.
     public func createAPIKey(
         _ new: NewAPIKey, of principal: Principal, from client: Client
     ) async throws(AccountsError) -> IssuedAPIKey {
@@ -28,7 +28,7 @@ extension AccountOperations {
             }
         }
         let (text, job) = try store.creation(of: new, policy: configuration.keys, by: try actor(principal, client))
-        return IssuedAPIKey(key: try await perform(job, for: principal), secret: text)
+        return IssuedAPIKey(key: try await perform(bounded(job, for: principal), for: principal), secret: text)
     }
 
     /// Ends a key of whoever asks.
@@ -42,14 +42,29 @@ extension AccountOperations {
 
     /// Makes a key like one of whoever asks, which itself ends when `overlap` is over.
     ///
-    /// - Throws: `notFound`, also for somebody else's; `refused` when it is over or was rotated already.
+    /// - Throws: `notFound`, also for somebody else's; `refused` when it is over or was rotated already; as
+    ///   ``createAPIKey(_:of:from:)`` for too many.
     public func rotateAPIKey(
         _ id: String, overlap: Duration = .seconds(7 * 86_400), of principal: Principal, from client: Client
     ) async throws(AccountsError) -> IssuedAPIKey {
         let actor = try actor(principal, client)
         try requireOwn(id, principal)
         let (text, job) = try store.rotation(of: id, overlap: overlap, policy: configuration.keys, by: actor)
-        return IssuedAPIKey(key: try await perform(job, for: principal), secret: text)
+        return IssuedAPIKey(key: try await perform(bounded(job, for: principal), for: principal), secret: text)
+    }
+
+    /// A job that makes a key, where there may be one more.
+    private func bounded(_ job: @escaping KeyJob, for principal: Principal) throws(AccountsError) -> KeyJob {
+        let now = now
+        let store = store
+        let maximum = configuration.keys.maximumCount
+        try limiter.take(.keys, of: principal.userID, configuration.limits, at: now)
+        return { transaction in
+            guard try store.goodKeys(of: principal.userID, at: now, in: transaction) < maximum else {
+                throw AccountsError(.refused, "You have \(maximum) keys, which is the most: revoke one first.")
+            }
+            return try job(transaction)
+        }
     }
 
     private func perform(_ job: @escaping KeyJob, for principal: Principal) async throws(AccountsError) -> APIKey {

@@ -76,4 +76,17 @@ extension Store {
     ) throws -> [String] {
         try Tables.apiKeysByUser.keys(prefix: KeyPair<String, String>.prefix(userID), in: transaction).map(\.second)
     }
+
+    /// How many keys of a user are neither revoked nor expired.
+    func goodKeys(
+        of userID: String, at now: Timestamp, in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> Int {
+        var count = 0
+        for id in try keyIDs(of: userID, in: transaction) {
+            guard let key = try findKey(id, in: transaction)?.record, key.revokedAt == nil, key.expiresAt > now
+            else { continue }
+            count += 1
+        }
+        return count
+    }
 }

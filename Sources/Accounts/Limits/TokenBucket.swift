@@ -56,6 +56,10 @@ public enum LimitedAction: String, Sendable, CaseIterable {
     case signIn = "sign_in"
     /// Whatever sends a mail to an address that a stranger names.
     case mail
+    /// Exchanges of refresh tokens, of one session: each leaves a row behind.
+    case refresh
+    /// Keys that an owner makes: each leaves a row and a mail behind.
+    case keys
 }
 
 /// `limits`.
@@ -68,9 +72,11 @@ public struct LimitPolicy: Sendable {
     /// The configuration's defaults.
     public init(
         signIn: RateLimit = RateLimit(count: 20, per: .seconds(60), burst: 40),
-        mail: RateLimit = RateLimit(count: 5, per: .seconds(3600), burst: 5), exemptNetworks: [Network] = []
+        mail: RateLimit = RateLimit(count: 5, per: .seconds(3600), burst: 5),
+        refresh: RateLimit = RateLimit(count: 120, per: .seconds(3600), burst: 60),
+        keys: RateLimit = RateLimit(count: 60, per: .seconds(3600), burst: 60), exemptNetworks: [Network] = []
     ) {
-        limits = [.signIn: signIn, .mail: mail]
+        limits = [.signIn: signIn, .mail: mail, .refresh: refresh, .keys: keys]
         self.exemptNetworks = exemptNetworks
     }
 }
@@ -107,6 +113,16 @@ public final class RateLimiter: Sendable {
         _ action: LimitedAction, mailbox: String, _ policy: LimitPolicy, at now: Timestamp
     ) throws(AccountsError) {
         try take(action, who: "to " + mailbox, policy, at: now)
+    }
+
+    /// Counts one of an account or of a session, wherever it comes from.
+    ///
+    /// - Parameter id: of the user or the session.
+    /// - Throws: `rateLimited`.
+    func take(
+        _ action: LimitedAction, of id: String, _ policy: LimitPolicy, at now: Timestamp
+    ) throws(AccountsError) {
+        try take(action, who: "of " + id, policy, at: now)
     }
 
     private func take(

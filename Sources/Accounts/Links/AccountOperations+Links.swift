@@ -8,9 +8,14 @@ struct LinkRequest: Sendable {
     var lifetime: Duration
     /// SHA-256 of what the asking browser holds, in hexadecimal.
     var browser: String?
+    /// Where the person goes on.
+    var returnTo: String?
 }
 
 extension AccountOperations {
+    /// So many links of one kind of one account are good at a time.
+    private static let linksKept = 5
+
     /// One transaction, one event and one mail, whether the address has an account or not.
     func sendLink(
         _ request: LinkRequest, to email: EmailAddress, from client: Client
@@ -32,12 +37,14 @@ extension AccountOperations {
                     MailMessage(.noAccount, to: email, language: client.language), at: now, in: transaction)
             }
             let end = now + request.lifetime
-            // The newest counts: a mailbox full of good links would be a risk for nothing.
-            try store.removeLinks(of: user.id, purposes: [request.purpose], at: now, in: transaction)
+            // A mailbox full of good links would be a risk for nothing, but more than one tab may have asked; and a
+            // stranger who asks for one must not make the one void that the user was just mailed.
+            try store.keepNewest(Self.linksKept - 1, of: user.id, purpose: request.purpose, in: transaction)
             try store.insert(
                 LinkRecord(
                     purpose: request.purpose, userID: user.id, epoch: user.epoch, email: user.canonicalEmail,
-                    createdAt: now, expiresAt: end, browser: request.browser), digest: token.digest, in: transaction)
+                    createdAt: now, expiresAt: end, browser: request.browser, returnTo: request.returnTo),
+                digest: token.digest, in: transaction)
             try store.mail(
                 request.content(store.url(of: request.purpose, token: token.text)), to: user, client, expiresAt: end,
                 at: now, in: transaction)
@@ -52,7 +59,7 @@ extension LinkRequest {
         case .magicLink: return .magicLink(link: link, minutes: minutes)
         case .resetPassword: return .passwordReset(link: link, minutes: minutes)
         case .invitation: return .invitation(link: link, days: minutes / 1440)
-        case .verifyEmail: return .verifyEmail(link: link)
+        case .registration, .verifyEmail: return .verifyEmail(link: link)
         case .changeEmail: return .confirmNewEmail(link: link)
         case .unlock: return .magicLink(link: link, minutes: minutes)
         }

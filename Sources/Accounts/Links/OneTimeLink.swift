@@ -3,7 +3,9 @@ internal import LMDB
 
 /// What a link that was mailed is for.
 public enum LinkPurpose: String, Sendable, Codable, CaseIterable {
-    /// Shows that a registrant reads the address.
+    /// Makes the account that somebody asked for; belongs to the address, since there is no account yet.
+    case registration
+    /// Shows that a user reads their address.
     case verifyEmail = "verify-email"
     /// Shows that a user reads the address that they want to have.
     case changeEmail = "change-email"
@@ -19,7 +21,7 @@ public enum LinkPurpose: String, Sendable, Codable, CaseIterable {
     /// The page below `/.auth/` that acts on it.
     var page: String {
         switch self {
-        case .verifyEmail, .changeEmail: "verify-email"
+        case .registration, .verifyEmail, .changeEmail: "verify-email"
         case .magicLink: "magic-link"
         case .resetPassword, .invitation: "reset-password"
         case .unlock: "unlock"
@@ -31,16 +33,19 @@ public enum LinkPurpose: String, Sendable, Codable, CaseIterable {
 /// over, whether the sweeper has been by or not.
 struct LinkRecord: JSONRecord, Equatable {
     var purpose: LinkPurpose
+    /// For a registration ``Store/registrant(_:)``.
     var userID: String
     /// The user's epoch when it was made.
     var epoch: UInt64
-    /// The address that it was sent to, canonical; for a change of address the new one as it was typed.
+    /// The address that it was sent to, canonical; for a registration and a change of address as it was typed.
     var email: String
     var createdAt: Timestamp
     var expiresAt: Timestamp
     /// SHA-256 of what the browser that asked for it holds, in hexadecimal; nil: any may use it.
     var browser: String?
-    /// Of a registration: what was chosen with it, so that whoever follows a mail gets what that mail was asked with.
+    /// Of a sign-in: where it goes on. Held against the list of such addresses once more when it is used.
+    var returnTo: String?
+    /// Of a registration: what was chosen with it. Nobody's password until the mail was followed.
     var passwordHash: String?
     var name: String?
 }
@@ -83,6 +88,20 @@ extension Store {
             if record.expiresAt > now { removed += 1 }
         }
         return removed
+    }
+
+    /// Removes the oldest links of one purpose, so that at most `count` are left.
+    func keepNewest(
+        _ count: Int, of userID: String, purpose: LinkPurpose, in transaction: borrowing WriteTransaction
+    ) throws {
+        var links: [(digest: [UInt8], record: LinkRecord)] = []
+        for key in try Tables.linksByUser.keys(prefix: KeyPair<String, [UInt8]>.prefix(userID), in: transaction) {
+            guard let record = try Tables.oneTimeLinks.get(key.second, in: transaction), record.purpose == purpose
+            else { continue }
+            links.append((key.second, record))
+        }
+        links.sort { $0.record.createdAt > $1.record.createdAt }
+        for link in links.dropFirst(count) { try removeLink(link.record, digest: link.digest, in: transaction) }
     }
 
     /// The address of a page that acts on a link.

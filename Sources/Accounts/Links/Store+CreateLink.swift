@@ -12,8 +12,8 @@ public struct IssuedLink: Sendable {
 extension Store {
     /// Makes a link for the operator to hand over (`user link`). Earlier ones of its kind end.
     ///
-    /// - Parameter purpose: anything but a change of address, which only the user can ask for.
-    /// - Throws: `notFound`; `refused` for a disabled user, a service account, or a change of address.
+    /// - Parameter purpose: anything but a registration and a change of address, which only people can ask for.
+    /// - Throws: `notFound`; `refused` for a disabled user, a service account, or such a purpose.
     public func createLink(
         _ purpose: LinkPurpose, for selector: String, by actor: AuditActor
     ) throws(AccountsError) -> IssuedLink {
@@ -26,6 +26,8 @@ extension Store {
         case .unlock: lifetime = AccountOperations.resetLifetime
         case .changeEmail:
             throw AccountsError(.refused, "Only the user can ask for another address.")
+        case .registration:
+            throw AccountsError(.refused, "Somebody who has an account has no use for a registration.")
         }
         let now = clock.now()
         let token = try SecretText(random)

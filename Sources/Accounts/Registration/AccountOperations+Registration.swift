@@ -2,60 +2,25 @@ public import Core
 internal import LMDB
 
 extension AccountOperations {
-    /// Registers an address with a password and mails a link to verify it. An address that has an account gets a mail
-    /// that says so; the answer, the hash run, the transaction and the number of mails are the same.
+    /// Shows that an address is the user's: of a registration, which makes its account, or of a change of address.
     ///
-    /// The password and the name go with the link, not with the address: who follows a mail gets what was asked for
-    /// with that mail, so nobody can prepare an account for somebody else and wait.
-    ///
-    /// - Throws: `refused` when registration is closed; `invalid`, `rateLimited`.
-    public func register(
-        _ email: String, password: SecretBytes, name: String = "", from client: Client
-    ) async throws(AccountsError) {
-        guard configuration.registration != .closed, configuration.passwordIsEnabled else {
-            throw AccountsError(.refused, "Nobody can register here: ask whoever runs this site for an account.")
-        }
-        let email = try Self.email(email)
-        let name = try validatedLabel(name, what: "name")
-        let now = now
-        let store = store
-        try limiter.take(.mail, client: client.address, configuration.limits, at: now)
-        try limiter.take(.mail, mailbox: email.canonical, configuration.limits, at: now)
-        let hash = try await self.hash(
-            password, for: PasswordPolicy.Person(email: email.description, username: email.description, name: name))
-        let registration = Registration(
-            email: email, name: name, hash: hash, token: try SecretText(store.random),
-            userID: try store.random.id("usr"),
-            client: client, isInvitedOnly: configuration.registration == .invited)
-        try await store.writing { transaction in
-            try store.register(registration, at: now, in: transaction)
-        }
-    }
-
-    /// Mails the link of a registration once more; the answer is the same for every address.
-    ///
-    /// - Throws: `invalid`, `rateLimited`.
-    public func resendVerification(_ email: String, from client: Client) async throws(AccountsError) {
-        let email = try Self.email(email)
-        let now = now
-        let store = store
-        try limiter.take(.mail, client: client.address, configuration.limits, at: now)
-        try limiter.take(.mail, mailbox: email.canonical, configuration.limits, at: now)
-        let token = try SecretText(store.random)
-        try await store.writing { transaction in
-            try store.resendVerification(to: email, token, client, at: now, in: transaction)
-        }
-    }
-
-    /// Shows that an address is the user's: of a registration, or of a change of address.
-    ///
-    /// - Throws: `invalidToken`; `exists` when a changed address has become another account's since.
+    /// - Parameters:
+    ///   - password: of the account that a registration becomes, whoever registered with which; nil: the one that the
+    ///     API was given, see ``register(_:password:name:from:)``.
+    ///   - name: likewise; nil: the one that was given.
+    /// - Throws: `invalidToken`; `exists` when a changed address has become another account's since; `invalid` for the
+    ///   password, with a ``PasswordProblem`` as cause, or for none where there must be one: the link stays good.
     @discardableResult
-    public func verifyEmail(_ token: String, from client: Client) async throws(AccountsError) -> User {
+    public func verifyEmail(
+        _ token: String, password: SecretBytes? = nil, name: String? = nil, from client: Client
+    ) async throws(AccountsError) -> User {
         let digest = try Self.digest(token)
         let now = now
         let store = store
         try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+        if let registration = try registration(digest, at: now) {
+            return try await accept(registration, digest, password: password, name: name, from: client, at: now)
+        }
         return try await store.writing { transaction in
             var (link, user) = try store.usableLink(
                 digest, for: [.verifyEmail, .changeEmail], at: now, in: transaction)
@@ -64,11 +29,7 @@ extension AccountOperations {
                 try store.changeEmail(of: &user, to: link.email, client, at: now, in: transaction)
                 return User(user)
             }
-            if let hash = link.passwordHash {
-                try Tables.passwords.put(PasswordRecord(hash: hash, changedAt: now), for: user.id, in: transaction)
-            }
-            if let name = link.name { user.name = name }
-            try store.verify(&user, link.email, keepingPassword: true, at: now, in: transaction)
+            try store.verify(&user, link.email, at: now, in: transaction)
             return User(user)
         }
     }

@@ -22,12 +22,16 @@ extension AccountOperations {
         let store = store
         try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
         let gate = PasswordGate(store: store, policy: configuration.lockout)
-        let attempt = try store.read { transaction in
+        let looked = try store.read { transaction in
             let user = try store.find(signingIn: identifier, in: transaction)
-            return try gate.look(Store.canonical(identifier), user, client, at: now, in: transaction)
+            var attempt = try gate.look(Store.canonical(identifier), user, client, at: now, in: transaction)
+            attempt.registrationHash = try store.registrationHash(
+                attempt.identifier, at: now, in: transaction)
+            return attempt
         }
-        try await refuseIfLocked(attempt, gate, event: .signIn, at: now)
-        let verdict = try await verify(password, against: attempt.hash)
+        try await refuseIfLocked(looked, gate, event: .signIn, at: now)
+        let verdict = try await verify(password, against: looked.hash)
+        let attempt = try await comparingRegistration(looked, verdict, password)
         let materials = try SignInMaterials(store.random)
         var signIn = CompleteSignIn(
             proof: .password, face: face, client: client, kept: kept, materials: materials,
@@ -43,6 +47,17 @@ extension AccountOperations {
             }
         }
         return try outcome.get()
+    }
+
+    /// Compares a password that is not the account's with that of a registration. Whether there is an account makes no
+    /// difference to it.
+    private func comparingRegistration(
+        _ attempt: PasswordGate.Attempt, _ verdict: PasswordVerdict, _ password: SecretBytes
+    ) async throws(AccountsError) -> PasswordGate.Attempt {
+        guard case .wrong = verdict, let hash = attempt.registrationHash else { return attempt }
+        var attempt = attempt
+        if case .right = try await verify(password, against: hash) { attempt.isRegistrants = true }
+        return attempt
     }
 
     /// Signs the access token that an API client gets.

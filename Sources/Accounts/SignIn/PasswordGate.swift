@@ -7,7 +7,7 @@ internal import LMDB
 /// ```
 ///   look up (one read) → locked? ──yes──────────────────────────────► refused, counted nowhere
 ///        │ no
-///   hash (one run, against a dummy where there is nothing)
+///   hash (one run, against a dummy where there is nothing; where a registration waits, another against that)
 ///        │
 ///   one transaction: locked since? → wrong: count, lock, audit, mail  → refused
 ///                                  → right: what it was wanted for     → done
@@ -24,6 +24,10 @@ struct PasswordGate {
         let subject: LockoutSubject
         let locked: Duration?
         let client: Client
+        /// Of a registration that waits for its mail to be followed.
+        var registrationHash: String?
+        /// The password is that registration's, and not the account's.
+        var isRegistrants = false
     }
 
     enum Verdict: Sendable {
@@ -73,8 +77,10 @@ struct PasswordGate {
         guard case .right(let upgrade) = verdict, let user,
             var password = try Tables.passwords.get(user.id, in: transaction), password.hash == attempt.hash
         else {
-            try fail(attempt, user, event, unlock: unlock, at: now, in: transaction)
-            return .refused(.invalidCredentials)
+            // Counted all the same: what a registrant is told must not be a way to try passwords of the account.
+            let refusal = attempt.isRegistrants ? AccountsError.emailNotVerified : .invalidCredentials
+            try fail(attempt, user, event, refusal, unlock: unlock, at: now, in: transaction)
+            return .refused(refusal)
         }
         if let refusal = try refusal(of: user, in: transaction) {
             try note(refusal, attempt, user, event, at: now, in: transaction)
@@ -95,8 +101,7 @@ struct PasswordGate {
             return AccountsError(.userDisabled, "This account is disabled: ask whoever runs this site.")
         }
         guard user.isVerified else {
-            return AccountsError(
-                .emailNotVerified, "The e-mail address is not verified yet: follow the link that was mailed to it.")
+            return .emailNotVerified
         }
         return nil
     }
@@ -117,12 +122,12 @@ struct PasswordGate {
     }
 
     private func fail(
-        _ attempt: Attempt, _ user: UserRecord?, _ event: AuditEventType, unlock: SecretText, at now: Timestamp,
-        in transaction: borrowing WriteTransaction
+        _ attempt: Attempt, _ user: UserRecord?, _ event: AuditEventType, _ refusal: AccountsError, unlock: SecretText,
+        at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws {
         let hasLocked = try store.countFailure(
             of: attempt.subject, from: attempt.client.addressClass, policy, at: now, in: transaction)
-        try note(.invalidCredentials, attempt, user, event, at: now, in: transaction)
+        try note(refusal, attempt, user, event, at: now, in: transaction)
         guard hasLocked else { return }
         try store.append(
             NewAuditEvent(

@@ -6,15 +6,21 @@ extension AccountOperations {
     /// Exchanges a refresh token for new tokens. A token that comes a second time ends the whole session, since
     /// nobody knows which of the two who hold it is the thief; also when both come at the same instant.
     ///
-    /// - Throws: `invalidToken`.
+    /// - Throws: `invalidToken`; `rateLimited` for a session that does nothing else, and for a client that brings many
+    ///   tokens that are none: the token stays good.
     public func refresh(_ token: String, from client: Client) async throws(AccountsError) -> IssuedTokens {
-        guard let digest = SecretText.digest(presented: token) else { throw Self.invalidRefreshToken }
         let now = now
         let store = store
-        let found = try store.read { transaction in
-            try store.refreshable(digest, at: now, in: transaction)
+        guard let digest = SecretText.digest(presented: token),
+            let found = try store.read({ try store.refreshable(digest, at: now, in: $0) })
+        else {
+            try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+            throw Self.invalidRefreshToken
         }
-        guard let found else { throw Self.invalidRefreshToken }
+        // A token that was used already ends its session, however many there were.
+        if found.token.usedAt == nil {
+            try limiter.take(.refresh, of: found.session.id, configuration.limits, at: now)
+        }
         let next = try SecretText(store.random)
         let access = try store.signAccessToken(
             found.user.id, session: found.session.id, from: now, until: now + configuration.tokens.accessLifetime)

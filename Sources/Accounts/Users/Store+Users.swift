@@ -25,6 +25,7 @@ extension Store {
             if let known = try self.findUser(email: email, in: transaction), !known.isVerified {
                 try self.discard(unverified: known, at: now, in: transaction)
             }
+            try self.forgetRegistrations(of: email, at: now, in: transaction)
             guard
                 try Tables.usersByEmail.insert(
                     ReferenceRecord(user.id), for: email.canonical, in: transaction)

@@ -46,7 +46,7 @@ extension Commands {
 
     /// `user link`.
     public static func createLink(_ invocation: Invocation, _ selector: String, kind: String) throws {
-        guard let purpose = LinkPurpose(rawValue: kind), purpose != .changeEmail else {
+        guard let purpose = LinkPurpose(rawValue: kind), purpose != .changeEmail, purpose != .registration else {
             throw CommandFailure(
                 .usage, "“\(kind)” is no kind of link; use invitation, reset-password, magic-link, verify-email, unlock"
             )

@@ -64,17 +64,8 @@ extension PortalRequest {
         let pending = PendingSignIn(
             returnTo: returnTo, browser: try portal.forms.digest(ofBrowser: browser), isStepUp: isStepUp,
             expiresAt: now + PendingSignIns.lifetime)
-        portal.pending.insert(pending, id: flow, from: place)
+        portal.pending.insert(pending, id: flow, from: ClientPlace.text(local.clientAddress))
         return loginPage(pending, flow: flow, error: error, status: status).setting(cookies)
-    }
-
-    /// Whose share of the pending sign-ins it takes: an address, or one /64.
-    private var place: String {
-        guard let address = local.clientAddress else { return "unknown" }
-        switch address.family {
-        case .v4: return address.description
-        case .v6: return "v6 \(address.bits >> 64)"
-        }
     }
 
     private func loginPage(

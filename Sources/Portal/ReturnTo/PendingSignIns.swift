@@ -12,8 +12,9 @@ struct PendingSignIn: Sendable {
     var expiresAt: Timestamp
 }
 
-/// The sign-ins that have begun, in memory: after a restart a person ends on the account page. Bounded, also a client's
-/// share of it, so that nobody can push out those of others.
+/// The sign-ins that have begun, in memory: after a restart a person ends on the account page. Bounded, also a place's
+/// share of it; when all are taken, the place that has most gives up its oldest. So nobody pushes out those of others,
+/// but by coming from as many places as there is room for.
 final class PendingSignIns: Sendable {
     static let lifetime = Duration.seconds(3600)
 
@@ -21,7 +22,10 @@ final class PendingSignIns: Sendable {
         var entries: [String: (pending: PendingSignIn, place: String)] = [:]
         /// Oldest first; ids that are gone stay until the list is tidied.
         var order: [String] = []
+        /// Oldest first.
         var ofPlace: [String: [String]] = [:]
+        /// The places that have so many each; none have more than there are rows.
+        var placesWith: [Set<String>] = [[]]
     }
 
     private let state = Mutex(State())
@@ -32,23 +36,25 @@ final class PendingSignIns: Sendable {
     ///   - capacity: of all clients together.
     ///   - share: of one place.
     init(capacity: Int = 16_384, share: Int = 512) {
-        self.capacity = capacity
-        self.share = share
+        self.capacity = max(1, capacity)
+        self.share = max(1, share)
     }
 
     /// Keeps a sign-in under an id that nobody can guess.
+    ///
+    /// - Parameter place: see ``ClientPlace``.
     func insert(_ pending: PendingSignIn, id: String, from place: String) {
         state.withLock { state in
+            Self.remove(id, from: &state)
             if let mine = state.ofPlace[place], mine.count >= share, let oldest = mine.first {
                 Self.remove(oldest, from: &state)
             }
-            while state.entries.count >= capacity, !state.order.isEmpty {
-                Self.remove(state.order.removeFirst(), from: &state)
-            }
+            if state.entries.count >= capacity { Self.makeRoom(in: &state) }
             if state.order.count > 2 * capacity { state.order.removeAll { state.entries[$0] == nil } }
             state.entries[id] = (pending, place)
             state.order.append(id)
             state.ofPlace[place, default: []].append(id)
+            Self.moved(place, from: (state.ofPlace[place]?.count ?? 1) - 1, in: &state)
         }
     }
 
@@ -69,10 +75,32 @@ final class PendingSignIns: Sendable {
         state.withLock { Self.remove(id, from: &$0) }
     }
 
+    /// The oldest of the fullest place goes; where all have one each, the oldest of all.
+    private static func makeRoom(in state: inout State) {
+        if let most = state.placesWith.lastIndex(where: { !$0.isEmpty }), most > 1,
+            let place = state.placesWith[most].first, let oldest = state.ofPlace[place]?.first
+        {
+            return remove(oldest, from: &state)
+        }
+        let first = state.order.firstIndex { state.entries[$0] != nil } ?? state.order.endIndex
+        if first < state.order.endIndex { remove(state.order[first], from: &state) }
+        state.order.removeFirst(min(first + 1, state.order.count))
+    }
+
     private static func remove(_ id: String, from state: inout State) {
         guard let entry = state.entries.removeValue(forKey: id) else { return }
+        let before = state.ofPlace[entry.place]?.count ?? 0
         state.ofPlace[entry.place]?.removeAll { $0 == id }
         if state.ofPlace[entry.place]?.isEmpty == true { state.ofPlace[entry.place] = nil }
+        moved(entry.place, from: before, in: &state)
+    }
+
+    /// Notes that a place has another number than `before`.
+    private static func moved(_ place: String, from before: Int, in state: inout State) {
+        let after = state.ofPlace[place]?.count ?? 0
+        while state.placesWith.count <= after { state.placesWith.append([]) }
+        if before > 0 { state.placesWith[before].remove(place) }
+        if after > 0 { state.placesWith[after].insert(place) }
     }
 }
 
