@@ -29,6 +29,10 @@ public struct Configuration: Sendable {
     public var siteName: String
     /// `login.password.enabled`.
     public var passwordIsEnabled: Bool
+    /// `login.registration`.
+    public var registration: AccountOperations.Configuration.Registration
+    /// `login.magic_link.enabled`.
+    public var magicLinkIsEnabled: Bool
     /// `mail` is not `none`, so that links can be asked for.
     public var sendsMail: Bool
     /// `api_keys.scopes`: what owners may give their keys, and what each is for.
@@ -45,6 +49,8 @@ public struct Configuration: Sendable {
         cookies = Cookies()
         siteName = "Gatehouse"
         passwordIsEnabled = true
+        registration = .closed
+        magicLinkIsEnabled = false
         sendsMail = false
         keyScopes = []
     }

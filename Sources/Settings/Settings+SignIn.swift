@@ -36,6 +36,22 @@ extension Settings {
 
     /// `login`.
     public struct Login: Sendable, Hashable {
+        /// Who may register.
+        public enum Registration: String, Sendable {
+            /// Nobody: the operator makes the accounts.
+            case closed
+            /// Who has an invitation.
+            case invited
+            /// Everybody who reads their mail.
+            case open
+        }
+
+        /// `registration`.
+        public var registration: Registration
+        /// `magic_link.enabled`.
+        public var magicLinkIsEnabled: Bool
+        /// `magic_link.lifetime`.
+        public var magicLinkLifetime: Duration
         /// `password.enabled`.
         public var passwordIsEnabled: Bool
         /// `password.min_length` in characters.
@@ -62,6 +78,8 @@ extension Settings {
         public var connectionsPerClient: Int
         /// `sign_in`.
         public var signIn: Rate
+        /// `mail`.
+        public var mail: Rate
         /// Whom no limit per client is for, besides the trusted proxies.
         public var exemptNetworks: [Network]
     }

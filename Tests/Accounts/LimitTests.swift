@@ -98,7 +98,8 @@ import Testing
         }
         let password = TestAccounts.secret(TestAccounts.password)
         var tokens = try #require(
-            try await operations.signIn("ada@example.com", password: password, as: .api, from: TestAccounts.client).tokens)
+            try await operations.signIn("ada@example.com", password: password, as: .api, from: TestAccounts.client)
+                .tokens)
         let first = tokens.refreshToken
         for _ in 0..<5 { tokens = try await operations.refresh(tokens.refreshToken, from: TestAccounts.client) }
         let last = tokens
@@ -107,7 +108,8 @@ import Testing
                 == .rateLimited)
         // Another session is not held to it; and the token has stayed good.
         let other = try #require(
-            try await operations.signIn("ada@example.com", password: password, as: .api, from: TestAccounts.client).tokens)
+            try await operations.signIn("ada@example.com", password: password, as: .api, from: TestAccounts.client)
+                .tokens)
         _ = try await operations.refresh(other.refreshToken, from: TestAccounts.client)
         accounts.test.clock.advance(.seconds(3600))
         tokens = try await operations.refresh(last.refreshToken, from: TestAccounts.client)

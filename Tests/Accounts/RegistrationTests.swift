@@ -24,7 +24,9 @@ import Testing
         #expect(await signingIn(operations, "ada@example.com", new) == .invalidCredentials)
         #expect(await signingIn(operations, "ada@example.com", right) == .emailNotVerified)
         let token = try accounts.token("verify_email")
-        #expect(try operations.registration(at: token) == PendingRegistration(email: "Ada@example.com", name: "Ada"))
+        #expect(
+            try operations.registration(at: token)
+                == PendingRegistration(email: "Ada@example.com", name: "Ada", returnTo: nil))
         let user = try await operations.verifyEmail(token, from: TestAccounts.client)
         #expect(user.emailVerified && user.name == "Ada" && user.username == "Ada@example.com" && user.groups == [])
         #expect(await signingIn(operations, "ada@example.com", right) == nil)
@@ -308,7 +310,9 @@ import Testing
     @Test func whatIsNoRegistration() async throws {
         let accounts = try TestAccounts()
         let operations = accounts.operations()
-        let emails = ["", "a", "a@b@example.com", "a@example.com\0", "ä@example.com", String(repeating: "a", count: 1 << 20)]
+        let emails = [
+            "", "a", "a@b@example.com", "a@example.com\0", "ä@example.com", String(repeating: "a", count: 1 << 20),
+        ]
         for email in emails {
             #expect(
                 await refusal { try await operations.register(email, password: right, from: TestAccounts.client) }
@@ -317,10 +321,13 @@ import Testing
         for name in ["a\0b", "a\nb", String(repeating: "x", count: 1 << 20)] {
             #expect(
                 await refusal {
-                    try await operations.register("a@example.com", password: right, name: name, from: TestAccounts.client)
+                    try await operations.register(
+                        "a@example.com", password: right, name: name, from: TestAccounts.client)
                 } == .invalid)
         }
-        for password in ["", "short", "a@example.com", "a long one with \0 in it", String(repeating: "x", count: 1 << 20)] {
+        for password in [
+            "", "short", "a@example.com", "a long one with \0 in it", String(repeating: "x", count: 1 << 20),
+        ] {
             let code = await refusal {
                 try await operations.register(
                     "a@example.com", password: TestAccounts.secret(password), from: TestAccounts.client)

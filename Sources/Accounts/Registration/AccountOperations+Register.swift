@@ -7,6 +7,8 @@ public struct PendingRegistration: Sendable, Equatable {
     public let email: String
     /// What was typed when it was asked for; whoever follows the mail may say otherwise.
     public let name: String
+    /// Where the person wanted to go.
+    public let returnTo: String?
 }
 
 extension AccountOperations {
@@ -22,10 +24,12 @@ extension AccountOperations {
     /// Every address gets the same answer, hash run, transaction, number of mails, and the same answers to sign-ins with
     /// the password from here: a registration is also kept where there is an account, with a link that nobody has.
     ///
-    /// - Parameter password: nil: it is chosen when the mail is followed. Not kept where there are no passwords.
+    /// - Parameters:
+    ///   - password: nil: it is chosen when the mail is followed. Not kept where there are no passwords.
+    ///   - returnTo: where the person goes on in the end.
     /// - Throws: `refused` when registration is closed; `invalid`, `rateLimited`.
     public func register(
-        _ email: String, password: SecretBytes?, name: String = "", from client: Client
+        _ email: String, password: SecretBytes?, name: String = "", returnTo: String? = nil, from client: Client
     ) async throws(AccountsError) {
         guard configuration.registration != .closed else {
             throw AccountsError(.refused, "Nobody can register here: ask whoever runs this site for an account.")
@@ -43,7 +47,7 @@ extension AccountOperations {
         let registration = Registration(
             email: email, name: name, hash: hash, token: try SecretText(store.random),
             invitation: try SecretText(store.random), client: client,
-            isInvitedOnly: configuration.registration == .invited)
+            isInvitedOnly: configuration.registration == .invited, returnTo: returnTo)
         try await store.writing { transaction in
             try store.register(registration, at: now, in: transaction)
         }
@@ -54,7 +58,9 @@ extension AccountOperations {
     ///
     /// - Throws: `invalidToken` for a registration that is over.
     public func registration(at token: String) throws(AccountsError) -> PendingRegistration? {
-        try registration(Self.digest(token), at: now).map { PendingRegistration(email: $0.email, name: $0.name ?? "") }
+        try registration(Self.digest(token), at: now).map {
+            PendingRegistration(email: $0.email, name: $0.name ?? "", returnTo: $0.returnTo)
+        }
     }
 
     /// The link of a registration that can still be used; nil for another kind of link, or none.

@@ -6,7 +6,7 @@ extension AccountOperations {
     ///
     /// - Parameters:
     ///   - password: of the account that a registration becomes, whoever registered with which; nil: the one that the
-    ///     API was given, see ``register(_:password:name:from:)``.
+    ///     API was given, see ``register(_:password:name:returnTo:from:)``.
     ///   - name: likewise; nil: the one that was given.
     /// - Throws: `invalidToken`; `exists` when a changed address has become another account's since; `invalid` for the
     ///   password, with a ``PasswordProblem`` as cause, or for none where there must be one: the link stays good.

@@ -11,6 +11,7 @@ struct Registration: Sendable {
     let invitation: SecretText
     let client: Client
     let isInvitedOnly: Bool
+    let returnTo: String?
 }
 
 /// A registration whose mail was followed, on its way to become an account.
@@ -53,7 +54,8 @@ extension Store {
         try insert(
             LinkRecord(
                 purpose: .registration, userID: registrant, epoch: 0, email: new.email.description, createdAt: now,
-                expiresAt: end, passwordHash: new.hash, name: new.name), digest: new.token.digest, in: transaction)
+                expiresAt: end, returnTo: new.returnTo, passwordHash: new.hash, name: new.name),
+            digest: new.token.digest, in: transaction)
         if let known, let invitedUntil {
             return try inviteAgain(known, new, until: min(end, invitedUntil), at: now, in: transaction)
         }

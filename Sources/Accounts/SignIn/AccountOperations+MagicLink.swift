@@ -2,28 +2,54 @@ internal import Core
 internal import Cryptography
 internal import LMDB
 
+/// What a link that signs in would do, for the page that it leads to.
+public struct OpenedMagicLink: Sendable {
+    public let user: User
+    /// It is good in the browser that opened it.
+    public let isOfThisBrowser: Bool
+    /// Where the person wanted to go.
+    public let returnTo: String?
+}
+
 extension AccountOperations {
     /// Mails a link that signs in. The answer, the work and the number of mails are the same for an address that
     /// nobody has.
     ///
-    /// - Parameter browser: a random text that the asking browser keeps in a cookie: the link is good in that browser
-    ///   only. Nil where there is no browser: it is good anywhere.
+    /// - Parameters:
+    ///   - browser: a random text that the asking browser keeps in a cookie: the link is good in that browser only. Nil
+    ///     where there is no browser: it is good anywhere.
+    ///   - returnTo: where the person goes on after it.
     /// - Throws: `invalid` for what is no address, `rateLimited`, `refused` when magic links are off.
     public func requestMagicLink(
-        _ email: String, browser: String?, from client: Client
+        _ email: String, browser: String?, returnTo: String? = nil, from client: Client
     ) async throws(AccountsError) {
         try requireMagicLinks()
         let nonce = browser.map { Hexadecimal.encode(SecretText.digest(of: $0)) }
         try await sendLink(
             LinkRequest(
                 purpose: .magicLink, event: .magicLinkRequested, lifetime: configuration.magicLinkLifetime,
-                browser: nonce),
+                browser: nonce, returnTo: returnTo),
             to: try Self.email(email), from: client)
+    }
+
+    /// Looks at a link without using it up.
+    ///
+    /// - Throws: `invalidToken`, `refused` when magic links are off.
+    public func magicLink(at token: String, browser: String?) throws(AccountsError) -> OpenedMagicLink {
+        try requireMagicLinks()
+        let digest = try Self.digest(token)
+        let now = now
+        let store = store
+        return try store.read { transaction in
+            let (link, user) = try store.usableLink(digest, for: [.magicLink], at: now, in: transaction)
+            return OpenedMagicLink(
+                user: User(user), isOfThisBrowser: link.isGood(inBrowser: browser), returnTo: link.returnTo)
+        }
     }
 
     /// Signs in by a link. It is used up by the sign-in, in the same transaction: of two at the same instant one wins.
     ///
-    /// - Parameter browser: what the browser's cookie holds; see ``requestMagicLink(_:browser:from:)``.
+    /// - Parameter browser: what the browser's cookie holds; see ``requestMagicLink(_:browser:returnTo:from:)``.
     /// - Throws: `invalidToken`; `refused` in another browser than the one that asked, and the link stays good.
     public func signIn(
         magicLink token: String, browser: String?, as face: SignInFace, from client: Client
@@ -44,7 +70,7 @@ extension AccountOperations {
         let complete = signIn
         return try await store.writing { transaction in
             var (link, user) = try store.usableLink(digest, for: [.magicLink], at: now, in: transaction)
-            if let asked = link.browser, asked != browser.map({ Hexadecimal.encode(SecretText.digest(of: $0)) }) {
+            guard link.isGood(inBrowser: browser) else {
                 throw AccountsError(
                     .refused, "Open this link in the browser that asked for it, or ask for a new one here.")
             }
@@ -59,5 +85,13 @@ extension AccountOperations {
         guard configuration.magicLinkIsEnabled else {
             throw AccountsError(.refused, "Links that sign in are not in use here.")
         }
+    }
+}
+
+extension LinkRecord {
+    /// It asks for no browser, or for the one that holds this.
+    fileprivate func isGood(inBrowser nonce: String?) -> Bool {
+        guard let browser else { return true }
+        return nonce.map { Hexadecimal.encode(SecretText.digest(of: $0)) } == browser
     }
 }

@@ -23,9 +23,19 @@ extension Settings {
                 store: store, hasher: hasher, limiter: limiter, configuration: operationsConfiguration))
         configuration.cookies = .init(name: sessions.cookieName, domain: sessions.cookieDomain)
         configuration.passwordIsEnabled = login.passwordIsEnabled
+        configuration.registration = registration
+        configuration.magicLinkIsEnabled = login.magicLinkIsEnabled
         configuration.sendsMail = mail.isOn
         configuration.keyScopes = apiKeys.scopes.map { ($0.name, $0.summary) }
         return configuration
+    }
+
+    private var registration: AccountOperations.Configuration.Registration {
+        switch login.registration {
+        case .closed: .closed
+        case .invited: .invited
+        case .open: .open
+        }
     }
 
     private var operationsConfiguration: AccountOperations.Configuration {
@@ -38,7 +48,11 @@ extension Settings {
         configuration.limits = LimitPolicy(
             signIn: RateLimit(
                 count: limits.signIn.count, per: limits.signIn.per, burst: limits.signIn.burst),
+            mail: RateLimit(count: limits.mail.count, per: limits.mail.per, burst: limits.mail.burst),
             exemptNetworks: limits.exemptNetworks)
+        configuration.registration = registration
+        configuration.magicLinkIsEnabled = login.magicLinkIsEnabled
+        configuration.magicLinkLifetime = login.magicLinkLifetime
         configuration.passwordIsEnabled = login.passwordIsEnabled
         configuration.passwords = PasswordPolicy(minimumLength: login.minimumPasswordLength)
         configuration.keys = KeyPolicy(

@@ -9,7 +9,6 @@ extension Endpoint {
         api("POST", "/api-keys/{id}/rotate") { try await $0.apiRotateKey() },
         api("POST", "/password/forgot") { try await $0.apiForgotPassword() },
         api("POST", "/password/reset") { try await $0.apiResetPassword() },
-        api("POST", "/email/verify") { try await $0.apiVerifyEmail() },
     ]
 }
 
@@ -66,10 +65,6 @@ private enum KeyWire {
 
     struct Email: Decodable {
         var email: String
-    }
-
-    struct Token: Decodable {
-        var token: String
     }
 
     struct Reset: Decodable {
@@ -137,12 +132,6 @@ extension PortalRequest {
         let reset = try body(KeyWire.Reset.self)
         try await operations.resetPassword(
             reset.token, to: SecretBytes(copying: Array(reset.password.utf8)), from: client())
-        return Self.noContent
-    }
-
-    func apiVerifyEmail() async throws -> Answer {
-        let token = try body(KeyWire.Token.self).token
-        _ = try await operations.verifyEmail(token, from: client())
         return Self.noContent
     }
 }

@@ -127,6 +127,11 @@ extension PortalRequest {
         let signedIn = try await operations.signIn(
             login.email, password: SecretBytes(copying: Array(login.password.utf8)), as: .api,
             from: client(deviceName: login.deviceName))
+        return try tokens(of: signedIn)
+    }
+
+    /// What an API client gets for whatever it signed in by.
+    func tokens(of signedIn: SignedIn) throws -> Answer {
         guard let tokens = signedIn.tokens else { throw PortalFailure.notFound }
         return try json(Wire.Tokens(tokens: tokens))
     }

@@ -7,8 +7,6 @@ extension Endpoint {
         page("POST", "/forgot-password") { try await $0.forgotPassword() },
         page("GET", "/reset-password/{token}") { $0.showResetPassword() },
         page("POST", "/reset-password/{token}") { try await $0.resetPassword() },
-        page("GET", "/verify-email/{token}") { $0.showConfirmation(.verifyEmail) },
-        page("POST", "/verify-email/{token}") { try await $0.confirm(.verifyEmail) },
         page("GET", "/unlock/{token}") { $0.showConfirmation(.unlock) },
         page("POST", "/unlock/{token}") { try await $0.confirm(.unlock) },
     ]
@@ -38,7 +36,7 @@ extension PortalRequest {
     }
 
     /// Used, too old, never made: all the same.
-    private var deadLink: Answer {
+    var deadLink: Answer {
         page("message", title: "link_title", status: 400, ["text": text("link_text")])
     }
 

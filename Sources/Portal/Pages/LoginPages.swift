@@ -52,6 +52,14 @@ extension PortalRequest {
     private func loginForm(
         _ returnTo: ReturnAddress?, isStepUp: Bool, error: String? = nil, status: Int = 200
     ) throws -> Answer {
+        let begun = try beginSignIn(returnTo, isStepUp: isStepUp)
+        return loginPage(begun.pending, flow: begun.flow, error: error, status: status).setting(begun.cookies)
+    }
+
+    /// A sign-in that begins now, of this tab of this browser.
+    func beginSignIn(
+        _ returnTo: ReturnAddress?, isStepUp: Bool
+    ) throws -> (pending: PendingSignIn, flow: String, cookies: [String]) {
         var cookies: [String] = []
         let browser: String
         if let known = local.browserToken, Base64URL.decode(known)?.count == 32 {
@@ -65,7 +73,7 @@ extension PortalRequest {
             returnTo: returnTo, browser: try portal.forms.digest(ofBrowser: browser), isStepUp: isStepUp,
             expiresAt: now + PendingSignIns.lifetime)
         portal.pending.insert(pending, id: flow, from: ClientPlace.text(local.clientAddress))
-        return loginPage(pending, flow: flow, error: error, status: status).setting(cookies)
+        return (pending, flow, cookies)
     }
 
     private func loginPage(
@@ -76,7 +84,11 @@ extension PortalRequest {
             "flow": flow, "identifier": identifier, "remember": remember, "step_up": pending.isStepUp,
             "password_enabled": configuration.passwordIsEnabled, "sends_mail": configuration.sendsMail,
             "action": text(pending.isStepUp ? "confirm" : "sign_in"),
+            "magic_link": configuration.magicLinkIsEnabled && configuration.sendsMail && !pending.isStepUp,
         ]
+        if configuration.registration != .closed, configuration.sendsMail, !pending.isStepUp {
+            values["register"] = registerAddress(pending.returnTo)
+        }
         if let error { values["error"] = error }
         if let user = local.identity?.user, pending.isStepUp { values["user"] = user }
         if let origin = pending.returnTo?.origin, origin != configuration.publicURL { values["destination"] = origin }
@@ -111,7 +123,7 @@ extension PortalRequest {
     }
 
     /// The session that this browser had before ends: two people may share it.
-    private func finish(_ signedIn: SignedIn, _ pending: PendingSignIn, _ flow: String) async throws -> Answer {
+    func finish(_ signedIn: SignedIn, _ pending: PendingSignIn, _ flow: String) async throws -> Answer {
         guard let secrets = signedIn.secrets else { throw PortalFailure.notFound }
         portal.pending.remove(flow)
         if let old = local.identity, case .session? = old.origin {

@@ -1,5 +1,7 @@
 extension Catalogue {
-    static let english: [String: String] = [
+    static let english = englishPages.merging(englishRegistration) { own, _ in own }
+
+    private static let englishPages: [String: String] = [
         "language": "en",
         "skip": "Skip to the content",
         "sign_in": "Sign in",

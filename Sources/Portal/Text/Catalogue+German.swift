@@ -1,5 +1,7 @@
 extension Catalogue {
-    static let german: [String: String] = [
+    static let german = germanPages.merging(germanRegistration) { own, _ in own }
+
+    private static let germanPages: [String: String] = [
         "language": "de",
         "skip": "Zum Inhalt springen",
         "sign_in": "Anmelden",

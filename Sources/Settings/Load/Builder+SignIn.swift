@@ -60,21 +60,58 @@ extension Builder {
         let password = view.map("password")
         let lockout = view.map("lockout")
         return Settings.Login(
+            registration: view.choice("registration", of: Settings.Login.Registration.self) ?? .closed,
+            magicLinkIsEnabled: view.map("magic_link").boolean("enabled") ?? false,
+            magicLinkLifetime: readMagicLinkLifetime(view.map("magic_link")),
             passwordIsEnabled: password.boolean("enabled") ?? true,
             minimumPasswordLength: number(password, "min_length", 8...128) ?? 12,
             lockoutFailures: number(lockout, "failures", 1...1000) ?? 5,
             lockoutPeriod: lockout.duration("period") ?? .seconds(1800))
     }
 
+    /// A link in a mailbox is a key under the mat.
+    private func readMagicLinkLifetime(_ view: MapView) -> Duration {
+        guard let lifetime = view.duration("lifetime", minimum: 60) else { return .seconds(900) }
+        guard lifetime <= .seconds(86_400) else {
+            reading.problem(
+                view.location(of: "lifetime"), Problem.join(view.path, "lifetime"), "is longer than a day (24h)")
+            return .seconds(900)
+        }
+        return lifetime
+    }
+
+    /// What only works by mail, where none is sent.
+    func checkMail(_ login: Settings.Login, _ mail: Settings.Mail) {
+        guard !mail.isOn else { return }
+        let view = root.map("login")
+        if login.registration != .closed {
+            reading.problem(
+                view.location(of: "registration"), Problem.join(view.path, "registration"),
+                "\(login.registration.rawValue) needs mail, and `mail` is none; expected closed, or a mail server")
+        }
+        let link = view.map("magic_link")
+        if login.magicLinkIsEnabled {
+            reading.problem(
+                link.location(of: "enabled"), Problem.join(link.path, "enabled"),
+                "a link by mail needs mail, and `mail` is none; expected false, or a mail server")
+        }
+    }
+
     func readLimits() -> Settings.Limits {
         let view = root.map("limits")
-        let signIn = view.map("sign_in")
-        let rate = rate(signIn) ?? (20, .seconds(60))
         return Settings.Limits(
             connectionsPerClient: number(view, "connections_per_client", 1...1_000_000) ?? 512,
-            signIn: Settings.Limits.Rate(
-                count: rate.count, per: rate.per, burst: number(signIn, "burst", 1...100_000) ?? 40),
+            signIn: limit(
+                view.map("sign_in"), standard: Settings.Limits.Rate(count: 20, per: .seconds(60), burst: 40)),
+            mail: limit(
+                view.map("mail"), standard: Settings.Limits.Rate(count: 5, per: .seconds(3600), burst: 5)),
             exemptNetworks: (view.texts("exempt_networks") ?? []).compactMap { view.parseNetwork($0.text, $0.value) })
+    }
+
+    private func limit(_ view: MapView, standard: Settings.Limits.Rate) -> Settings.Limits.Rate {
+        let rate = rate(view) ?? (standard.count, standard.per)
+        return Settings.Limits.Rate(
+            count: rate.count, per: rate.per, burst: number(view, "burst", 1...100_000) ?? standard.burst)
     }
 
     /// `20/m`.

@@ -35,6 +35,8 @@ struct Builder {
         let proxySecret = readProxySecret(trusted)
         let log = readLog()
         let mail = readMail()
+        let login = readLogin()
+        checkMail(login, mail)
         let audit = readAudit()
         let store = root.map("store").size("max_size", minimum: 1 << 20)
         let drain = root.duration("drain", minimum: 0)
@@ -49,7 +51,7 @@ struct Builder {
             previousMasterKeys: previous, workers: workers, reload: reload, drain: drain, trustedProxies: trusted,
             proxySecret: proxySecret.secret, requiresProxySecret: proxySecret.isRequired, log: log,
             upstreams: upstreams.map(\.upstream), routes: routes, issuers: issuers,
-            sessions: sessions, tokens: readTokens(), apiKeys: apiKeys, login: readLogin(), limits: readLimits(),
+            sessions: sessions, tokens: readTokens(), apiKeys: apiKeys, login: login, limits: readLimits(),
             mail: mail, audit: audit)
     }
 

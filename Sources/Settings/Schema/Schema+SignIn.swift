@@ -14,11 +14,17 @@ extension Schema {
         Key("tokens.access_lifetime", .duration, "15m", "How long an access token lasts."),
         Key("tokens.refresh_lifetime", .duration, "30d", "How long a refresh token waits for its use."),
         Key("login", .section, "{}", "How people sign in."),
+        Key(
+            "login.registration", .choice(["closed", "invited", "open"]), "closed",
+            "Who may register: nobody, who has an invitation, everybody who reads their mail."),
         Key("login.password", .section, "{}", "Passwords."),
         Key("login.password.enabled", .boolean, "true", "People may sign in with a password."),
         Key(
             "login.password.min_length", .text("a number from 8 to 128"), "12",
             "Of new passwords, in characters."),
+        Key("login.magic_link", .section, "{}", "Signing in by a link in a mail."),
+        Key("login.magic_link.enabled", .boolean, "false", "People may."),
+        Key("login.magic_link.lifetime", .duration, "15m", "How long a link is good; a minute to a day."),
         Key("login.lockout", .section, "{}", "When failed sign-ins lock an account."),
         Key("login.lockout.failures", .text("a number from 1 to 1000"), "5", "So many lock it."),
         Key("login.lockout.period", .duration, "30m", "How long a lock lasts, and how long a failure counts."),
@@ -29,6 +35,9 @@ extension Schema {
         Key("limits.sign_in", .section, "{}", "Sign-ins, and whatever else a password can be guessed by."),
         Key("limits.sign_in.rate", .text("a rate like 20/m, per s, m or h"), "20/m", "So many in a time."),
         Key("limits.sign_in.burst", .text("a number from 1 to 100000"), "40", "So many at once."),
+        Key("limits.mail", .section, "{}", "Mails that a form sends: of one client, and to one address."),
+        Key("limits.mail.rate", .text("a rate like 5/h, per s, m or h"), "5/h", "So many in a time."),
+        Key("limits.mail.burst", .text("a number from 1 to 100000"), "5", "So many at once."),
         Key(
             "limits.exempt_networks", .texts("a network like 10.0.0.0/8"), "[]",
             "Not limited; trusted_proxies are not either."),

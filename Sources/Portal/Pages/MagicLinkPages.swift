@@ -1,0 +1,150 @@
+internal import Accounts
+internal import Core
+
+extension Endpoint {
+    static let magicLinks: [Endpoint] = [
+        page("GET", "/magic-link") { try $0.showMagicLinkForm() },
+        page("POST", "/magic-link") { try await $0.requestMagicLink() },
+        page("GET", "/magic-link/{token}") { try $0.showMagicLink() },
+        page("POST", "/magic-link/{token}") { try await $0.useMagicLink() },
+        api("POST", "/magic-link/request") { try await $0.apiRequestMagicLink() },
+        api("POST", "/magic-link/verify") { try await $0.apiUseMagicLink() },
+    ]
+}
+
+private enum MagicLinkWire {
+    struct Request: Decodable {
+        var email: String
+    }
+
+    struct Verify: Decodable {
+        var token: String
+        var deviceName: String?
+
+        enum CodingKeys: String, CodingKey {
+            case token
+            case deviceName = "device_name"
+        }
+    }
+}
+
+/// Signing in by a link that was mailed. It is good in the browser that asked for it, which the cookie of its login form
+/// tells: who reads a mail elsewhere, or talks somebody into opening one, signs nobody in. Where an API client asked it is
+/// good anywhere. To look at the page uses nothing up.
+extension PortalRequest {
+    private var token: String { parameters["token"] ?? "" }
+
+    private func requireMagicLinks() throws(PortalFailure) {
+        guard configuration.magicLinkIsEnabled, configuration.sendsMail else { throw PortalFailure.notFound }
+    }
+
+    // MARK: Asking for one
+
+    func showMagicLinkForm() throws -> Answer {
+        try requireMagicLinks()
+        return try magicLinkForm(query()["return_to"].flatMap(configuration.returns.address))
+    }
+
+    /// A form of a sign-in that begins now.
+    private func magicLinkForm(
+        _ returnTo: ReturnAddress?, template: String = "magic", title: String = "magic_title", error: String? = nil,
+        status: Int = 200
+    ) throws -> Answer {
+        let begun = try beginSignIn(returnTo, isStepUp: false)
+        return magicLinkForm(
+            flow: begun.flow, template: template, title: title, error: error, status: status
+        ).setting(begun.cookies)
+    }
+
+    private func magicLinkForm(
+        flow: String, email: String = "", template: String = "magic", title: String = "magic_title",
+        error: String? = nil, status: Int = 200
+    ) -> Answer {
+        var values: [String: Any] = ["flow": flow, "email": email]
+        if let error { values["error"] = error }
+        return page(template, title: title, status: status, values)
+    }
+
+    /// The same answer for every address.
+    func requestMagicLink() async throws -> Answer {
+        try requireMagicLinks()
+        let form = try form()
+        guard isSameOrigin else { throw PortalFailure.crossSite }
+        guard let flow = form["flow"], let browser = local.browserToken,
+            let pending = portal.pending.find(flow, browser: try portal.forms.digest(ofBrowser: browser), at: now),
+            !pending.isStepUp
+        else { return try magicLinkForm(nil, error: text("form_expired"), status: 403) }
+        let email = form["email"] ?? ""
+        do {
+            try await operations.requestMagicLink(
+                email, browser: browser, returnTo: pending.returnTo?.url, from: client())
+        } catch {
+            let failure = PortalFailure(error)
+            var answer = magicLinkForm(
+                flow: flow, email: email, error: sentence(for: error), status: failure.status)
+            answer.headers += failure.headers
+            return answer
+        }
+        return page("magic_sent", title: "mail_sent_title")
+    }
+
+    // MARK: Using it
+
+    func showMagicLink() throws -> Answer {
+        try requireMagicLinks()
+        do {
+            return try magicLinkPage(try operations.magicLink(at: token, browser: local.browserToken))
+        } catch let error as AccountsError {
+            guard error.code == .invalidToken else { throw error }
+            return deadLink
+        }
+    }
+
+    private func magicLinkPage(_ link: OpenedMagicLink) throws -> Answer {
+        let returnTo = link.returnTo.flatMap(configuration.returns.address)
+        guard link.isOfThisBrowser else {
+            return try magicLinkForm(
+                returnTo, template: "magic_elsewhere", title: "magic_elsewhere_title", status: 403)
+        }
+        let elsewhere = returnTo.map(\.origin).flatMap { $0 == configuration.publicURL ? nil : $0 }
+        var values: [String: Any] = ["action": local.path, "user": link.user.username]
+        if let elsewhere { values["destination"] = elsewhere }
+        return page("magic_confirm", title: "sign_in_title", values, formTarget: elsewhere)
+    }
+
+    func useMagicLink() async throws -> Answer {
+        try requireMagicLinks()
+        let form = try form()
+        guard isSameOrigin else { throw PortalFailure.crossSite }
+        do {
+            let link = try operations.magicLink(at: token, browser: local.browserToken)
+            guard link.isOfThisBrowser else { return try magicLinkPage(link) }
+            let signedIn = try await operations.signIn(
+                magicLink: token, browser: local.browserToken, as: .page(remember: form["remember"] == "yes"),
+                from: client())
+            let pending = PendingSignIn(
+                returnTo: link.returnTo.flatMap(configuration.returns.address), browser: [], isStepUp: false,
+                expiresAt: now)
+            return try await finish(signedIn, pending, "")
+        } catch let error as AccountsError {
+            guard error.code == .invalidToken else { throw error }
+            return deadLink
+        }
+    }
+
+    // MARK: For programs
+
+    func apiRequestMagicLink() async throws -> Answer {
+        let email = try body(MagicLinkWire.Request.self).email
+        guard configuration.sendsMail || !configuration.magicLinkIsEnabled else { throw PortalFailure.noMail }
+        try await operations.requestMagicLink(email, browser: nil, from: client())
+        return Self.accepted
+    }
+
+    func apiUseMagicLink() async throws -> Answer {
+        let proof = try body(MagicLinkWire.Verify.self)
+        let signedIn = try await operations.signIn(
+            magicLink: proof.token, browser: local.browserToken, as: .api, from: client(deviceName: proof.deviceName))
+        return try tokens(of: signedIn)
+    }
+}
