@@ -408,7 +408,7 @@ def test_pages_have_their_headers(portal):
 def test_every_method_and_path_has_an_answer(portal):
     gate = portal()
     for path in ("/.auth", "/.auth/login", "/.auth/logout", "/.auth/account", "/.auth/account/sessions", "/.auth/api/me",
-                 "/.auth/api/login", "/.auth/api/sessions", "/.auth/api/sessions/x", "/.auth/openapi.json",
+                 "/.auth/api/login", "/.auth/register", "/.auth/magic-link", "/.auth/api/register", "/.auth/api/sessions", "/.auth/api/sessions/x", "/.auth/openapi.json",
                  "/.auth/nothing", "/.auth/api/nothing", "/.auth/api/sessions/x/y", "/.auth/account/"):
         for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"):
             answer = request(gate.port, path, "auth.example.com", method)
@@ -603,6 +603,7 @@ def test_an_invitation_is_accepted_on_its_page(portal):
     url = gate.json("user", "add", "new@example.com", "--username", "newcomer", "--groups", "staff", "--invite")["link"]
     browser = Browser(gate)
     browser.open(url)
+    assert "Set up your account" in browser.text
     assert browser.submit(new="another quiet heron swims").status == 200
     assert sign_in(browser, user="newcomer", password="another quiet heron swims").status == 200
     assert gate.origin.last.all("remote-user") == ["newcomer"]

@@ -464,6 +464,30 @@ def test_a_form_of_another_browser_asks_for_nothing(site_once):
     assert victim.submit("/.auth/magic-link", email="mary@example.com").status == 200, "the new form is good"
 
 
+def test_a_site_without_passwords(site, post):
+    gate = site(login={"password": {"enabled": False}})
+    browser = register(gate, "nell@example.com")
+    browser.open(link(mail_to(post, "nell@example.com")))
+    assert b'type="password"' not in browser.response.body
+    assert browser.submit(name="Nell").status == 200
+    ask(browser, APP + "/here", "nell@example.com")
+    assert b'type="password"' not in browser.response.body
+    browser.open(link(mail_to(post, "nell@example.com", 2)))
+    browser.submit()
+    assert browser.url == APP + "/here"
+    assert gate.origin.last.all("remote-user") == ["nell@example.com"]
+    assert api(gate, "POST", "/register", {"email": "ned@example.com", "password": NEW}).status == 202
+    assert api(gate, "POST", "/email/verify", {"token": token(mail_to(post, "ned@example.com"))}).status == 204
+    assert login(gate, "ned@example.com", NEW).status == 403
+    # A page that wants a fresh sign-in gets one by another link.
+    browser.open(PORTAL + "/.auth/login?step_up=too_old&return_to=" + urllib.parse.quote(APP + "/fresh", ""))
+    before = browser.cookies_for("app.example.com")["gatehouse"]
+    assert browser.submit("/.auth/magic-link", email="nell@example.com").status == 200
+    browser.open(link(mail_to(post, "nell@example.com", 2, "/.auth/magic-link/")))
+    browser.submit()
+    assert browser.url == APP + "/fresh" and browser.cookies_for("app.example.com")["gatehouse"] != before
+
+
 # Limits
 
 

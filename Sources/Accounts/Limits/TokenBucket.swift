@@ -88,11 +88,16 @@ public final class RateLimiter: Sendable {
         let who: String
     }
 
-    private let buckets: Mutex<ClockCache<Key, TokenBucket>>
+    private typealias Buckets = Mutex<ClockCache<Key, TokenBucket>>
 
-    /// - Parameter capacity: of how many clients and addresses it remembers what they did.
+    /// Apart, so that no crowd of clients makes it forget what was sent to an address.
+    private let ofClients: Buckets
+    private let ofOthers: Buckets
+
+    /// - Parameter capacity: of how many clients, and of how many addresses and accounts, it remembers what they did.
     public init(capacity: Int = 65_536) {
-        buckets = Mutex(ClockCache(capacity: capacity))
+        ofClients = Mutex(ClockCache(capacity: capacity))
+        ofOthers = Mutex(ClockCache(capacity: capacity))
     }
 
     /// Counts one by a client. Clients of an unknown address share one bucket, as do those of one /64.
@@ -102,7 +107,7 @@ public final class RateLimiter: Sendable {
         _ action: LimitedAction, client address: IPAddress?, _ policy: LimitPolicy, at now: Timestamp
     ) throws(AccountsError) {
         if let address, policy.exemptNetworks.contains(where: { $0.contains(address) }) { return }
-        try take(action, who: "client " + Self.place(of: address), policy, at: now)
+        try Self.take(action, who: Self.place(of: address), policy, in: ofClients, at: now)
     }
 
     /// Counts one to a mail address, whoever asked.
@@ -112,7 +117,7 @@ public final class RateLimiter: Sendable {
     func take(
         _ action: LimitedAction, mailbox: String, _ policy: LimitPolicy, at now: Timestamp
     ) throws(AccountsError) {
-        try take(action, who: "to " + mailbox, policy, at: now)
+        try Self.take(action, who: "to " + mailbox, policy, in: ofOthers, at: now)
     }
 
     /// Counts one of an account or of a session, wherever it comes from.
@@ -122,11 +127,11 @@ public final class RateLimiter: Sendable {
     func take(
         _ action: LimitedAction, of id: String, _ policy: LimitPolicy, at now: Timestamp
     ) throws(AccountsError) {
-        try take(action, who: "of " + id, policy, at: now)
+        try Self.take(action, who: "of " + id, policy, in: ofOthers, at: now)
     }
 
-    private func take(
-        _ action: LimitedAction, who: String, _ policy: LimitPolicy, at now: Timestamp
+    private static func take(
+        _ action: LimitedAction, who: String, _ policy: LimitPolicy, in buckets: borrowing Buckets, at now: Timestamp
     ) throws(AccountsError) {
         guard let limit = policy.limits[action] else { return }
         let key = Key(action: action, who: who)

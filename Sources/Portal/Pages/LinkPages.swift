@@ -91,8 +91,10 @@ extension PortalRequest {
     }
 
     func showResetPassword() -> Answer {
-        guard isGood([.resetPassword, .invitation]) else { return deadLink }
-        return page("reset", title: "reset_title", ["action": local.path])
+        let purpose = try? operations.look(at: token, for: [.resetPassword, .invitation])
+        guard let purpose else { return deadLink }
+        return page(
+            "reset", title: purpose == .invitation ? "invitation_title" : "reset_title", ["action": local.path])
     }
 
     func resetPassword() async throws -> Answer {

@@ -84,7 +84,7 @@ extension PortalRequest {
             "flow": flow, "identifier": identifier, "remember": remember, "step_up": pending.isStepUp,
             "password_enabled": configuration.passwordIsEnabled, "sends_mail": configuration.sendsMail,
             "action": text(pending.isStepUp ? "confirm" : "sign_in"),
-            "magic_link": configuration.magicLinkIsEnabled && configuration.sendsMail && !pending.isStepUp,
+            "magic_link": configuration.magicLinkIsEnabled && configuration.sendsMail,
         ]
         if configuration.registration != .closed, configuration.sendsMail, !pending.isStepUp {
             values["register"] = registerAddress(pending.returnTo)

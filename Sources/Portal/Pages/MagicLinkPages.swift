@@ -71,8 +71,7 @@ extension PortalRequest {
         let form = try form()
         guard isSameOrigin else { throw PortalFailure.crossSite }
         guard let flow = form["flow"], let browser = local.browserToken,
-            let pending = portal.pending.find(flow, browser: try portal.forms.digest(ofBrowser: browser), at: now),
-            !pending.isStepUp
+            let pending = portal.pending.find(flow, browser: try portal.forms.digest(ofBrowser: browser), at: now)
         else { return try magicLinkForm(nil, error: text("form_expired"), status: 403) }
         let email = form["email"] ?? ""
         do {

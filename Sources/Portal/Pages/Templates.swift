@@ -49,8 +49,8 @@ enum Templates {
 
     private static let login = """
         {{> head}}{{> error}}
-        {{#step_up}}<p>{{t.step_up_text}}</p>
-        <p>{{t.signed_in_as}} <strong>{{user}}</strong></p>
+        {{#step_up}}{{#password_enabled}}<p>{{t.step_up_text}}</p>
+        {{/password_enabled}}<p>{{t.signed_in_as}} <strong>{{user}}</strong></p>
         {{/step_up}}{{#destination}}<p>{{t.sign_in_to}} <strong>{{destination}}</strong></p>
         {{/destination}}{{#password_enabled}}<form method="post" action="/.auth/login">
         <input type="hidden" name="flow" value="{{flow}}">
@@ -69,8 +69,8 @@ enum Templates {
         {{/step_up}}<button type="submit">{{action}}</button>
         </form>
         {{#sends_mail}}<p><a href="/.auth/forgot-password">{{t.forgot_title}}</a></p>
-        {{/sends_mail}}{{/password_enabled}}{{^password_enabled}}<p>{{t.no_password_sign_in}}</p>
-        {{/password_enabled}}{{#magic_link}}<h2>{{t.or_by_mail}}</h2>
+        {{/sends_mail}}{{/password_enabled}}{{^password_enabled}}{{^magic_link}}<p>{{t.no_password_sign_in}}</p>
+        {{/magic_link}}{{/password_enabled}}{{#magic_link}}<h2>{{t.or_by_mail}}</h2>
         {{> magic_form}}{{/magic_link}}{{#register}}<p><a href="{{register}}">{{t.register}}</a></p>
         {{/register}}{{> foot}}
         """
