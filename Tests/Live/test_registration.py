@@ -464,6 +464,20 @@ def test_a_form_of_another_browser_asks_for_nothing(site_once):
     assert victim.submit("/.auth/magic-link", email="mary@example.com").status == 200, "the new form is good"
 
 
+def test_pages_speak_german_too(site, post):
+    gate = site()
+    browser = Browser(gate, language="de")
+    browser.open(APP + "/")
+    assert "Registrieren" in browser.text and "Link zusenden" in browser.text
+    browser = register(gate, "nell@example.com", browser)
+    mail = mail_to(post, "nell@example.com")
+    assert "Bestätigen" in mail["Subject"]
+    browser.open(link(mail))
+    for password, words in (("kurz", "zu kurz"), ("nell@example.com", "Ihrem Namen"), ("x\0" * 20, "Steuerzeichen")):
+        assert browser.submit(new=password).status == 400 and words in browser.text
+        assert not re.search(rb'id="new"[^>]*value=', browser.response.body), "no password comes back"
+
+
 def test_a_site_without_passwords(site, post):
     gate = site(login={"password": {"enabled": False}})
     browser = register(gate, "nell@example.com")

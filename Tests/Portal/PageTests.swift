@@ -1,3 +1,4 @@
+import Accounts
 import Core
 import Testing
 
@@ -21,6 +22,19 @@ import Testing
                 }
             }
         }
+    }
+
+    @Test func everyProblemOfAPasswordHasItsSentence() {
+        for problem in PasswordProblem.allCases {
+            for language in Language.allCases { #expect(language.texts[problem.rawValue] != nil, "\(problem)") }
+        }
+    }
+
+    @Test func addressesAreEscapedInQueries() {
+        let address = "https://app.example.com/a?b=c&d=%2F+é\0"
+        let escaped = FormFields.escape(address)
+        #expect(escaped == "https%3A%2F%2Fapp.example.com%2Fa%3Fb%3Dc%26d%3D%252F%2B%C3%A9%00")
+        #expect(FormFields(parsing: Array("x=\(escaped)".utf8))?["x"] == address)
     }
 
     /// A reason without a sentence of its own is shown by a general one.

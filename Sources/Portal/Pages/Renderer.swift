@@ -112,10 +112,16 @@ extension PortalRequest {
         case .emailNotVerified: text("email_not_verified")
         case .userDisabled: text("user_disabled")
         case .twoFactorRequired: text("two_factor_required")
-        case .invalid: language == .english ? error.message : text("input_refused")
+        case .invalid: language == .english ? error.message : sentence(forInput: error)
         case .noMasterKey, .wrongMasterKey, .damaged, .store: text("try_later")
         case .notFound, .exists, .refused, .invalidToken, .reauthenticationRequired: text("input_refused")
         }
+    }
+
+    /// The operation's own words are English.
+    private func sentence(forInput error: AccountsError) -> String {
+        guard let problem = error.cause as? PasswordProblem else { return text("input_refused") }
+        return text(problem.rawValue)
     }
 
     /// Whose page this is, and what is missing.

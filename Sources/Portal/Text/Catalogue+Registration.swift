@@ -27,6 +27,13 @@ extension Catalogue {
             "This link is good in the browser alone that asked for it: open it there. Or ask for one for this browser. If you asked for none, somebody else did: do not pass it on.",
         "magic_confirm_text": "You sign in as",
         "or_by_mail": "Or without a password",
+        "password_too_short": "The password is too short.",
+        "password_too_long": "The password is too long.",
+        "password_not_text": "The password is no text in UTF-8.",
+        "password_control_character": "The password has control characters.",
+        "password_too_simple": "The password is one that is tried early: use more words or other ones.",
+        "password_about_you": "The password is made of your name, your address or ours.",
+        "password_breached": "The password is known from a breach of another site: use one that nobody else has.",
     ]
 
     static let germanRegistration: [String: String] = [
@@ -56,5 +63,14 @@ extension Catalogue {
             "Dieser Link gilt nur in dem Browser, der ihn angefordert hat: Öffnen Sie ihn dort. Oder fordern Sie einen für diesen Browser an. Wenn Sie keinen angefordert haben, war es jemand anderes: Geben Sie ihn nicht weiter.",
         "magic_confirm_text": "Sie melden sich an als",
         "or_by_mail": "Oder ohne Passwort",
+        "password_too_short": "Das Passwort ist zu kurz.",
+        "password_too_long": "Das Passwort ist zu lang.",
+        "password_not_text": "Das Passwort ist kein Text in UTF-8.",
+        "password_control_character": "Das Passwort enthält Steuerzeichen.",
+        "password_too_simple":
+            "Das Passwort gehört zu denen, die früh probiert werden: Nehmen Sie mehr oder andere Wörter.",
+        "password_about_you": "Das Passwort besteht aus Ihrem Namen, Ihrer Adresse oder dem Namen dieser Seite.",
+        "password_breached":
+            "Das Passwort ist aus einem Einbruch anderswo bekannt: Nehmen Sie eines, das sonst niemand hat.",
     ]
 }
