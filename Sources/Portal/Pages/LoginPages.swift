@@ -52,14 +52,16 @@ extension PortalRequest {
     private func loginForm(
         _ returnTo: ReturnAddress?, isStepUp: Bool, error: String? = nil, status: Int = 200
     ) throws -> Answer {
-        let begun = try beginSignIn(returnTo, isStepUp: isStepUp)
-        return loginPage(begun.pending, flow: begun.flow, error: error, status: status).setting(begun.cookies)
+        let (flow, cookies) = try beginFlow(returnTo, stepUp: isStepUp ? .tooOld : nil)
+        let pending = PendingSignIn(
+            returnTo: returnTo, browser: [], isStepUp: isStepUp, expiresAt: now + PendingSignIns.lifetime)
+        return loginPage(pending, flow: flow, error: error, status: status).setting(cookies)
     }
 
-    /// A sign-in that begins now, of this tab of this browser.
-    func beginSignIn(
-        _ returnTo: ReturnAddress?, isStepUp: Bool
-    ) throws -> (pending: PendingSignIn, flow: String, cookies: [String]) {
+    /// A sign-in or a step-up that begins now, kept for this browser.
+    ///
+    /// - Returns: the name of its form, and the cookie that ties it to the browser where it has none yet.
+    func beginFlow(_ returnTo: ReturnAddress?, stepUp: Reason?) throws -> (flow: String, cookies: [String]) {
         var cookies: [String] = []
         let browser: String
         if let known = local.browserToken, Base64URL.decode(known)?.count == 32 {
@@ -70,10 +72,18 @@ extension PortalRequest {
         }
         let flow = try secret()
         let pending = PendingSignIn(
-            returnTo: returnTo, browser: try portal.forms.digest(ofBrowser: browser), isStepUp: isStepUp,
+            returnTo: returnTo, browser: try portal.forms.digest(ofBrowser: browser), isStepUp: stepUp != nil,
             expiresAt: now + PendingSignIns.lifetime)
-        portal.pending.insert(pending, id: flow, from: ClientPlace.text(local.clientAddress))
-        return (pending, flow, cookies)
+        portal.pending.insert(pending, id: flow, from: place)
+        return (flow, cookies)
+    }
+
+    /// The sign-in of a form, if it was shown to this browser.
+    func pendingSignIn(_ flow: String?) throws -> (flow: String, pending: PendingSignIn)? {
+        guard let flow, let browser = local.browserToken,
+            let pending = portal.pending.find(flow, browser: try portal.forms.digest(ofBrowser: browser), at: now)
+        else { return nil }
+        return (flow, pending)
     }
 
     private func loginPage(
@@ -100,9 +110,9 @@ extension PortalRequest {
     func signIn() async throws -> Answer {
         let form = try form()
         guard isSameOrigin else { throw PortalFailure.crossSite }
-        guard let flow = form["flow"], let browser = local.browserToken,
-            let pending = portal.pending.find(flow, browser: try portal.forms.digest(ofBrowser: browser), at: now)
-        else { return try loginForm(nil, isStepUp: false, error: text("form_expired"), status: 403) }
+        guard let (flow, pending) = try pendingSignIn(form["flow"]) else {
+            return try loginForm(nil, isStepUp: false, error: text("form_expired"), status: 403)
+        }
         let password = SecretBytes(copying: Array((form["password"] ?? "").utf8))
         let identifier = form["identifier"] ?? ""
         let remember = form["remember"] == "yes"

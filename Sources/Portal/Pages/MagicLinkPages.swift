@@ -50,10 +50,9 @@ extension PortalRequest {
         _ returnTo: ReturnAddress?, template: String = "magic", title: String = "magic_title", error: String? = nil,
         status: Int = 200
     ) throws -> Answer {
-        let begun = try beginSignIn(returnTo, isStepUp: false)
-        return magicLinkForm(
-            flow: begun.flow, template: template, title: title, error: error, status: status
-        ).setting(begun.cookies)
+        let (flow, cookies) = try beginFlow(returnTo, stepUp: nil)
+        return magicLinkForm(flow: flow, template: template, title: title, error: error, status: status)
+            .setting(cookies)
     }
 
     private func magicLinkForm(
@@ -70,13 +69,13 @@ extension PortalRequest {
         try requireMagicLinks()
         let form = try form()
         guard isSameOrigin else { throw PortalFailure.crossSite }
-        guard let flow = form["flow"], let browser = local.browserToken,
-            let pending = portal.pending.find(flow, browser: try portal.forms.digest(ofBrowser: browser), at: now)
-        else { return try magicLinkForm(nil, error: text("form_expired"), status: 403) }
+        guard let (flow, pending) = try pendingSignIn(form["flow"]) else {
+            return try magicLinkForm(nil, error: text("form_expired"), status: 403)
+        }
         let email = form["email"] ?? ""
         do {
             try await operations.requestMagicLink(
-                email, browser: browser, returnTo: pending.returnTo?.url, from: client())
+                email, browser: local.browserToken, returnTo: pending.returnTo?.url, from: client())
         } catch {
             let failure = PortalFailure(error)
             var answer = magicLinkForm(

@@ -112,9 +112,9 @@ extension PortalRequest {
         case .emailNotVerified: text("email_not_verified")
         case .userDisabled: text("user_disabled")
         case .twoFactorRequired: text("two_factor_required")
-        case .invalid: language == .english ? error.message : sentence(forInput: error)
+        case .invalid, .refused: language == .english ? error.message : sentence(forInput: error)
         case .noMasterKey, .wrongMasterKey, .damaged, .store: text("try_later")
-        case .notFound, .exists, .refused, .invalidToken, .reauthenticationRequired: text("input_refused")
+        case .notFound, .exists, .invalidToken, .reauthenticationRequired: text("input_refused")
         }
     }
 

@@ -11,3 +11,8 @@ enum ClientPlace {
         }
     }
 }
+
+extension PortalRequest {
+    /// Whose share a sign-in that begins with this request takes.
+    var place: String { ClientPlace.text(local.clientAddress) }
+}
