@@ -37,7 +37,9 @@ extension TestAccounts {
         #expect(try email(of: principal, accounts) == "ada@example.com")
         let token = try accounts.token("confirm_new_email")
         try accounts.emptyOutbox()
+        #expect(try operations.accountWanting(token) == "ada@example.com")
         let user = try await operations.verifyEmail(token, from: TestAccounts.outsider)
+        #expect(throws: AccountsError(.invalidToken, "")) { try operations.accountWanting(token) }
         #expect(user.email == "New@example.com" && user.username == "ada@example.com" && user.emailVerified)
         #expect(try accounts.mailed() == ["email_changed New@example.com", "email_changed ada@example.com"])
         let event = try #require(try accounts.test.events(AuditFilter(type: "email_changed")).first)

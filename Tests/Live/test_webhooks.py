@@ -90,8 +90,8 @@ def test_who_is_down_misses_nothing(hooked, receivers):
     gate.settings["webhooks"][0]["url"] = receiver.url
     gate.write(gate.settings)
     gate.cli("reload")
-    eventually(lambda: not gate.lines("outbox", "list"), 20, "the old webhook forgotten")
     gate.add_user("three")
+    eventually(lambda: not gate.lines("outbox", "list"), 20, "the old webhook forgotten")
     assert [event["user"] for event in told(receiver, 1)] == ["three"]
 
 
@@ -112,6 +112,21 @@ def test_a_receiver_that_comes_back_gets_what_it_missed(hooked, receivers):
     assert users == ["one", "one", "two", "three"]
     assert receiver.requests[1][1]["webhook-id"] == first[1]["webhook-id"] == row["id"]
     assert gate.lines("outbox", "list") == []
+
+
+def test_a_server_that_dies_in_between_tells_again(hooked, receivers):
+    receiver = receivers()
+    receiver.hold = threading.Event()
+    gate = hooked({"url": receiver.url, "events": ["user_added"]})
+    gate.add_user("one")
+    receiver.got(1)
+    gate.kill()
+    gate.add_user("two")
+    receiver.hold.set()
+    gate.start()
+    users = [event["user"] for event in told(receiver, 3)]
+    assert users == ["one", "one", "two"]
+    assert receiver.requests[0][1]["webhook-id"] == receiver.requests[1][1]["webhook-id"]
 
 
 def test_what_is_refused_is_a_dead_letter_and_holds_nobody_up(hooked, receivers):

@@ -31,6 +31,23 @@ extension AccountOperations {
     }
 }
 
+extension AccountOperations {
+    /// The user name of the account that a link would give its address to; nil for a link that is for something else.
+    /// Whoever follows it must see whose wish they fulfil: a stranger may have asked for it.
+    ///
+    /// - Throws: `invalidToken`.
+    public func accountWanting(_ token: String) throws(AccountsError) -> String? {
+        let digest = try Self.digest(token)
+        let store = store
+        let now = now
+        return try store.read { transaction in
+            let (link, user) = try store.usableLink(
+                digest, for: Set(LinkPurpose.allCases), at: now, in: transaction)
+            return link.purpose == .changeEmail ? user.username : nil
+        }
+    }
+}
+
 /// Another address that somebody wants for their account.
 struct EmailChange: Sendable {
     let email: EmailAddress

@@ -70,7 +70,7 @@ extension Server {
         try await proxy.replace(
             configuration: configuration, makeContext: parts.makeContext(issuers, settings.audit.access.granularity))
         parts.portal.replace(portal)
-        parts.webhooks.replace(webhooks)
+        await parts.webhooks.replace(webhooks)
         return issuers
     }
 

@@ -21,7 +21,10 @@ final class WebhookWorker: Sendable {
     init(_ settings: Settings, store: Store, log: Logger) throws {
         delivery = WebhookDelivery(store: store, log: log)
         self.log = log
-        state = Mutex((try settings.knownWebhooks(log), true, false))
+        let webhooks = try settings.knownWebhooks(log)
+        // What happens from the start on is told.
+        try delivery.begin(with: webhooks)
+        state = Mutex((webhooks, false, false))
     }
 
     /// Begins to deliver.
@@ -39,10 +42,22 @@ final class WebhookWorker: Sendable {
     static func prepared(_ settings: Settings, _ log: Logger) throws -> [Webhook] { try settings.knownWebhooks(log) }
 
     /// Tells these from now on; what is under way goes on as it began.
-    func replace(_ webhooks: [Webhook]) {
+    func replace(_ webhooks: [Webhook]) async {
         state.withLock {
             $0.webhooks = webhooks
             $0.haveChanged = true
+        }
+        _ = await begin(with: webhooks)
+    }
+
+    /// - Returns: whether the store knows them; else it is tried again.
+    private func begin(with webhooks: [Webhook]) async -> Bool {
+        do {
+            try await perform { try self.delivery.begin(with: webhooks) }
+            state.withLock { $0.haveChanged = false }
+            return true
+        } catch {
+            return false
         }
     }
 
@@ -55,16 +70,9 @@ final class WebhookWorker: Sendable {
     }
 
     private func look() async {
-        let (webhooks, haveChanged) = state.withLock { state in
-            defer { state.haveChanged = false }
-            return (state.webhooks, state.haveChanged)
-        }
+        let (webhooks, haveChanged) = state.withLock { ($0.webhooks, $0.haveChanged) }
         if haveChanged {
-            do {
-                try await perform { try self.delivery.begin(with: webhooks) }
-            } catch {
-                return state.withLock { $0.haveChanged = true }
-            }
+            guard await begin(with: webhooks) else { return }
         }
         await withTaskGroup(of: Void.self) { group in
             for webhook in webhooks { group.addTask { await self.tell(webhook) } }

@@ -171,7 +171,8 @@ enum Templates {
 
     private static let link = """
         {{> head}}<p>{{text}}</p>
-        <form method="post" action="{{action}}">
+        {{#account}}<dl><dt>{{t.user_name}}</dt><dd>{{account}}</dd></dl>
+        {{/account}}<form method="post" action="{{action}}">
         <button type="submit">{{t.confirm}}</button>
         </form>
         {{> foot}}

@@ -66,6 +66,8 @@ extension Catalogue {
         "email_new": "New e-mail address",
         "email_change_hint": "We send a link there. The address becomes yours when you follow it.",
         "email_change_proof": "For this you have to confirm once more that it is you.",
+        "email_change_confirm":
+            "This address is to become that of the account below. Confirm it only if that is your account.",
         "email_asked": "Unless another account has that address, a link is on its way there.",
         "activity": "Activity",
         "activity_title": "Recent activity",

@@ -70,6 +70,8 @@ extension Catalogue {
         "email_new": "Neue E-Mail-Adresse",
         "email_change_hint": "Wir senden einen Link dorthin. Die Adresse gilt, sobald Sie ihm folgen.",
         "email_change_proof": "Dafür müssen Sie noch einmal bestätigen, dass Sie es sind.",
+        "email_change_confirm":
+            "Diese Adresse soll die des folgenden Kontos werden. Bestätigen Sie es nur, wenn es Ihres ist.",
         "email_asked": "Sofern kein anderes Konto diese Adresse hat, ist ein Link dorthin unterwegs.",
         "activity": "Verlauf",
         "activity_title": "Was zuletzt geschah",
