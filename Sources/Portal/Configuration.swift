@@ -37,6 +37,8 @@ public struct Configuration: Sendable {
     public var sendsMail: Bool
     /// `api_keys.scopes`: what owners may give their keys, and what each is for.
     public var keyScopes: [(name: String, summary: String)]
+    /// The groups of an identity that pages of a host may be told (`routes[].groups_shown`).
+    public var groupsShown: @Sendable (Identity, String) -> [String]
     /// The operations behind pages and API.
     public var operations: AccountOperations
 
@@ -53,6 +55,7 @@ public struct Configuration: Sendable {
         magicLinkIsEnabled = false
         sendsMail = false
         keyScopes = []
+        groupsShown = { _, _ in [] }
     }
 
     var isSecure: Bool { publicURL.hasPrefix("https://") }

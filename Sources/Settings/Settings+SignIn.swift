@@ -56,6 +56,8 @@ extension Settings {
         public var passwordIsEnabled: Bool
         /// `password.min_length` in characters.
         public var minimumPasswordLength: Int
+        /// `password.breach_check`: the address of a range query; nil: nobody is asked.
+        public var breachCheck: String?
         /// `lockout.failures`.
         public var lockoutFailures: Int
         /// `lockout.period`.

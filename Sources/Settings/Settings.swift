@@ -50,6 +50,10 @@ public struct Settings: Sendable {
     public var limits: Limits
     /// `mail`.
     public var mail: Mail
+    /// `notifications`.
+    public var notifications: Notifications
+    /// `webhooks`, in the order written.
+    public var webhooks: [Webhook]
     /// `audit`.
     public var audit: Audit
 

@@ -113,6 +113,26 @@ import Testing
         #expect(try test.store.apiKey(key.key.id).lastUsedAt == test.now)
     }
 
+    /// Our own pages are no app: a use of the credential, and no event.
+    @Test func usesOfOurOwnPagesAreLastUsesAlone() throws {
+        let test = try TestStore()
+        try test.addUser()
+        let key = try test.addKey()
+        let identity = try #require(try AccountReader(store: test.store).read(key.secret, at: test.now).identity)
+        let log = DecisionLog(store: test.store)
+        let sink = log.makeSink()
+        for _ in 0..<3 { sink.used(identity, address: IPAddress("192.0.2.9"), at: test.now) }
+        try log.drain(final: true)
+        #expect(try test.store.apiKey(key.key.id).lastUsedAt == test.now)
+        #expect(try test.events(AuditFilter(type: "access")).isEmpty)
+        test.clock.advance(.seconds(30))
+        sink.used(identity, address: nil, at: test.now)
+        sink.allowed(identity, route: "wiki", address: nil, at: test.now - .seconds(5))
+        try log.drain(final: true)
+        #expect(try test.store.apiKey(key.key.id).lastUsedAt == test.now)
+        #expect(try test.events(AuditFilter(type: "access")).map(\.route) == ["wiki"])
+    }
+
     @Test func withoutAnIdentityCacheACredentialIsStillOneRow() throws {
         let test = try TestStore()
         let log = DecisionLog(store: test.store)

@@ -221,38 +221,6 @@ import Testing
         #expect(left == (0, 0))
     }
 
-    @Test func anAddressChangesWhenTheNewOneAnswers() async throws {
-        let accounts = try TestAccounts()
-        try accounts.addPerson()
-        try accounts.addPerson("bert@example.com")
-        let operations = accounts.operations()
-        let reader = try AccountReader(store: accounts.store)
-        let signedIn = try await operations.signIn(
-            "ada@example.com", password: right, as: .page(remember: false), from: TestAccounts.client)
-        let identity = reader.read(signedIn.secrets?.portal ?? "", .portalCookie, at: accounts.now).identity
-        let principal = try operations.principal(identity)
-        try accounts.emptyOutbox()
-        try await operations.changeEmail(of: principal, to: "new@example.com", from: TestAccounts.client)
-        let asked = try accounts.mails().map { "\($0.template) \($0.to)" }.sorted()
-        #expect(asked == ["confirm_new_email new@example.com"])
-        #expect(try accounts.store.user(principal.userID).email == "ada@example.com")
-        let token = try accounts.token("confirm_new_email")
-        let user = try await operations.verifyEmail(token, from: TestAccounts.client)
-        #expect(user.email == "new@example.com" && user.username == "ada@example.com")
-        let told = try accounts.mails().filter { $0.template == "email_changed" }.map(\.to).sorted()
-        #expect(told == ["ada@example.com", "new@example.com"])
-        #expect(await canSignIn(operations, "new@example.com", right) == nil)
-        // One's own user name goes on being one.
-        #expect(await canSignIn(operations, "ada@example.com", right) == nil)
-        try accounts.emptyOutbox()
-        // An address that is taken: the same answer, and as many mails.
-        try await operations.changeEmail(of: principal, to: "bert@example.com", from: TestAccounts.client)
-        #expect(
-            try accounts.mails().map { "\($0.template) \($0.to)" }.sorted()
-                == ["already_registered bert@example.com"])
-        #expect(try accounts.store.check() == [])
-    }
-
     @Test func anAddressThatWasTakenMeanwhileStaysWhoseItIs() async throws {
         let accounts = try TestAccounts()
         try accounts.addPerson()

@@ -252,6 +252,7 @@ extension TestStore {
     static let contents: [MailContent] = [
         .verifyEmail(link: link), .magicLink(link: link, minutes: 15), .passwordReset(link: link, minutes: 15),
         .invitation(link: link, days: 7), .confirmNewEmail(link: link),
+        .emailChangeRequested(newEmail: "new@example.com", occasion),
         .emailChanged(newEmail: "new@example.com", occasion), .passwordChanged(occasion), .newDevice(occasion),
         .apiKeyCreated(name: "laptop", prefix: "gate_1234567", occasion),
         .accountLocked(link: link, minutes: 30, occasion), .fewBackupCodes(left: 2), .alreadyRegistered(link: link),

@@ -153,7 +153,7 @@ import Testing
         let accounts = try TestAccounts()
         try accounts.addPerson()
         try accounts.emptyOutbox()
-        let operations = accounts.operations { $0.notifiesOfNewDevices = false }
+        let operations = accounts.operations()
         let remembered = try await signIn(accounts, as: .page(remember: true))
         let client = try await signIn(accounts, as: .api)
         let person = try await signIn(accounts)

@@ -34,6 +34,7 @@ struct LocalRequestTests {
             let answer = try await client.readAnswer()
             #expect(answer.status == 200)
             #expect(answer.body == "POST /.auth/api/x q auth.example.com anna 5 host,transfer-encoding,x-a")
+            #expect(harness.records.used == ["anna"] && harness.records.allowed.isEmpty)
             #expect(answer.all("X-Bad").isEmpty)
             #expect(answer.all("Content-Length").count == 1)
             do {

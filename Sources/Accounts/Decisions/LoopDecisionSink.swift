@@ -42,13 +42,25 @@ final class LoopDecisionSink: DecisionSink {
     }
 
     func allowed(_ identity: Identity, route: String, address: IPAddress?, at now: Timestamp) {
+        count(identity, route, period: period?.name, address, at: now)
+    }
+
+    /// No route has an empty name.
+    func used(_ identity: Identity, address: IPAddress?, at now: Timestamp) {
+        count(identity, "", period: nil, address, at: now)
+    }
+
+    private func count(
+        _ identity: Identity, _ route: String, period: @autoclosure () -> String?, _ address: IPAddress?,
+        at now: Timestamp
+    ) {
         forgetIfDue(now)
         if let entry = find(identity, route) {
             entry.usage.count(at: now)
             if let address, entry.lastAddress != address { note(address, entry) }
             return
         }
-        let usage = Usage(identity: identity, route: route, period: period?.name, at: now)
+        let usage = Usage(identity: identity, route: route, period: period(), at: now)
         usage.count(at: now)
         guard ring.append(.usage(usage)) else { return }
         let entry = Known(usage)

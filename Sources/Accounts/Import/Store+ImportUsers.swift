@@ -25,7 +25,19 @@ extension Store {
             progress(done)
         }
         try disableAsSaid(lines, options, &report, by: actor)
+        if !options.isDryRun { try noteImport(report, by: actor) }
         return report
+    }
+
+    /// One event for the whole, beside those of each account.
+    private func noteImport(_ report: ImportReport, by actor: AuditActor) throws(AccountsError) {
+        // To run it again changes nothing, and says nothing.
+        guard [.new, .changed, .disabled].contains(where: { report.count($0) > 0 }) else { return }
+        let metadata = Dictionary(
+            uniqueKeysWithValues: ImportOutcome.Kind.allCases.map { kind in
+                (kind.rawValue, AuditValue.integer(Int64(report.count(kind))))
+            })
+        try recordEvent(NewAuditEvent(.usersImported, metadata: metadata), by: actor)
     }
 
     /// A second line for the same address or name would undo the first each time.
@@ -159,6 +171,9 @@ extension Store {
         if let newHash {
             try put(imported: newHash, of: user.id, at: now, in: transaction)
             _ = try endSessions(of: user, except: nil, at: now, in: transaction)
+            // As with every new password: what was asked for under the old one ends with it.
+            try removeLinks(of: user.id, at: now, in: transaction)
+            try forgetDevices(of: user.id, in: transaction)
         }
         try append(
             NewAuditEvent(

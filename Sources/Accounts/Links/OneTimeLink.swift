@@ -45,6 +45,8 @@ struct LinkRecord: JSONRecord, Equatable {
     var browser: String?
     /// Of a sign-in: where it goes on. Held against the list of such addresses once more when it is used.
     var returnTo: String?
+    /// Of a change of address: the session that asked for it.
+    var session: String?
     /// Of a registration: what was chosen with it. Nobody's password until the mail was followed.
     var passwordHash: String?
     var name: String?

@@ -23,6 +23,11 @@ extension MailCatalogue {
                 "Confirm your new e-mail address for {site}",
                 .text("This is to become the e-mail address of an account at {site}. If it is yours, confirm it:"),
                 .link("Confirm the address"), .text("If it is not, ignore this mail.")),
+            .emailChangeRequested: MailText(
+                "Another e-mail address was asked for at {site}",
+                .text("Somebody who is signed in to your account at {site} wants its e-mail address to be {email}."),
+                .occasion, .text("It changes when the link that was mailed to that address is followed."),
+                .text("If it was not you, set a new password at {url}: that ends the request and other sessions.")),
             .emailChanged: MailText(
                 "Your e-mail address at {site} was changed",
                 .text("The e-mail address of your account at {site} is {email} now."), .occasion,

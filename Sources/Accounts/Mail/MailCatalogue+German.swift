@@ -31,6 +31,15 @@ extension MailCatalogue {
                     "Dies soll die E-Mail-Adresse eines Kontos bei {site} werden. Wenn es Ihres ist, bestätigen Sie sie:"
                 ),
                 .link("Adresse bestätigen"), .text("Wenn nicht, ist nichts zu tun.")),
+            .emailChangeRequested: MailText(
+                "Andere E-Mail-Adresse bei {site} gewünscht",
+                .text(
+                    "Jemand, der in Ihrem Konto bei {site} angemeldet ist, möchte dessen E-Mail-Adresse zu {email} ändern."
+                ),
+                .occasion, .text("Sie ändert sich, sobald der Link benutzt wird, der dorthin gesandt wurde."),
+                .text(
+                    "Wenn Sie das nicht waren, setzen Sie unter {url} ein neues Passwort: Das beendet den Wunsch und alle anderen Sitzungen."
+                )),
             .emailChanged: MailText(
                 "Ihre E-Mail-Adresse bei {site} wurde geändert",
                 .text("Die E-Mail-Adresse Ihres Kontos bei {site} ist jetzt {email}."), .occasion,

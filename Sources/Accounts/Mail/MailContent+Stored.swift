@@ -27,6 +27,7 @@ enum MailTemplate: String, CaseIterable {
     case passwordReset = "password_reset"
     case invitation
     case confirmNewEmail = "confirm_new_email"
+    case emailChangeRequested = "email_change_requested"
     case emailChanged = "email_changed"
     case passwordChanged = "password_changed"
     case newDevice = "new_device"
@@ -48,6 +49,8 @@ extension MailContent {
         case .invitation(let link, let days):
             StoredMailContent(template: .invitation, ["days": "\(days)"], link: link)
         case .confirmNewEmail(let link): StoredMailContent(template: .confirmNewEmail, link: link)
+        case .emailChangeRequested(let email, let occasion):
+            StoredMailContent(template: .emailChangeRequested, ["email": email], at: occasion)
         case .emailChanged(let email, let occasion):
             StoredMailContent(template: .emailChanged, ["email": email], at: occasion)
         case .passwordChanged(let occasion): StoredMailContent(template: .passwordChanged, at: occasion)

@@ -32,6 +32,8 @@ public enum MailContent: Sendable, Equatable {
     case invitation(link: String, days: Int)
     /// To the new address: it becomes the account's when the link is used.
     case confirmNewEmail(link: String)
+    /// To the address that the account has: somebody asked for another one.
+    case emailChangeRequested(newEmail: String, MailOccasion)
     /// To the old address (and to the new one): the account has another one now.
     case emailChanged(newEmail: String, MailOccasion)
     case passwordChanged(MailOccasion)

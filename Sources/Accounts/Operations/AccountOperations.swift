@@ -36,8 +36,6 @@ public struct AccountOperations: Sendable {
         /// `login.magic_link.enabled`.
         public var magicLinkIsEnabled = false
         public var magicLinkLifetime = Duration.seconds(900)
-        /// `notifications.new_device`.
-        public var notifiesOfNewDevices = true
         /// Names of this site, which make no good password: `branding.name`, the host of `public_url`.
         public var siteWords: [String] = []
 
@@ -121,6 +119,11 @@ public struct AccountOperations: Sendable {
 
     func hash(_ password: SecretBytes, for person: PasswordPolicy.Person) async throws(AccountsError) -> String {
         try await requireAcceptable(password, for: person)
+        return try await hashAccepted(password)
+    }
+
+    /// A hash of a password that the policy has taken already: it is not asked about twice.
+    func hashAccepted(_ password: SecretBytes) async throws(AccountsError) -> String {
         do {
             return try await hasher.hash(password).text
         } catch {

@@ -1,6 +1,7 @@
 internal import Core
 
-/// A mail on its way, as it is stored: what it is made from, not what it will say.
+/// A mail on its way, as it is stored: what it is made from, not what it will say. Or an event that a webhook has not
+/// taken: it stands in the audit log.
 struct OutboxRecord: JSONRecord, Equatable {
     enum State: String, Codable {
         /// Waits for its time.
@@ -29,4 +30,8 @@ struct OutboxRecord: JSONRecord, Equatable {
     /// When it is given up.
     var giveUpAt: Timestamp
     var lastError: String?
+    /// Of an event: the webhook's id; then ``recipient`` is its origin and ``template`` the event's type.
+    var webhook: String?
+    /// Of an event: its sequence.
+    var event: UInt64?
 }

@@ -6,11 +6,11 @@ extension Store {
     static let mailLifetime: Duration = .seconds(48 * 3600)
 
     /// Queues a mail, in the transaction of the change that it tells of: both are on disk, or neither. Nothing while
-    /// `mail: none`.
+    /// `mail: none`, and no notice that `notifications` leaves out.
     ///
     /// - Throws: `noMasterKey` when the mail has a link and the store was opened without the key that seals it.
     func enqueue(_ message: MailMessage, at now: Timestamp, in transaction: borrowing WriteTransaction) throws {
-        guard mailIsOn else { return }
+        guard mailIsOn, message.content.notice.map(notices.contains) ?? true else { return }
         let id = try random.id("mail")
         let content = message.content.stored
         var sealed: [UInt8]?

@@ -1,12 +1,14 @@
 public import Core
 internal import LMDB
 
-/// A mail that was not handed over yet, as it is shown: what it is about, never its link.
+/// A mail or an event that was not handed over yet, as it is shown: what it is about, never its link.
 public struct OutboxEntry: Encodable, Sendable, Equatable {
     public let id: String
-    /// `mail`.
+    /// `mail` or `webhook`.
     public let kind: String
+    /// An address; of a webhook its origin, since the rest of its URL may be a secret.
     public let to: String
+    /// Of a webhook the event's type.
     public let template: String
     /// `queued`, `sending` or `failed`.
     public let state: String
@@ -21,7 +23,7 @@ public struct OutboxEntry: Encodable, Sendable, Equatable {
 
     init(_ record: OutboxRecord) {
         id = record.id
-        kind = "mail"
+        kind = record.webhook == nil ? "mail" : "webhook"
         to = record.recipient
         template = record.template
         state = record.state.rawValue
@@ -31,6 +33,21 @@ public struct OutboxEntry: Encodable, Sendable, Equatable {
         nextAttemptAt = record.state == .queued ? record.dueAt : nil
         expiresAt = record.expiresAt
         userID = record.userID
+    }
+
+    /// The event that a webhook is stuck at.
+    init(_ step: WebhookRecord.Step, of record: WebhookRecord) {
+        id = step.event
+        kind = "webhook"
+        to = record.origin
+        template = step.type
+        state = OutboxRecord.State.queued.rawValue
+        attempts = step.attempts
+        lastError = record.lastError
+        createdAt = step.createdAt
+        nextAttemptAt = record.dueAt
+        expiresAt = nil
+        userID = nil
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -67,15 +84,22 @@ extension Store {
             }
             return records
         }
-        return records.sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }.map(OutboxEntry.init)
+        let entries = records.map { OutboxEntry($0) } + (try waitingEvents())
+        return entries.sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }
     }
 
-    /// Counts rows without reading them: a mail has a time at which it is due, unless it was given up.
+    /// Counts rows without reading them: a mail has a time at which it is due, unless it was given up. Of a webhook
+    /// that is stuck the one event counts that it is stuck at.
     public func outboxCounts() throws(AccountsError) -> OutboxCounts {
         try read { transaction in
             let all = try Tables.outbox.count(in: transaction)
-            let due = try Tables.outboxDue.count(in: transaction)
-            return OutboxCounts(queued: due, failed: max(0, all - due))
+            let due = try Tables.outboxDue.count(in: transaction) + Tables.webhookRetries.count(in: transaction)
+            var stuck = 0
+            try Tables.webhooks.forEach(in: transaction) { _, record, _ in
+                if let step = record.step, step.letter == nil { stuck += 1 }
+                return true
+            }
+            return OutboxCounts(queued: due + stuck, failed: max(0, all - due))
         }
     }
 
@@ -85,7 +109,13 @@ extension Store {
     /// - Throws: `notFound` for an id that is not there, `refused` for a mail that is in hand.
     public func retryMail(_ selection: OutboxSelection, by actor: AuditActor) throws(AccountsError) -> Int {
         let now = clock.now()
-        return try change(selection, .outboxRetried, by: actor, at: now) { record, transaction in
+        return try change(
+            selection, .outboxRetried, by: actor, at: now,
+            waiting: { waiting in
+                waiting.dueAt = nil
+            }
+        ) { record, transaction in
+            if let webhook = record.webhook { return try self.retry(letter: record, of: webhook, in: transaction) }
             if record.state == .queued { try Tables.outboxDue.delete(record.dueKey, in: transaction) }
             var record = record
             record.state = .queued
@@ -102,7 +132,14 @@ extension Store {
     /// - Returns: how many.
     /// - Throws: `notFound` for an id that is not there, `refused` for a mail that is in hand.
     public func dropMail(_ selection: OutboxSelection, by actor: AuditActor) throws(AccountsError) -> Int {
-        try change(selection, .outboxDropped, by: actor, at: clock.now()) { record, transaction in
+        try change(
+            selection, .outboxDropped, by: actor, at: clock.now(),
+            waiting: { waiting in
+                waiting.position = max(waiting.position, waiting.step?.sequence ?? 0)
+                waiting.step = nil
+            }
+        ) { record, transaction in
+            if let webhook = record.webhook { return try self.drop(letter: record, of: webhook, in: transaction) }
             if record.state == .queued { try Tables.outboxDue.delete(record.dueKey, in: transaction) }
             try Tables.outbox.delete(record.id, in: transaction)
         }
@@ -110,6 +147,7 @@ extension Store {
 
     private func change(
         _ selection: OutboxSelection, _ event: AuditEventType, by actor: AuditActor, at now: Timestamp,
+        waiting: @escaping @Sendable (inout WebhookRecord) -> Void,
         _ body: @escaping @Sendable (OutboxRecord, borrowing WriteTransaction) throws -> Void
     ) throws(AccountsError) -> Int {
         var changed = 0
@@ -119,6 +157,13 @@ extension Store {
                 for id in ids {
                     guard let record = try Tables.outbox.get(id, in: transaction) else {
                         if case .allFailed = selection { continue }
+                        if try self.changeWaiting(id, in: transaction, waiting) {
+                            let metadata: [String: AuditValue] = ["webhook_event": .string(id)]
+                            try self.append(
+                                NewAuditEvent(event, metadata: metadata), by: actor, at: now, in: transaction)
+                            changed += 1
+                            continue
+                        }
                         throw AccountsError(
                             .notFound, "There is no mail \(id) in the outbox: `gatehouse outbox list` shows them.")
                     }
@@ -129,7 +174,10 @@ extension Store {
                     try self.append(
                         NewAuditEvent(
                             event, userID: record.userID,
-                            metadata: ["mail": .string(id), "template": .string(record.template)]),
+                            metadata: [
+                                record.webhook == nil ? "mail" : "webhook": .string(id),
+                                "template": .string(record.template),
+                            ]),
                         by: actor, at: now, in: transaction)
                     changed += 1
                 }

@@ -22,7 +22,7 @@ extension AccountOperations {
         let (attempt, gate, verdict) = try await check(
             current, of: principal, event: .passwordChanged, from: client, at: now)
         var hash = ""
-        if case .right = verdict { hash = try await self.hash(new, for: person) }
+        if case .right = verdict { hash = try await hashAccepted(new) }
         let newHash = hash
         let outcome = try await store.writing { transaction -> Result<SessionSecrets?, AccountsError> in
             var (_, session) = try store.require(principal, at: now, in: transaction)
@@ -71,7 +71,7 @@ extension AccountOperations {
             var (link, user) = try store.usableLink(digest, for: purposes, at: now, in: transaction)
             try store.removeLink(link, digest: digest, in: transaction)
             // Whoever has the link reads the mailbox.
-            try store.verify(&user, link.email, at: now, in: transaction)
+            try store.verify(&user, link.email, from: client, at: now, in: transaction)
             try store.setPassword(
                 hash, of: user, method: link.purpose.rawValue, from: client, by: client.actor(user.username), at: now,
                 in: transaction)

@@ -29,29 +29,8 @@ extension AccountOperations {
                 try store.changeEmail(of: &user, to: link.email, client, at: now, in: transaction)
                 return User(user)
             }
-            try store.verify(&user, link.email, at: now, in: transaction)
+            try store.verify(&user, link.email, from: client, at: now, in: transaction)
             return User(user)
-        }
-    }
-
-    /// Asks for another address. It becomes the account's when the link that goes there is used, and both addresses are
-    /// told then. Nobody learns whether the new one has an account.
-    ///
-    /// - Throws: `invalid`, `rateLimited`.
-    public func changeEmail(
-        of principal: Principal, to email: String, from client: Client
-    ) async throws(AccountsError) {
-        let email = try Self.email(email)
-        let now = now
-        let store = store
-        try limiter.take(.mail, client: client.address, configuration.limits, at: now)
-        try limiter.take(.mail, mailbox: email.canonical, configuration.limits, at: now)
-        let token = try SecretText(store.random)
-        try await store.writing { transaction in
-            let (user, session) = try store.require(principal, at: now, in: transaction)
-            try store.requestEmailChange(
-                of: user, to: email, token, client, by: client.actor(user.username, session: session.id), at: now,
-                in: transaction)
         }
     }
 

@@ -34,6 +34,8 @@ extension AccountOperations {
             guard !id.isEmpty, id.utf8.count <= 254, var session = try Tables.sessions.get(id, in: transaction),
                 session.userID == user.id
             else { throw AccountsError(.notFound, "There is no such session of yours.") }
+            // Also of a session that is over: its wish may wait still.
+            try store.endEmailChange(of: user.id, .of(session: id), in: transaction)
             guard session.revokedAt == nil else { return }
             try store.end(&session, at: now, in: transaction)
             try store.append(
@@ -55,6 +57,8 @@ extension AccountOperations {
             let (user, _) = try store.require(principal, at: now, in: transaction)
             let kept = everywhere ? nil : principal.session
             let ended = try store.endSessions(of: user, except: kept, at: now, in: transaction)
+            try store.endEmailChange(
+                of: user.id, everywhere ? .all : .except(session: principal.session), in: transaction)
             try store.noteEnded(
                 ended, of: user, by: client.actor(user.username, session: principal.session), at: now, in: transaction)
             return ended.count
@@ -185,6 +189,7 @@ extension Store {
         return try write { transaction in
             let user = try self.require(user: selector, in: transaction)
             let ended = try self.endSessions(of: user, except: nil, at: now, in: transaction)
+            try self.endEmailChange(of: user.id, .all, in: transaction)
             try self.noteEnded(ended, of: user, by: actor, at: now, in: transaction)
             return ended
         }

@@ -37,6 +37,7 @@ extension Store {
                 throw AccountsError(
                     .notFound, "There is no session \(quoted(id)): `gatehouse session list` shows the ids.")
             }
+            try self.endEmailChange(of: record.userID, .of(session: id), in: transaction)
             guard record.revokedAt == nil else { return try self.view(of: record, in: transaction) }
             try self.end(&record, at: now, in: transaction)
             let user = try Tables.users.get(record.userID, in: transaction)

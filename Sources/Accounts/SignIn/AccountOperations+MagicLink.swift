@@ -76,7 +76,7 @@ extension AccountOperations {
             }
             guard user.canonicalEmail == link.email else { throw AccountsError.invalidLink }
             try store.removeLink(link, digest: digest, in: transaction)
-            try store.verify(&user, link.email, at: now, in: transaction)
+            try store.verify(&user, link.email, from: client, at: now, in: transaction)
             return try store.complete(complete, of: user, at: now, in: transaction)
         }
     }

@@ -79,7 +79,7 @@ extension Store {
             isNew = try remember(
                 device: name, kind: .name, name: signIn.kept.deviceName, of: user.id, at: now, in: transaction)
         }
-        if isNew, signIn.configuration.notifiesOfNewDevices {
+        if isNew {
             try mail(.newDevice(signIn.client.occasion(at: now)), to: user, signIn.client, at: now, in: transaction)
         }
         return (token, isNew)

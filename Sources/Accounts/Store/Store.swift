@@ -24,6 +24,8 @@ public final class Store: Sendable {
         public var readOnly: Bool
         /// `mail` is not `none`: operations queue the mails that they cause.
         public var mailIsOn: Bool
+        /// `notifications`: which mails operations queue that nobody has asked for.
+        public var notices = SecurityNotices.all
 
         /// 64 GiB and no master keys unless said otherwise.
         public init(
@@ -52,6 +54,7 @@ public final class Store: Sendable {
     let random: any RandomSource
     let auditKeys: AuditKeys
     private let queuesMail: Atomic<Bool>
+    private let noticeBits: Atomic<UInt32>
 
     init(
         _ configuration: Configuration, environment: Environment, clock: any WallClock, random: any RandomSource,
@@ -63,14 +66,23 @@ public final class Store: Sendable {
         self.random = random
         self.auditKeys = auditKeys
         queuesMail = Atomic(configuration.mailIsOn)
+        noticeBits = Atomic(configuration.notices.bits)
     }
 
     /// Whether operations queue the mails that they cause.
     public var mailIsOn: Bool { queuesMail.load(ordering: .relaxed) }
 
+    /// Which notices operations queue.
+    public var notices: SecurityNotices { SecurityNotices(bits: noticeBits.load(ordering: .relaxed)) }
+
     /// To be called when a reload has changed `mail`.
     public func setMail(on isOn: Bool) {
         queuesMail.store(isOn, ordering: .relaxed)
+    }
+
+    /// To be called when a reload has changed `notifications`.
+    public func setNotices(_ notices: SecurityNotices) {
+        noticeBits.store(notices.bits, ordering: .relaxed)
     }
 
     /// Opens the store, and makes it when the folder has none.

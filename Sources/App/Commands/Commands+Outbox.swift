@@ -17,7 +17,7 @@ extension Commands {
             switch (id, failed) {
             case (let id?, false): return .one(id)
             case (nil, true): return .allFailed
-            default: throw CommandFailure(.usage, "say either the id of a mail, or --failed")
+            default: throw CommandFailure(.usage, "say either an id that `gatehouse outbox list` shows, or --failed")
             }
         }
     }
@@ -32,7 +32,7 @@ extension Commands {
             try context.output.list(
                 try store.outbox(),
                 columns: [
-                    ("ID", \.id), ("STATE", \.state), ("TO", \.to), ("TEMPLATE", \.template),
+                    ("ID", \.id), ("KIND", \.kind), ("STATE", \.state), ("TO", \.to), ("TEMPLATE", \.template),
                     ("TRIES", { "\($0.attempts)" }), ("SINCE", { $0.createdAt.rfc3339 }),
                     ("NEXT", { $0.nextAttemptAt?.rfc3339 ?? "-" }), ("ERROR", { $0.lastError ?? "-" }),
                 ])

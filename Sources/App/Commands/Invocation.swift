@@ -86,8 +86,10 @@ struct CommandContext: Sendable {
             }
             masterKeys = try MasterKeys(current: current, previous: settings.previousMasterKeys)
         }
-        return Store.Configuration(
+        var configuration = Store.Configuration(
             dataFolder: settings.dataFolder, publicURL: settings.publicURL.description,
             maximumSize: settings.storeMaximumSize, masterKeys: masterKeys, mailIsOn: settings.mail.isOn)
+        configuration.notices = settings.notices
+        return configuration
     }
 }

@@ -53,6 +53,7 @@ final class MailWorker: Sendable {
             $0 = Way(sender: settings.mailSender(log), site: settings.mailSite, underWay: $0.underWay)
         }
         store.setMail(on: settings.mail.isOn)
+        store.setNotices(settings.notices)
         delivery.endPause()
     }
 

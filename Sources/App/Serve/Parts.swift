@@ -19,6 +19,10 @@ struct Parts: Sendable {
     let writer: LogWriter
     let inForce: InForceBox
     let mail: MailWorker
+    let webhooks: WebhookWorker
+    /// For the breach check alone, so that one that hangs keeps no issuer's keys from being fetched. Few may wait: what
+    /// finds no place is taken unchecked at once.
+    let breachFetcher: Fetcher
     let hasher: PasswordHasher
     let limiter: RateLimiter
     let portal: PortalResponder

@@ -63,11 +63,14 @@ extension Server {
         let configuration = try settings.proxyConfiguration(
             generation: generation, maximumConnections: launch.descriptors.connections)
         let portal = try settings.portalConfiguration(
-            store: parts.store, hasher: parts.hasher, limiter: parts.limiter)
+            store: parts.store, hasher: parts.hasher, limiter: parts.limiter,
+            breaches: settings.breachCheck(through: parts.breachFetcher, log))
+        let webhooks = try WebhookWorker.prepared(settings, log)
         await issuers.refreshDue()
         try await proxy.replace(
             configuration: configuration, makeContext: parts.makeContext(issuers, settings.audit.access.granularity))
         parts.portal.replace(portal)
+        await parts.webhooks.replace(webhooks)
         return issuers
     }
 

@@ -78,8 +78,11 @@ final class Server: Sendable {
             try settings.issuerConfigurations(), fetcher: fetcher, clock: clock, log: launch.log)
         let hasher = try PasswordHasher()
         let limiter = RateLimiter()
+        let breachFetcher = Fetcher(threads: 4, capacity: 4)
         let portal = try PortalResponder(
-            try settings.portalConfiguration(store: store, hasher: hasher, limiter: limiter),
+            try settings.portalConfiguration(
+                store: store, hasher: hasher, limiter: limiter,
+                breaches: settings.breachCheck(through: breachFetcher, launch.log)),
             services: try PortalResponder.services(clock: clock), log: launch.log)
         let parts = Parts(
             store: store, fetcher: fetcher, decisions: decisions, pool: pool, clock: clock, log: launch.log,
@@ -88,7 +91,9 @@ final class Server: Sendable {
                 InForce(
                     loaded: launch.loaded, settings: settings, stamps: launch.stamps, issuers: issuers, generation: 1,
                     lastReload: LastReload(success: true, at: clock.now()))),
-            mail: MailWorker(settings, store: store, log: launch.log), hasher: hasher, limiter: limiter, portal: portal)
+            mail: MailWorker(settings, store: store, log: launch.log),
+            webhooks: try WebhookWorker(settings, store: store, log: launch.log), breachFetcher: breachFetcher,
+            hasher: hasher, limiter: limiter, portal: portal)
         self.parts = parts
         proxy = ProxyServer(
             configuration: try settings.proxyConfiguration(
@@ -99,6 +104,7 @@ final class Server: Sendable {
         // Not waited for: an issuer that is down makes the server not ready, it does not keep it from starting.
         parts.inForce.refresh(issuers)
         parts.mail.start()
+        parts.webhooks.start()
         let upkeep = Upkeep(
             store: store, decisions: decisions, retention: { parts.inForce.value.settings.audit.retention },
             clock: clock, log: launch.log, refreshCertificates: { [proxy] in proxy.refreshCertificates() })
@@ -160,6 +166,7 @@ final class Server: Sendable {
         parts.inForce.stopRefresh()
         await upkeep.value
         await parts.mail.stop()
+        parts.webhooks.stop()
         await watch?.value
         await reloader?.end()
         pool.stop()

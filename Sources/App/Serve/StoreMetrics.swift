@@ -29,7 +29,7 @@ enum StoreMetrics {
             "\(decisions.lost)")
         if let counts = try? store.outboxCounts() {
             let name = "gatehouse_outbox"
-            text += "# HELP \(name) Mails that were not handed over yet.\n# TYPE \(name) gauge\n"
+            text += "# HELP \(name) Mails and events that were not handed over yet.\n# TYPE \(name) gauge\n"
             text += "\(name){state=\"queued\"} \(max(0, counts.queued - mailsInHand))\n"
             text += "\(name){state=\"sending\"} \(mailsInHand)\n\(name){state=\"failed\"} \(counts.failed)\n"
         }

@@ -1,6 +1,7 @@
 internal import Accounts
 internal import Core
 internal import Cryptography
+internal import Logging
 internal import Policy
 internal import Portal
 internal import Settings
@@ -8,7 +9,7 @@ internal import Settings
 extension Settings {
     /// What the portal is configured with.
     func portalConfiguration(
-        store: Store, hasher: PasswordHasher, limiter: RateLimiter
+        store: Store, hasher: PasswordHasher, limiter: RateLimiter, breaches: BreachCheck?
     ) throws -> Portal.Configuration {
         let snapshot = try snapshot()
         let apps = snapshot.routes.flatMap { route in
@@ -20,12 +21,14 @@ extension Settings {
             publicURL: publicURL.description, host: publicURL.host,
             returns: ReturnPolicy(publicURL: publicURL.description, apps: apps),
             operations: AccountOperations(
-                store: store, hasher: hasher, limiter: limiter, configuration: operationsConfiguration))
+                store: store, hasher: hasher, limiter: limiter, breaches: breaches,
+                configuration: operationsConfiguration))
         configuration.cookies = .init(name: sessions.cookieName, domain: sessions.cookieDomain)
         configuration.passwordIsEnabled = login.passwordIsEnabled
         configuration.registration = registration
         configuration.magicLinkIsEnabled = login.magicLinkIsEnabled
         configuration.sendsMail = mail.isOn
+        configuration.groupsShown = { identity, host in snapshot.groups(of: identity, shownOn: host) }
         configuration.keyScopes = apiKeys.scopes.map { ($0.name, $0.summary) }
         return configuration
     }
@@ -36,6 +39,11 @@ extension Settings {
         case .invited: .invited
         case .open: .open
         }
+    }
+
+    /// `login.password.breach_check`.
+    func breachCheck(through fetcher: any HTTPFetching, _ log: Logger) -> BreachCheck? {
+        login.breachCheck.map { BreachCheck($0, fetcher: fetcher, log: log) }
     }
 
     private var operationsConfiguration: AccountOperations.Configuration {

@@ -33,11 +33,13 @@ public struct Denial: Sendable {
     }
 }
 
-/// Where the hot path leaves what the audit log must know. One instance a loop; both calls only put a value into
+/// Where the hot path leaves what the audit log must know. One instance a loop; its calls only put a value into
 /// bounded memory of that loop, and what does not fit is counted.
 public protocol DecisionSink: AnyObject {
     /// A request was refused.
     func denied(_ denial: Denial)
     /// A request with an identity was let through (for `access` events and `last used`).
     func allowed(_ identity: Identity, route: String, address: IPAddress?, at now: Timestamp)
+    /// An identity was used for one of our own pages (for `last used` alone).
+    func used(_ identity: Identity, address: IPAddress?, at now: Timestamp)
 }

@@ -184,7 +184,8 @@ extension PortalRequest {
         return try json(
             Wire.Me(
                 id: identity.subject, email: identity.email, emailVerified: identity.email != nil,
-                username: identity.user, name: identity.name, groups: identity.groups, factors: identity.factors))
+                username: identity.user, name: identity.name, groups: configuration.groupsShown(identity, local.host),
+                factors: identity.factors))
     }
 
     // MARK: Sessions

@@ -15,12 +15,12 @@ extension Endpoint {
 /// The pages of a person's own account.
 extension PortalRequest {
     enum Tab: String, CaseIterable {
-        case account, sessions, security, keys
+        case account, sessions, security, keys, activity
 
         var path: String {
             switch self {
             case .account: "/.auth/account"
-            case .sessions, .security: "/.auth/account/\(rawValue)"
+            case .sessions, .security, .activity: "/.auth/account/\(rawValue)"
             case .keys: "/.auth/account/api-keys"
             }
         }
@@ -59,12 +59,13 @@ extension PortalRequest {
 
     func showAccount() throws -> Answer {
         guard let principal = signedIn() else { return signInFirst }
-        return try accountPage(principal, try operations.user(principal), notice: notice("saved"))
+        return try accountPage(principal, try operations.user(principal), notice: notice("saved", "email_asked"))
     }
 
     func saveProfile() async throws -> Answer {
         guard let principal = signedIn() else { return signInFirst }
         let form = try checkedForm(principal)
+        if let email = form["email"] { return try await changeEmail(principal, to: email) }
         do {
             _ = try await operations.rename(principal, to: form["name"] ?? "", from: client())
             return .seeOther("/.auth/account?done=saved")
@@ -75,13 +76,16 @@ extension PortalRequest {
         }
     }
 
-    private func accountPage(
-        _ principal: Principal, _ user: User, status: Int = 200, notice: String? = nil, error: String? = nil
+    func accountPage(
+        _ principal: Principal, _ user: User, status: Int = 200, notice: String? = nil, error: String? = nil,
+        more: [String: Any] = [:]
     ) throws -> Answer {
         var values: [String: Any] = ["user": user.username, "email": user.email, "name": user.name]
         if !user.groups.isEmpty { values["groups"] = user.groups.joined(separator: ", ") }
         if let notice { values["notice"] = notice }
         if let error { values["error"] = error }
+        values.merge(try emailChange(principal)) { own, _ in own }
+        values.merge(more) { own, _ in own }
         return try page(.account, principal, title: "account_title", status: status, values)
     }
 

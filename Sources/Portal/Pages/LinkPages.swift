@@ -48,8 +48,12 @@ extension PortalRequest {
 
     func showConfirmation(_ link: LinkPage) -> Answer {
         guard isGood(link.purposes) else { return deadLink }
-        return page(
-            "link", title: "\(link.key)_title", ["text": text("\(link.key)_text"), "action": local.path])
+        var values: [String: Any] = ["text": text("\(link.key)_text"), "action": local.path]
+        if let account = try? operations.accountWanting(token) {
+            values["text"] = text("email_change_confirm")
+            values["account"] = account
+        }
+        return page("link", title: "\(link.key)_title", values)
     }
 
     func confirm(_ link: LinkPage) async throws -> Answer {

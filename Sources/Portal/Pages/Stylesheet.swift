@@ -60,6 +60,7 @@ enum Stylesheet {
         .cards li { padding: 1rem; margin: 0 0 .75rem; background: var(--panel); border-radius: .5rem; }
         .cards h2 { margin: 0 0 .5rem; }
         .badge { font-size: .85rem; font-weight: 400; color: var(--good); }
+        .bad { color: var(--bad); }
         .skip { position: absolute; left: -100vw; }
         .skip:focus { position: static; }
 

@@ -5,7 +5,7 @@ enum Templates {
         "head": head, "foot": foot, "navigation": navigation, "error": error, "login": login, "logout": logout,
         "signed_out": signedOut, "denied": denied, "loop": loop, "message": message, "account": account,
         "sessions": sessions, "security": security, "keys": keys, "link": link, "done": done, "forgot": forgot,
-        "reset": reset,
+        "reset": reset, "activity": activity, "email_change": emailChange,
     ].merging(registration) { own, _ in own }
 
     private static let head = """
@@ -140,7 +140,7 @@ enum Templates {
         </div>
         <button type="submit">{{t.save}}</button>
         </form>
-        {{> foot}}
+        {{> email_change}}{{> foot}}
         """
 
     private static let sessions = """
@@ -171,7 +171,8 @@ enum Templates {
 
     private static let link = """
         {{> head}}<p>{{text}}</p>
-        <form method="post" action="{{action}}">
+        {{#account}}<dl><dt>{{t.user_name}}</dt><dd>{{account}}</dd></dl>
+        {{/account}}<form method="post" action="{{action}}">
         <button type="submit">{{t.confirm}}</button>
         </form>
         {{> foot}}

@@ -67,7 +67,10 @@ extension FrontHandler {
         case .conflict: return refuseConflict(incoming)
         }
         var identity: Identity?
-        if case .identity(let known) = resolved.state { identity = known }
+        if case .identity(let known) = resolved.state {
+            identity = known
+            loop.context.decisions.used(known, address: current.clientAddress, at: incoming.now)
+        }
         noteAccess(incoming, state: resolved.state, verdict: .allow, reason: nil)
         var request = localRequest(incoming, identity)
         if isPortalHost {

@@ -65,6 +65,7 @@ extension Builder {
             magicLinkLifetime: readMagicLinkLifetime(view.map("magic_link")),
             passwordIsEnabled: password.boolean("enabled") ?? true,
             minimumPasswordLength: number(password, "min_length", 8...128) ?? 12,
+            breachCheck: readBreachCheck(password),
             lockoutFailures: number(lockout, "failures", 1...1000) ?? 5,
             lockoutPeriod: lockout.duration("period") ?? .seconds(1800))
     }

@@ -52,7 +52,7 @@ struct Builder {
             proxySecret: proxySecret.secret, requiresProxySecret: proxySecret.isRequired, log: log,
             upstreams: upstreams.map(\.upstream), routes: routes, issuers: issuers,
             sessions: sessions, tokens: readTokens(), apiKeys: apiKeys, login: login, limits: readLimits(),
-            mail: mail, audit: audit)
+            mail: mail, notifications: readNotifications(), webhooks: readWebhooks(), audit: audit)
     }
 
     private func readPublicURL() -> Origin? {

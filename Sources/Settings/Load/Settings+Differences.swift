@@ -22,6 +22,10 @@ extension Settings {
         if case .smtp(let before) = old.settings.mail, case .smtp(let after) = new.settings.mail {
             compare("mail.smtp.password", before.password, after.password)
         }
+        for (index, webhook) in new.settings.webhooks.enumerated() {
+            guard let before = old.settings.webhooks.first(where: { $0.url == webhook.url }) else { continue }
+            compare("webhooks[\(index)].secret", before.secret, webhook.secret)
+        }
         compare("proxy_secret", old.settings.proxySecret, new.settings.proxySecret)
         for issuer in new.settings.issuers {
             guard case .file(_, let content) = issuer.keys,

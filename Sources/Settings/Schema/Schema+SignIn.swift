@@ -22,6 +22,9 @@ extension Schema {
         Key(
             "login.password.min_length", .text("a number from 8 to 128"), "12",
             "Of new passwords, in characters."),
+        Key(
+            "login.password.breach_check", .text("none, or an https URL like https://api.pwnedpasswords.com/range"),
+            "none", "Who is asked whether a new password was published, by five digits of its SHA-1."),
         Key("login.magic_link", .section, "{}", "Signing in by a link in a mail."),
         Key("login.magic_link.enabled", .boolean, "false", "People may."),
         Key("login.magic_link.lifetime", .duration, "15m", "How long a link is good; a minute to a day."),

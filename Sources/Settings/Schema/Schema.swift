@@ -7,7 +7,8 @@ enum Schema {
     static let included = SchemaNode.tree(includedRows)
 
     static let rows: [Key] =
-        general + peers + upstreams(at: "upstreams") + policy + credentials + signIn + mail + audit
+        general + peers + upstreams(at: "upstreams") + policy + credentials + signIn + mail + notices
+        + audit
 
     static let includedRows: [Key] =
         upstreams(at: "upstreams") + [

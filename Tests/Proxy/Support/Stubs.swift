@@ -59,6 +59,7 @@ final class Records: Sendable {
     struct Content: Sendable {
         var denials: [Denial] = []
         var allowed: [(user: String, route: String)] = []
+        var used: [String] = []
         var seconds = 0
     }
 
@@ -66,10 +67,12 @@ final class Records: Sendable {
 
     var denials: [Denial] { content.withLock { $0.denials } }
     var allowed: [String] { content.withLock { $0.allowed.map(\.user) } }
+    var used: [String] { content.withLock { $0.used } }
     var seconds: Int { content.withLock { $0.seconds } }
 
     func add(_ denial: Denial) { content.withLock { $0.denials.append(denial) } }
     func add(_ user: String, _ route: String) { content.withLock { $0.allowed.append((user, route)) } }
+    func addUse(_ user: String) { content.withLock { $0.used.append(user) } }
     func second() { content.withLock { $0.seconds += 1 } }
 }
 
@@ -82,6 +85,10 @@ final class RecordingSink: DecisionSink {
 
     func allowed(_ identity: Identity, route: String, address: IPAddress?, at now: Timestamp) {
         records.add(identity.user, route)
+    }
+
+    func used(_ identity: Identity, address: IPAddress?, at now: Timestamp) {
+        records.addUse(identity.user)
     }
 }
 

@@ -1,0 +1,74 @@
+internal import Core
+
+/// How far a webhook has come, under its id. The audit log is its queue: an event waits there until the webhook has
+/// taken it, in order, however long that lasts and whichever process has written it.
+///
+/// ```
+///   audit   1  2  3  4  5  6  7          delivered ──▶ the position moves on
+///                    ▲                   not taken ──▶ step, tried again later
+///                 position               refused, or 48 hours over ──▶ outbox (failed), the position moves on
+/// ```
+struct WebhookRecord: JSONRecord, Equatable {
+    /// The event that is being tried.
+    struct Step: Codable, Equatable {
+        var sequence: UInt64
+        /// The message's id: the same at each attempt, and made from the event, so that a restored store repeats it.
+        var event: String
+        var type: String
+        var createdAt: Timestamp
+        var attempts: Int
+        /// When it was tried first.
+        var since: Timestamp
+        /// The row in `outbox` that it came from, when it had been given up before.
+        var letter: String?
+    }
+
+    /// The last event that is done with.
+    var position: UInt64
+    var origin: String
+    var step: Step?
+    /// How often in a row nobody has answered, whatever the event.
+    var failures = 0
+    /// Nothing is sent before.
+    var dueAt: Timestamp?
+    var lastError: String?
+}
+
+/// What becomes of an event after an attempt. Values without a clock or a store.
+enum WebhookSchedule {
+    enum Outcome: Equatable {
+        case delivered
+        /// This event will not be taken; the next one may.
+        case refused(String)
+        /// The receiver is not there, or not itself.
+        case unavailable(String)
+    }
+
+    /// An event that is not taken is tried for so long.
+    static let lifetime = Duration.seconds(48 * 3600)
+
+    static func outcome(of answer: Result<FetchResponse, FetchError>) -> Outcome {
+        switch answer {
+        case .success(let response):
+            switch response.status {
+            case 200..<300: return .delivered
+            // Whoever has moved, lost its configuration or our key, or has too much to do may be back.
+            case 401, 403, 404, 408, 410, 425, 429: return .unavailable("the answer was \(response.status)")
+            case 400..<500: return .refused("the answer was \(response.status)")
+            default: return .unavailable("the answer was \(response.status)")
+            }
+        case .failure(let error): return .unavailable(error.message)
+        }
+    }
+
+    /// How long nothing is sent after so many failures in a row.
+    static func wait(after failures: Int) -> Duration {
+        OutboxSchedule.waits[min(max(failures, 1), OutboxSchedule.waits.count) - 1]
+    }
+
+    /// Nothing is to be sent yet. A clock that was set back must not make it last.
+    static func holds(_ dueAt: Timestamp?, at now: Timestamp) -> Bool {
+        guard let dueAt, let longest = OutboxSchedule.waits.last else { return false }
+        return now < dueAt && dueAt - now <= longest
+    }
+}

@@ -1,0 +1,70 @@
+import Core
+
+/// Reads what is about who is told of what.
+extension Builder {
+    func readNotifications() -> Settings.Notifications {
+        let view = root.map("notifications")
+        return Settings.Notifications(
+            newDevice: view.boolean("new_device") ?? true, passwordChanged: view.boolean("password_changed") ?? true,
+            emailChanged: view.boolean("email_changed") ?? true, apiKeyCreated: view.boolean("api_key_created") ?? true,
+            accountLocked: view.boolean("account_locked") ?? true)
+    }
+
+    func readWebhooks() -> [Settings.Webhook] {
+        var result: [Settings.Webhook] = []
+        for view in root.maps("webhooks") {
+            let secret = readWebhookSecret(view)
+            let events = readWebhookEvents(view)
+            guard let (url, value) = view.required("url") else { continue }
+            if !isFetchable(url) {
+                reading.refuse(value, expected: "an https URL, or http on loopback")
+            } else if result.contains(where: { $0.url == url }) {
+                reading.problem(value.location, value.path, "there are two webhooks of this URL")
+            }
+            result.append(Settings.Webhook(url: url, secret: secret, events: events))
+        }
+        return result
+    }
+
+    private func readWebhookSecret(_ view: MapView) -> SecretBytes? {
+        guard let value = view.value("secret") else {
+            reading.problem(
+                view.location, Problem.join(view.path, "secret"),
+                "is missing; expected { file: PATH }, { credential: NAME } or { env: NAME }")
+            return nil
+        }
+        guard secrets == .read, let secret = Secrets(reading: reading).read(value) else { return nil }
+        let isKey = secret.withUnsafeBytes { bytes in
+            guard bytes.starts(with: "whsec_".utf8) else { return bytes.count >= 16 }
+            return (Base64.decode(Array(bytes.dropFirst(6)).span)?.count ?? 0) >= 16
+        }
+        if !isKey {
+            reading.problem(
+                value.location, value.path,
+                "expected whsec_ and at least 16 bytes in base 64, or at least 16 characters of your own")
+        }
+        return secret
+    }
+
+    private func readWebhookEvents(_ view: MapView) -> [String] {
+        let events = view.texts("events", allowEmptyList: false) ?? []
+        for (text, value) in events {
+            let name = text.hasSuffix("*") ? text.dropLast() : text[...]
+            let isName = name.utf8.allSatisfy {
+                (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "_")
+            }
+            if !isName { reading.refuse(value) }
+        }
+        return events.map(\.text)
+    }
+
+    /// `login.password.breach_check`.
+    func readBreachCheck(_ password: MapView) -> String? {
+        guard let (text, value) = password.filled("breach_check"), text != "none" else { return nil }
+        guard isFetchable(text), !text.contains("?") else {
+            reading.refuse(value)
+            return nil
+        }
+        return text
+    }
+}

@@ -1,0 +1,190 @@
+import Core
+import Cryptography
+import FoundationEssentials
+import LMDB
+import Logging
+import Testing
+
+@testable import Accounts
+
+private let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+private let taken: Result<FetchResponse, FetchError> = .success(FetchResponse(status: 204, headers: [], body: []))
+private let down: Result<FetchResponse, FetchError> = .failure(FetchError(.notConnected, "nobody there"))
+
+private func answer(_ status: Int) -> Result<FetchResponse, FetchError> {
+    .success(FetchResponse(status: status, headers: [], body: []))
+}
+
+@Suite struct WebhookTests {
+    private func webhook(_ url: String = "https://hooks.example.com/a/b?c", _ events: [String] = ["*"]) throws
+        -> Webhook
+    {
+        try Webhook(url: url, secret: TestAccounts.secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), events: events)
+    }
+
+    private func begin(_ test: TestStore, _ webhook: Webhook) throws -> WebhookDelivery {
+        let delivery = WebhookDelivery(store: test.store, log: log)
+        try delivery.begin(with: [webhook])
+        return delivery
+    }
+
+    private func sequence(_ message: WebhookMessage?) throws -> UInt64 {
+        let body = try #require(message?.request.body)
+        return try JSON.decode(AuditEvent.self, from: body).sequence
+    }
+
+    /// The example of the specification (standardwebhooks.com): id, time, body, secret and the signature that it gives.
+    @Test func messagesAreSignedAsTheSpecificationHasIt() throws {
+        let headers = try webhook().headers(
+            id: "msg_p5jXN8AQM9LWM0D4loKWxJek", at: Timestamp(seconds: 1_614_265_330),
+            body: Array(#"{"test": 2432232314}"#.utf8))
+        let signature = headers.first { $0.name == "webhook-signature" }?.value
+        #expect(signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=")
+        #expect(headers.contains { $0 == ("webhook-timestamp", "1614265330") })
+    }
+
+    @Test func eventsComeInOrderAndOnce() throws {
+        let test = try TestStore()
+        try test.addUser("before@example.com")
+        let webhook = try webhook()
+        let delivery = try begin(test, webhook)
+        #expect(try delivery.next(for: webhook) == nil, "what was before it is none of its business")
+        let first = try test.store.lastAuditSequence() + 1
+        for name in ["a", "b", "c"] { try test.addUser("\(name)@example.com") }
+        var seen: [UInt64] = []
+        var ids: Set<String> = []
+        while let message = try delivery.next(for: webhook) {
+            seen.append(try sequence(message))
+            ids.insert(message.step.event)
+            #expect(message.request.url == webhook.url && message.request.method == "POST")
+            #expect(try delivery.finish(message, taken))
+        }
+        #expect(seen == [first, first + 1, first + 2] && ids.count == 3)
+        // A server that starts again goes on where it was.
+        try test.addUser("d@example.com")
+        let again = try begin(test, webhook)
+        #expect(try sequence(try again.next(for: webhook)) == first + 3)
+        #expect(try test.store.outbox().isEmpty)
+    }
+
+    @Test func onlyWhatIsWantedIsTold() throws {
+        let test = try TestStore()
+        let webhook = try webhook("https://x.example", ["user_*", "api_key_revoked"])
+        #expect(try self.webhook("https://x.example", ["sing_in", "x*", "user_*"]).unknownEvents == ["sing_in", "x*"])
+        let delivery = try begin(test, webhook)
+        try test.addUser()
+        let key = try test.addKey()
+        _ = try test.store.revokeAPIKey(key.key.id, by: TestStore.cli)
+        var types: [String] = []
+        while let message = try delivery.next(for: webhook) {
+            types.append(message.step.type)
+            _ = try delivery.finish(message, taken)
+        }
+        #expect(types == ["user_added", "api_key_revoked"])
+        // Many that are not wanted are looked through a part at a time, and not again.
+        for _ in 0..<1100 { try test.store.recordEvent(NewAuditEvent(.accountUnlocked), by: .system) }
+        try test.addUser("late@example.com")
+        #expect(try delivery.next(for: webhook) == nil)
+        #expect(try delivery.next(for: webhook)?.step.type == "user_added")
+        let position = try test.store.read { try Tables.webhooks.get(webhook.id, in: $0)?.position }
+        #expect((position ?? 0) >= 1000)
+    }
+
+    @Test func whoIsDownIsTriedLaterWithTheSameMessage() throws {
+        let test = try TestStore()
+        let webhook = try webhook()
+        let delivery = try begin(test, webhook)
+        try test.addUser("a@example.com")
+        try test.addUser("b@example.com")
+        let first = try #require(try delivery.next(for: webhook))
+        #expect(try !delivery.finish(first, down))
+        #expect(try delivery.next(for: webhook) == nil)
+        let entry = try #require(try test.store.outbox().first)
+        #expect(entry.kind == "webhook" && entry.state == "queued" && entry.attempts == 1)
+        #expect(entry.to == "https://hooks.example.com" && entry.lastError == "nobody there")
+        #expect(try test.store.outboxCounts() == OutboxCounts(queued: 1, failed: 0))
+        test.clock.advance(.seconds(60))
+        let second = try #require(try delivery.next(for: webhook))
+        #expect(second.step.event == first.step.event && second.request.body == first.request.body)
+        #expect(try !delivery.finish(second, answer(503)))
+        test.clock.advance(.seconds(60))
+        #expect(try delivery.next(for: webhook) == nil)
+        // The operator knows that it is back.
+        #expect(try test.store.retryMail(.one(first.step.event), by: TestStore.cli) == 1)
+        let third = try #require(try delivery.next(for: webhook))
+        #expect(try delivery.finish(third, taken))
+        #expect(try sequence(try delivery.next(for: webhook)) > sequence(first))
+        #expect(try test.store.outbox().isEmpty)
+    }
+
+    @Test func whatIsRefusedIsADeadLetter() throws {
+        let test = try TestStore()
+        let webhook = try webhook()
+        let delivery = try begin(test, webhook)
+        try test.addUser("a@example.com")
+        try test.addUser("b@example.com")
+        let first = try #require(try delivery.next(for: webhook))
+        #expect(try delivery.finish(first, answer(422)))
+        let entry = try #require(try test.store.outbox().first)
+        #expect(entry.state == "failed" && entry.template == "user_added" && entry.lastError == "the answer was 422")
+        // The next one is not held up.
+        let second = try #require(try delivery.next(for: webhook))
+        #expect(second.step.sequence == first.step.sequence + 1)
+        #expect(try delivery.finish(second, taken))
+        #expect(try test.store.outboxCounts() == OutboxCounts(queued: 0, failed: 1))
+        #expect(try test.store.retryMail(.allFailed, by: TestStore.cli) == 1)
+        #expect(try test.store.outboxCounts() == OutboxCounts(queued: 1, failed: 0))
+        let retried = try #require(try delivery.next(for: webhook))
+        #expect(retried.step.event == first.step.event)
+        #expect(try delivery.finish(retried, answer(400)))
+        #expect(try test.store.outbox().map(\.state) == ["failed"])
+        #expect(try test.store.dropMail(.one(entry.id), by: TestStore.cli) == 1)
+        #expect(try test.store.outbox().isEmpty && test.store.check().isEmpty)
+        // What the commands have done are events, too.
+        #expect(try delivery.next(for: webhook)?.step.type == "outbox_retried")
+    }
+
+    @Test func afterTwoDaysAnEventIsGivenUpAndTheNextIsTried() throws {
+        let test = try TestStore()
+        let webhook = try webhook()
+        let delivery = try begin(test, webhook)
+        try test.addUser("a@example.com")
+        try test.addUser("b@example.com")
+        var tries = 0
+        while try test.store.outboxCounts().failed == 0 {
+            if let message = try delivery.next(for: webhook) {
+                _ = try delivery.finish(message, down)
+                tries += 1
+            }
+            test.clock.advance(.seconds(60))
+        }
+        #expect((14...18).contains(tries))
+        #expect(try delivery.next(for: webhook) == nil, "it is still down")
+        test.clock.advance(.seconds(4 * 3600))
+        let next = try #require(try delivery.next(for: webhook))
+        #expect(try delivery.finish(next, taken))
+    }
+
+    @Test func aWebhookThatIsGoneIsForgotten() throws {
+        let test = try TestStore()
+        let webhook = try webhook()
+        let delivery = try begin(test, webhook)
+        try test.addUser("a@example.com")
+        let message = try #require(try delivery.next(for: webhook))
+        _ = try delivery.finish(message, answer(400))
+        #expect(try test.store.retryMail(.allFailed, by: TestStore.cli) == 1)
+        let under = try #require(try delivery.next(for: webhook))
+        try delivery.begin(with: [])
+        #expect(try !delivery.finish(under, down))
+        #expect(try delivery.next(for: webhook) == nil)
+        #expect(try test.store.outbox().map(\.state) == ["failed"])
+        #expect(throws: AccountsError(.refused, "")) { try test.store.retryMail(.allFailed, by: TestStore.cli) }
+        #expect(try test.store.dropMail(.allFailed, by: TestStore.cli) == 1)
+    }
+
+    @Test(arguments: [(200, true), (204, true), (301, false), (404, false), (410, false), (429, false), (500, false)])
+    func answersAreWhatTheyAre(status: Int, isTaken: Bool) {
+        #expect((WebhookSchedule.outcome(of: answer(status)) == .delivered) == isTaken)
+        if !isTaken { #expect(WebhookSchedule.outcome(of: answer(status)) == .unavailable("the answer was \(status)")) }
+    }
+}
