@@ -66,14 +66,22 @@ public struct Services: Sendable {
     public var random: @Sendable (Int) throws -> [UInt8]
     /// A digest under a key that lives as long as the process (HMAC-SHA-256).
     public var authenticate: @Sendable ([UInt8]) throws -> [UInt8]
+    /// What is kept of the refusal of a request, by its id.
+    public var refusal: @Sendable (String) async -> KeptRefusal?
+    /// Keeps a refusal that a page tells of.
+    public var note: @Sendable (Denial) -> Void
 
-    /// All fields, named as they are.
+    /// All fields, named as they are; no refusals are kept unless said otherwise.
     public init(
         clock: any WallClock, random: @escaping @Sendable (Int) throws -> [UInt8],
-        authenticate: @escaping @Sendable ([UInt8]) throws -> [UInt8]
+        authenticate: @escaping @Sendable ([UInt8]) throws -> [UInt8],
+        refusal: @escaping @Sendable (String) async -> KeptRefusal? = { _ in nil },
+        note: @escaping @Sendable (Denial) -> Void = { _ in }
     ) {
         self.clock = clock
         self.random = random
         self.authenticate = authenticate
+        self.refusal = refusal
+        self.note = note
     }
 }

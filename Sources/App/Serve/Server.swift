@@ -80,7 +80,7 @@ final class Server: Sendable {
         let limiter = RateLimiter()
         let portal = try PortalResponder(
             try settings.portalConfiguration(store: store, hasher: hasher, limiter: limiter),
-            services: try PortalResponder.services(clock: clock), log: launch.log)
+            services: try PortalResponder.services(clock: clock, decisions: decisions, pool: pool), log: launch.log)
         let parts = Parts(
             store: store, fetcher: fetcher, decisions: decisions, pool: pool, clock: clock, log: launch.log,
             writer: launch.writer,

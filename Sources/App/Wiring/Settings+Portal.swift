@@ -67,10 +67,17 @@ extension Settings {
 
 extension PortalResponder {
     /// What it takes from the process; the key of forms lives as long as this does.
-    static func services(clock: any WallClock) throws -> Portal.Services {
+    static func services(
+        clock: any WallClock, decisions: DecisionLog, pool: WorkerPool
+    ) throws -> Portal.Services {
         let key = try SymmetricKey(try SecureRandom.secret(32))
         return Portal.Services(
             clock: clock, random: { try SecureRandom.bytes($0) },
-            authenticate: { try key.sign($0.span, hash: .sha256) })
+            authenticate: { try key.sign($0.span, hash: .sha256) },
+            refusal: { id in
+                // A page that does not know the reason is still a page.
+                guard let found = try? await pool.run({ try decisions.refusal(of: id) }) else { return nil }
+                return found
+            }, note: { decisions.note($0) })
     }
 }

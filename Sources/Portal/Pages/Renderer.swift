@@ -123,16 +123,4 @@ extension PortalRequest {
         guard let problem = error.cause as? PasswordProblem else { return text("input_refused") }
         return text(problem.rawValue)
     }
-
-    /// Whose page this is, and what is missing.
-    ///
-    /// - Parameter request: the id of the request that was refused.
-    func deniedPage(_ reason: Reason?, request: String?) -> Answer {
-        var values: [String: Any] = [:]
-        if let user = local.identity?.user { values["user"] = user }
-        if let reason { values["reason"] = language.texts["reason_\(reason.rawValue)"] ?? text("reason_other") }
-        if let request { values["request"] = request }
-        return page(
-            "denied", title: "denied_title", status: 403, values, isOnAppHost: local.host != configuration.host)
-    }
 }

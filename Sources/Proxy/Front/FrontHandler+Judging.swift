@@ -120,7 +120,9 @@ extension FrontHandler {
         noteShadow(judgement.shadow, route: route)
         noteAccess(incoming, state: resolved.state, verdict: verdict, reason: reason)
         if current.access != nil { noteRule(judgement) }
+        let rule = judgement.ruleIndex
         guard let permit = judgement.permit() else {
+            current.refusingRule = rule ?? -1
             return refuseNavigation(
                 incoming, RefusalAnswer(inline: verdict, reason ?? .ruleDenied, state: resolved.state), resolved.state,
                 route)
