@@ -25,8 +25,8 @@ public struct Configuration: Sendable {
     public var returns: ReturnPolicy
     /// How the cookies of a session are set.
     public var cookies: Cookies
-    /// What the pages call this site.
-    public var siteName: String
+    /// How the pages look.
+    public var look: Look
     /// `login.password.enabled`.
     public var passwordIsEnabled: Bool
     /// `login.registration`.
@@ -41,13 +41,13 @@ public struct Configuration: Sendable {
     public var operations: AccountOperations
 
     /// Everything else has the defaults of the configuration file.
-    public init(publicURL: String, host: String, returns: ReturnPolicy, operations: AccountOperations) {
+    public init(publicURL: String, host: String, returns: ReturnPolicy, operations: AccountOperations, look: Look) {
         self.publicURL = publicURL
         self.host = host
         self.returns = returns
         self.operations = operations
         cookies = Cookies()
-        siteName = "Gatehouse"
+        self.look = look
         passwordIsEnabled = true
         registration = .closed
         magicLinkIsEnabled = false

@@ -52,6 +52,8 @@ public struct Settings: Sendable {
     public var mail: Mail
     /// `audit`.
     public var audit: Audit
+    /// `branding`.
+    public var branding: Branding
 
     /// Compiles the routes. What was loaded without problems compiles.
     ///

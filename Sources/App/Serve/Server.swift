@@ -78,7 +78,7 @@ final class Server: Sendable {
             try settings.issuerConfigurations(), fetcher: fetcher, clock: clock, log: launch.log)
         let hasher = try PasswordHasher()
         let limiter = RateLimiter()
-        let portal = try PortalResponder(
+        let portal = PortalResponder(
             try settings.portalConfiguration(store: store, hasher: hasher, limiter: limiter),
             services: try PortalResponder.services(clock: clock, decisions: decisions, pool: pool), log: launch.log)
         let parts = Parts(

@@ -20,7 +20,8 @@ extension Settings {
             publicURL: publicURL.description, host: publicURL.host,
             returns: ReturnPolicy(publicURL: publicURL.description, apps: apps),
             operations: AccountOperations(
-                store: store, hasher: hasher, limiter: limiter, configuration: operationsConfiguration))
+                store: store, hasher: hasher, limiter: limiter, configuration: operationsConfiguration),
+            look: try branding.look())
         configuration.cookies = .init(name: sessions.cookieName, domain: sessions.cookieDomain)
         configuration.passwordIsEnabled = login.passwordIsEnabled
         configuration.registration = registration
@@ -60,7 +61,7 @@ extension Settings {
             requireRoutes: apiKeys.requiresRoutes)
         configuration.keyScopes = apiKeys.scopes.map(\.name)
         configuration.routeNames = Set(routes.map(\.policy.name))
-        configuration.siteWords = [publicURL.host]
+        configuration.siteWords = [publicURL.host] + (branding.isNamed ? [branding.name] : [])
         return configuration
     }
 }

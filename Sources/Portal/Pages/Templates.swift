@@ -18,9 +18,9 @@ enum Templates {
         <title>{{title}} – {{site}}</title>
         <link rel="stylesheet" href="{{stylesheet}}">
         </head>
-        <body>
+        <body{{#wide}} class="wide"{{/wide}}>
         <a class="skip" href="#main">{{t.skip}}</a>
-        <header><p class="site">{{site}}</p></header>
+        <header>{{#logo}}<img class="logo" src="{{logo}}" alt="">{{/logo}}<p class="site">{{site}}</p></header>
         <main id="main">
         <h1>{{title}}</h1>
 

@@ -29,7 +29,7 @@ extension FrontHandler {
         }
         let resolved: Resolved
         switch resolve(incoming, route: route) {
-        case .settled(let settled): resolved = settled
+        case .settled(let settled): resolved = withoutForeignUpgrade(settled, incoming, description, route)
         case .waiting: return
         case .conflict: return refuseDescription(dialect, incoming, CheckFailure(reason: .credentialsDisagree))
         }

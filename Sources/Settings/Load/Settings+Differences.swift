@@ -22,6 +22,12 @@ extension Settings {
         if case .smtp(let before) = old.settings.mail, case .smtp(let after) = new.settings.mail {
             compare("mail.smtp.password", before.password, after.password)
         }
+        compare("branding.logo", old.settings.branding.logo?.content, new.settings.branding.logo?.content)
+        if old.settings.branding.templates != new.settings.branding.templates,
+            !paths.contains(where: { $0.hasPrefix("branding") && !$0.hasPrefix("branding.logo") })
+        {
+            paths.append("branding.templates")
+        }
         compare("proxy_secret", old.settings.proxySecret, new.settings.proxySecret)
         for issuer in new.settings.issuers {
             guard case .file(_, let content) = issuer.keys,
