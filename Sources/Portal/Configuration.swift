@@ -25,8 +25,8 @@ public struct Configuration: Sendable {
     public var returns: ReturnPolicy
     /// How the cookies of a session are set.
     public var cookies: Cookies
-    /// What the pages call this site.
-    public var siteName: String
+    /// How the pages look.
+    public var look: Look
     /// `login.password.enabled`.
     public var passwordIsEnabled: Bool
     /// `login.registration`.
@@ -43,13 +43,13 @@ public struct Configuration: Sendable {
     public var operations: AccountOperations
 
     /// Everything else has the defaults of the configuration file.
-    public init(publicURL: String, host: String, returns: ReturnPolicy, operations: AccountOperations) {
+    public init(publicURL: String, host: String, returns: ReturnPolicy, operations: AccountOperations, look: Look) {
         self.publicURL = publicURL
         self.host = host
         self.returns = returns
         self.operations = operations
         cookies = Cookies()
-        siteName = "Gatehouse"
+        self.look = look
         passwordIsEnabled = true
         registration = .closed
         magicLinkIsEnabled = false
@@ -69,14 +69,22 @@ public struct Services: Sendable {
     public var random: @Sendable (Int) throws -> [UInt8]
     /// A digest under a key that lives as long as the process (HMAC-SHA-256).
     public var authenticate: @Sendable ([UInt8]) throws -> [UInt8]
+    /// What is kept of the refusal of a request, by its id.
+    public var refusal: @Sendable (String) async -> KeptRefusal?
+    /// Keeps a refusal that a page tells of.
+    public var note: @Sendable (Denial) -> Void
 
-    /// All fields, named as they are.
+    /// All fields, named as they are; no refusals are kept unless said otherwise.
     public init(
         clock: any WallClock, random: @escaping @Sendable (Int) throws -> [UInt8],
-        authenticate: @escaping @Sendable ([UInt8]) throws -> [UInt8]
+        authenticate: @escaping @Sendable ([UInt8]) throws -> [UInt8],
+        refusal: @escaping @Sendable (String) async -> KeptRefusal? = { _ in nil },
+        note: @escaping @Sendable (Denial) -> Void = { _ in }
     ) {
         self.clock = clock
         self.random = random
         self.authenticate = authenticate
+        self.refusal = refusal
+        self.note = note
     }
 }

@@ -18,16 +18,13 @@ public final class PortalResponder: LocalResponder {
     let pending = PendingSignIns()
     let loops = LoginLoops()
     let forms: FormTokens
-    let renderer: Renderer
     private let router: RouterResponder<PortalContext>
     private let current: Mutex<Configuration>
 
-    /// - Throws: when a template cannot be read.
-    public init(_ configuration: Configuration, services: Services, log: Logger) throws {
+    public init(_ configuration: Configuration, services: Services, log: Logger) {
         self.services = services
         self.log = log
         forms = FormTokens(authenticate: services.authenticate)
-        renderer = try Renderer()
         router = Endpoint.router()
         current = Mutex(configuration)
     }
@@ -41,7 +38,9 @@ public final class PortalResponder: LocalResponder {
         let configuration = current.withLock { $0 }
         let request = PortalRequest(
             local: local, configuration: configuration, portal: self,
-            language: Language(accepting: local.values(of: "accept-language").first), now: services.clock.now())
+            language: Language(
+                accepting: local.values(of: "accept-language").first, among: configuration.look.languages),
+            now: services.clock.now())
         if let reason = local.refusal { return request.deniedPage(reason, request: local.requestID).local }
         guard local.path == "/.auth" || local.path.hasPrefix("/.auth/") else { return nil }
         guard local.host == configuration.host else { return await elsewhere(request).local }
@@ -50,7 +49,9 @@ public final class PortalResponder: LocalResponder {
 
     private func route(_ request: PortalRequest) async -> Answer {
         let local = request.local
-        if local.path == Stylesheet.path, local.method == "GET" || local.method == "HEAD" { return Stylesheet.answer }
+        if local.method == "GET" || local.method == "HEAD", let asset = request.configuration.look.asset(local.path) {
+            return asset
+        }
         let methods = Endpoint.methods(of: local.path)
         let face: Endpoint.Face = local.path.hasPrefix("/.auth/api/") ? .api : .page
         guard methods.contains(local.method), let method = Self.method(local.method) else {

@@ -56,6 +56,8 @@ public struct Settings: Sendable {
     public var webhooks: [Webhook]
     /// `audit`.
     public var audit: Audit
+    /// `branding`.
+    public var branding: Branding
 
     /// Compiles the routes. What was loaded without problems compiles.
     ///

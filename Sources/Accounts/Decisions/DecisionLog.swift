@@ -17,6 +17,7 @@ public final class DecisionLog: Sendable {
         var addresses: [ObjectIdentifier: [IPAddress]] = [:]
         var accessWrittenAt = Timestamp(milliseconds: .min)
         var lost: UInt64 = 0
+        var refusals = RefusalBacklog()
     }
 
     private static let accessInterval = Duration.seconds(10)
@@ -71,27 +72,58 @@ public final class DecisionLog: Sendable {
                     Self.count(&state)
                     try writeAccess(&state, now)
                 }
+                try writeRefusals(&state, now)
             }
         } catch {
             throw .wrapping(error)
         }
     }
 
+    /// The newest refusal of a request that nobody has written down yet, or that is in the store.
+    ///
+    /// Waits for the store, so it belongs on a worker thread.
+    public func refusal(of requestID: String) throws(AccountsError) -> KeptRefusal? {
+        let waiting = state.withLock { state in
+            Self.collect(&state)
+            return state.refusals.newest(of: requestID)
+        }
+        if let waiting { return waiting }
+        return try store.refusals(of: requestID).first
+    }
+
+    /// Keeps a refusal that no loop made: those of the pages.
+    public func note(_ denial: Denial) {
+        state.withLock { $0.refusals.add(denial) }
+    }
+
+    private func writeRefusals(_ state: inout State, _ now: Timestamp) throws {
+        let batch = state.refusals.due(at: now)
+        for begin in stride(from: 0, to: batch.count, by: Store.batchSize / 2) {
+            try store.keepRefusals(Array(batch[begin..<min(begin + Store.batchSize / 2, batch.count)]))
+        }
+        state.refusals.removeDue(batch.count, at: now)
+    }
+
     private static func collect(_ state: inout State) {
         var usages: [Usage] = []
         var addresses: [(Usage, IPAddress)] = []
         var denials = state.denials
+        var refusals = state.refusals
+        state.refusals = RefusalBacklog()
         var lost: UInt64 = 0
         for ring in state.rings {
             ring.take { item in
                 switch item {
-                case .denial(let denial): if !denials.add(denial) { lost &+= 1 }
+                case .denial(let denial):
+                    if !denials.add(denial) { lost &+= 1 }
+                    refusals.add(denial)
                 case .usage(let usage): usages.append(usage)
                 case .address(let usage, let address): addresses.append((usage, address))
                 }
             }
         }
         state.denials = denials
+        state.refusals = refusals
         state.lost &+= lost
         state.usages += usages
         for (usage, address) in addresses { state.addresses[ObjectIdentifier(usage), default: []].append(address) }

@@ -31,10 +31,25 @@ final class LoopDecisionSink: DecisionSink {
     private var period: (name: String, start: Timestamp, end: Timestamp)?
     private var forgottenAt = Timestamp(milliseconds: .min)
     private var keptUntil = Int64.min
+    private var keptSecond = Int64.min
+    private var keptCount = 0
 
     init(ring: DecisionRing, granularity: AccessGranularity) {
         self.ring = ring
         self.granularity = granularity
+    }
+
+    /// So many refusals of one second are kept with what was asked for.
+    private static let keptPerSecond = 4096
+
+    func keepsRequest(at now: Timestamp) -> Bool {
+        let second = now.milliseconds / 1000
+        if second != keptSecond {
+            keptSecond = second
+            keptCount = 0
+        }
+        keptCount += 1
+        return keptCount <= Self.keptPerSecond
     }
 
     func denied(_ denial: Denial) {

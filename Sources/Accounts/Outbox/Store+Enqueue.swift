@@ -17,8 +17,11 @@ extension Store {
         if let link = content.link {
             sealed = try masterKeys().seal(Array(link.utf8), table: "outbox", key: id, field: "link")
         }
+        // Whoever locks an account, or asks for its password, does not choose what its owner reads.
+        let known = try message.userID.flatMap { try Tables.users.get($0, in: transaction)?.language }
         let record = OutboxRecord(
-            id: id, recipient: message.recipient.description, language: message.language, template: content.template,
+            id: id, recipient: message.recipient.description, language: known ?? message.language,
+            template: content.template,
             fields: content.fields, sealedLink: sealed, userID: message.userID, createdAt: now,
             expiresAt: message.expiresAt, state: .queued, attempts: 0, dueAt: now, giveUpAt: now + Self.mailLifetime)
         try Tables.outbox.put(record, for: id, in: transaction)

@@ -45,9 +45,12 @@ public final class PasswordHasher: Sendable {
         /// What new hashes cost.
         public var parameters: Argon2Parameters
 
-        /// One thread, 256 waiting, five seconds, OWASP's parameters unless said otherwise.
+        /// One thread, 40 waiting, five seconds, OWASP's parameters unless said otherwise.
+        ///
+        /// Fewer wait than requests are answered by the pages at once (64): who comes to a storm of sign-ins is told at
+        /// once to come back, and everybody else still gets a page.
         public init(
-            threads: Int = 1, queueLength: Int = 256, maximumWait: Duration = .seconds(5),
+            threads: Int = 1, queueLength: Int = 40, maximumWait: Duration = .seconds(5),
             parameters: Argon2Parameters = .standard
         ) {
             self.threads = max(1, threads)

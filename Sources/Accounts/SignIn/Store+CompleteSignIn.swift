@@ -47,6 +47,11 @@ extension Store {
                 session: session.id)
         }
         try insert(session, in: transaction)
+        if case .page = signIn.face, user.language != signIn.client.language {
+            var user = user
+            user.language = signIn.client.language
+            try Tables.users.put(user, for: user.id, in: transaction)
+        }
         try Tables.lastUses.put(
             LastUseRecord(at: now, address: signIn.kept.address), for: session.id, in: transaction)
         let device = try noteDevice(signIn, of: user, at: now, in: transaction)

@@ -25,6 +25,8 @@ internal import LMDB
 ///   audit_by_user     user id or name, sequence
 ///   audit_head        "head"                       where the chain ends
 ///   access            period, SHA-256 of who/what  the aggregate behind an `access` event
+///   refusals          sequence                     a refused request, for a day
+///   refusals_by_id    digest of the request's id, sequence
 ///   blocks            SHA-256 of whom              the block
 ///   keys              key id                       a signing key, its private half sealed
 ///   outbox            mail id                      a mail that was not handed over yet
@@ -55,6 +57,8 @@ enum Tables {
     static let auditByUser = Table<KeyPair<String, UInt64>, EmptyRecord>("audit_by_user")
     static let auditHead = Table<String, AuditHead>("audit_head")
     static let access = Table<[UInt8], AccessRecord>("access")
+    static let refusals = Table<UInt64, RefusalRecord>("refusals")
+    static let refusalsByID = Table<KeyPair<[UInt8], UInt64>, EmptyRecord>("refusals_by_id")
     static let blocks = Table<[UInt8], BlockRecord>("blocks")
     static let keys = Table<String, SigningKeyRecord>("keys")
     static let outbox = Table<String, OutboxRecord>("outbox")
@@ -73,9 +77,9 @@ enum Tables {
             oneTimeLinks.description, linksByUser.description, knownDevices.description, lockouts.description,
             apiKeys.description, apiKeysByID.description, apiKeysByUser.description,
             lastUses.description, audit.description, auditByUser.description, auditHead.description,
-            access.description, blocks.description, keys.description, outbox.description,
-            outboxDue.description, webhooks.description, webhookRetries.description, expiries.description,
-            meta.description,
+            access.description, refusals.description, refusalsByID.description, blocks.description, keys.description,
+            outbox.description, outboxDue.description, webhooks.description, webhookRetries.description,
+            expiries.description, meta.description,
         ]
     }
 }

@@ -14,6 +14,8 @@ struct UserRecord: JSONRecord, Equatable {
     var createdAt: Timestamp
     /// Registered, and the address was never shown to be theirs; nil: it was, or the operator vouches for it.
     var unverified: Bool?
+    /// In which the pages spoke at the last sign-in: mails about the account are written in it, whoever caused them.
+    var language: MailLanguage?
 
     var isVerified: Bool { unverified != true }
 

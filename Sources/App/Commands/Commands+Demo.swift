@@ -1,5 +1,6 @@
 internal import Accounts
 internal import Core
+internal import Cryptography
 internal import FoundationEssentials
 internal import Glibc
 internal import Logging
@@ -24,8 +25,8 @@ extension Commands {
         let context = launch.context
         let server = try await Server.start(launch)
         do {
-            let key = try makeDemoUser(server.store, context)
-            try announce(configuration, key: key, folder: folder, context.output)
+            let secrets = try makeDemoUser(server.store, context)
+            try announce(configuration, secrets, folder: folder, context.output)
         } catch {
             await server.stop()
             throw error
@@ -44,25 +45,45 @@ extension Commands {
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    private static func makeDemoUser(_ store: Store, _ context: CommandContext) throws -> String {
+    private struct DemoSecrets {
+        let password: String
+        let key: String
+    }
+
+    private static func makeDemoUser(_ store: Store, _ context: CommandContext) throws -> DemoSecrets {
+        let password = try demoPassword()
         let user = try store.addUser(
             NewUser(
                 email: "demo@example.com", username: "demo", name: "Demo User", groups: ["staff"],
                 service: false),
             by: context.actor)
+        let hasher = try PasswordHasher()
+        defer { hasher.stop() }
+        let hash = try hasher.hashAndWait(SecretBytes(copying: Array(password.utf8))).text
+        _ = try store.setPassword(of: user.id, hash: hash, by: context.actor)
         let issued = try store.createAPIKey(
             NewAPIKey(
                 user: user.id, name: "demo", scopes: nil, routes: nil, networks: nil, methods: nil, lifetime: nil),
             policy: context.keyPolicy, by: context.actor)
-        return issued.secret
+        return DemoSecrets(password: password, key: issued.secret)
+    }
+
+    /// Four times four letters: to be typed by a person, and gone with the demo.
+    private static func demoPassword() throws -> String {
+        let letters = Array("abcdefghjkmnpqrstuvwxyz23456789")
+        let bytes = try SecureRandom.bytes(16)
+        return stride(from: 0, to: 16, by: 4)
+            .map { start in String(bytes[start..<start + 4].map { letters[Int($0) % letters.count] }) }
+            .joined(separator: "-")
     }
 
     private static func announce(
-        _ configuration: DemoConfiguration, key: String, folder: String, _ output: Output
+        _ configuration: DemoConfiguration, _ secrets: DemoSecrets, folder: String, _ output: Output
     ) throws {
         struct Answer: Encodable {
             let url: String
             let user: String
+            let password: String
             let email: String
             let groups: [String]
             let api_key: String
@@ -72,21 +93,24 @@ extension Commands {
         }
         let url = "http://127.0.0.1:\(configuration.port)"
         let answer = Answer(
-            url: url, user: "demo", email: "demo@example.com", groups: ["staff"], api_key: key,
-            monitor: "http://127.0.0.1:\(configuration.monitorPort)", configuration: folder + "/gatehouse.yaml",
+            url: url, user: "demo", password: secrets.password, email: "demo@example.com", groups: ["staff"],
+            api_key: secrets.key, monitor: "http://127.0.0.1:\(configuration.monitorPort)",
+            configuration: folder + "/gatehouse.yaml",
             curl: [
-                "curl -i \(url)/", "curl -i -H 'X-API-Key: \(key)' \(url)/",
-                "curl -i -H 'X-API-Key: \(key)' \(url)/admin",
+                "curl -i \(url)/", "curl -i -H 'X-API-Key: \(secrets.key)' \(url)/",
+                "curl -i -H 'X-API-Key: \(secrets.key)' \(url)/admin",
             ])
         try output.value(answer) {
             """
             Gatehouse runs at   \(answer.url)   in front of a demo app that shows what it is told.
             Demo user           demo (demo@example.com), group staff
-            API key             \(key)
+            Password            \(secrets.password)
+            API key             \(secrets.key)
             Configuration       \(answer.configuration)
             Monitor             \(answer.monitor)/metrics
 
             Try:
+              \(answer.url)/  in a browser: the sign-in, then the app; the account is at \(answer.url)/.auth/account
               \(answer.curl[0])        # nobody: 401
               \(answer.curl[1])        # the app, with Remote-User
               \(answer.curl[2])   # admins only: 403

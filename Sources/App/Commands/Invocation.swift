@@ -25,7 +25,7 @@ public struct Invocation: Sendable {
     func load(secrets: Settings.SecretUse) throws -> Settings.Loaded {
         try Settings.load(
             configurationPath, environment: { ProcessEnvironment.value(of: $0) }, files: DiskFiles(), secrets: secrets,
-            certificates: CertificateInspector(clock: SystemClock()))
+            certificates: CertificateInspector(clock: SystemClock()), templates: TemplateInspector())
     }
 
     /// Reads the configuration with its secrets through `files`, as the server does it.
@@ -34,7 +34,8 @@ public struct Invocation: Sendable {
     func load(through files: WatchedFiles, keeping publicURL: Origin? = nil) throws -> Settings.Loaded {
         try Settings.load(
             configurationPath, environment: { ProcessEnvironment.value(of: $0) }, files: files,
-            certificates: CertificateInspector(clock: SystemClock()), keeping: publicURL)
+            certificates: CertificateInspector(clock: SystemClock()), templates: TemplateInspector(),
+            keeping: publicURL)
     }
 
     /// `data_dir` of a configuration that may be wrong everywhere else.

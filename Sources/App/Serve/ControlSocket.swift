@@ -48,6 +48,9 @@ final class ControlSocket: Sendable {
         return control
     }
 
+    /// A server has been started on the folder and not ended in order since.
+    static func isThere(in folder: String) -> Bool { inode(folder + "/" + name) != 0 }
+
     /// Answers nobody any more.
     func close() {
         if Self.inode(path) == inode { unlink(path) }

@@ -79,11 +79,11 @@ final class Server: Sendable {
         let hasher = try PasswordHasher()
         let limiter = RateLimiter()
         let breachFetcher = Fetcher(threads: 4, capacity: 4)
-        let portal = try PortalResponder(
+        let portal = PortalResponder(
             try settings.portalConfiguration(
                 store: store, hasher: hasher, limiter: limiter,
                 breaches: settings.breachCheck(through: breachFetcher, launch.log)),
-            services: try PortalResponder.services(clock: clock), log: launch.log)
+            services: try PortalResponder.services(clock: clock, decisions: decisions, pool: pool), log: launch.log)
         let parts = Parts(
             store: store, fetcher: fetcher, decisions: decisions, pool: pool, clock: clock, log: launch.log,
             writer: launch.writer,

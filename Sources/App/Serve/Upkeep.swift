@@ -26,7 +26,10 @@ struct Upkeep: Sendable {
             // The distance either way: a clock that was set back must not stop the work.
             if (now - lastMinute).magnitude >= .seconds(60) {
                 lastMinute = now
-                await perform("sweep", on: pool) { while try store.sweep() > 0 {} }
+                await perform("sweep", on: pool) {
+                    while try store.sweep() > 0 {}
+                    while try store.sweepRefusals() > 0 {}
+                }
             }
             if (now - lastHour).magnitude >= .seconds(3600) {
                 lastHour = now

@@ -25,7 +25,8 @@ extension Settings {
     var mailSite: MailSite {
         let domain: String
         if case .smtp(let server) = mail { domain = server.sender.domain } else { domain = "localhost" }
-        return MailSite(name: publicURL.host, url: publicURL.description, domain: domain)
+        return MailSite(
+            name: branding.isNamed ? branding.name : publicURL.host, url: publicURL.description, domain: domain)
     }
 }
 

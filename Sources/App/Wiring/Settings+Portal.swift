@@ -22,7 +22,8 @@ extension Settings {
             returns: ReturnPolicy(publicURL: publicURL.description, apps: apps),
             operations: AccountOperations(
                 store: store, hasher: hasher, limiter: limiter, breaches: breaches,
-                configuration: operationsConfiguration))
+                configuration: operationsConfiguration),
+            look: try branding.look())
         configuration.cookies = .init(name: sessions.cookieName, domain: sessions.cookieDomain)
         configuration.passwordIsEnabled = login.passwordIsEnabled
         configuration.registration = registration
@@ -68,17 +69,24 @@ extension Settings {
             requireRoutes: apiKeys.requiresRoutes)
         configuration.keyScopes = apiKeys.scopes.map(\.name)
         configuration.routeNames = Set(routes.map(\.policy.name))
-        configuration.siteWords = [publicURL.host]
+        configuration.siteWords = [publicURL.host] + (branding.isNamed ? [branding.name] : [])
         return configuration
     }
 }
 
 extension PortalResponder {
     /// What it takes from the process; the key of forms lives as long as this does.
-    static func services(clock: any WallClock) throws -> Portal.Services {
+    static func services(
+        clock: any WallClock, decisions: DecisionLog, pool: WorkerPool
+    ) throws -> Portal.Services {
         let key = try SymmetricKey(try SecureRandom.secret(32))
         return Portal.Services(
             clock: clock, random: { try SecureRandom.bytes($0) },
-            authenticate: { try key.sign($0.span, hash: .sha256) })
+            authenticate: { try key.sign($0.span, hash: .sha256) },
+            refusal: { id in
+                // A page that does not know the reason is still a page.
+                guard let found = try? await pool.run({ try decisions.refusal(of: id) }) else { return nil }
+                return found
+            }, note: { decisions.note($0) })
     }
 }

@@ -16,11 +16,13 @@ public struct Denial: Sendable {
     public var requestID: String
     /// When.
     public var at: Timestamp
+    /// What was asked for; nil where there are too many refusals at once to keep each of them.
+    public var asked: RefusedRequest?
 
     /// All fields, named as they are.
     public init(
         reason: Reason, route: String?, user: String?, subject: String?, credentialID: String?, address: IPAddress?,
-        requestID: String, at: Timestamp
+        requestID: String, at: Timestamp, asked: RefusedRequest? = nil
     ) {
         self.reason = reason
         self.route = route
@@ -30,6 +32,37 @@ public struct Denial: Sendable {
         self.address = address
         self.requestID = requestID
         self.at = at
+        self.asked = asked
+    }
+}
+
+/// The request behind a refusal, for whoever asks later what really happened. Bounded, and without the query, which may
+/// hold secrets.
+public struct RefusedRequest: Sendable, Hashable {
+    /// The longest path that is kept, in bytes; the rest is cut off.
+    public static let longestPath = 1024
+
+    /// The method.
+    public var method: String
+    /// The host as it came, with its port.
+    public var host: String
+    /// The path as it came; cut after ``longestPath`` bytes.
+    public var path: String
+    /// The rule that decided, by its place in the route; nil when none did.
+    public var rule: Int?
+    /// The verdict: `deny`, `sign_in`, `step_up`.
+    public var verdict: String
+    /// How it was asked: `inline`, `check` or `portal`.
+    public var shape: String
+
+    /// All fields, named as they are.
+    public init(method: String, host: String, path: String, rule: Int?, verdict: String, shape: String) {
+        self.method = method
+        self.host = host
+        self.path = path
+        self.rule = rule
+        self.verdict = verdict
+        self.shape = shape
     }
 }
 
@@ -38,6 +71,8 @@ public struct Denial: Sendable {
 public protocol DecisionSink: AnyObject {
     /// A request was refused.
     func denied(_ denial: Denial)
+    /// Whether a refusal of this time is to say what was asked for: not in a flood, which must stay cheap.
+    func keepsRequest(at now: Timestamp) -> Bool
     /// A request with an identity was let through (for `access` events and `last used`).
     func allowed(_ identity: Identity, route: String, address: IPAddress?, at now: Timestamp)
     /// An identity was used for one of our own pages (for `last used` alone).

@@ -43,6 +43,7 @@ extension PortalRequest {
         }
         links.append(["href": "/.auth/logout", "label": text("sign_out"), "current": false])
         all["links"] = links
+        all["wide"] = true
         return page(tab.rawValue, title: title, status: status, all)
     }
 

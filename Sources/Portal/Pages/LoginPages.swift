@@ -9,7 +9,7 @@ extension Endpoint {
         page("POST", "/login") { try await $0.signIn() },
         page("GET", "/logout") { try $0.showLogout() },
         page("POST", "/logout") { try await $0.signOut() },
-        page("GET", "/denied") { $0.showDenied() },
+        page("GET", "/denied") { await $0.showDenied() },
     ]
 }
 
@@ -24,6 +24,7 @@ extension PortalRequest {
         let principal = signedIn()
         switch (query["step_up"], principal) {
         case (Reason.factorMissing.rawValue?, _):
+            noteRefused(.factorMissing, .stepUp)
             return page(
                 "message", title: "factor_title", status: 403,
                 ["text": text("factor_text"), "request": local.requestID])
@@ -37,6 +38,7 @@ extension PortalRequest {
     private func sendOn(_ principal: Principal, to returnTo: ReturnAddress?) -> Answer {
         guard let returnTo else { return .seeOther("/.auth/account") }
         guard portal.loops.count(principal.session, to: returnTo, at: now) else { return .seeOther(returnTo.url) }
+        noteRefused(.loginLoop, .deny)
         portal.log.warning(
             "a sign-in goes round in circles",
             metadata: [
@@ -183,20 +185,5 @@ extension PortalRequest {
             try await operations.signOut(identity, from: client())
         }
         return Answer.seeOther("\(configuration.publicURL)/.auth/login").setting(cookies.noneForApps)
-    }
-
-    func showDenied() -> Answer {
-        let request = query()["request"].flatMap { id in
-            let isID = (1...128).contains(id.utf8.count) && id.utf8.allSatisfy(Self.isInRequestID)
-            return isID ? id : nil
-        }
-        return deniedPage(nil, request: request)
-    }
-
-    private static func isInRequestID(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"): true
-        default: false
-        }
     }
 }

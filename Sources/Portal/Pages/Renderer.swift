@@ -27,11 +27,12 @@ struct EscapedText: MustacheContentType {
 struct Renderer: Sendable {
     private let library: MustacheLibrary
 
+    /// - Parameter overrides: in place of those of ``Templates``.
     /// - Throws: when a template is no Mustache.
-    init() throws {
+    init(_ overrides: [String: String] = [:]) throws {
         MustacheContentTypes.register(EscapedText(), named: EscapedText.name)
         var library = MustacheLibrary()
-        for (name, text) in Templates.all {
+        for (name, text) in Templates.all.merging(overrides, uniquingKeysWith: { _, own in own }) {
             try library.register("{{% CONTENT_TYPE:\(EscapedText.name)}}" + text, named: name)
         }
         self.library = library
@@ -57,9 +58,10 @@ extension PortalRequest {
         let texts = language.texts
         let home = isOnAppHost ? configuration.publicURL : ""
         var all: [String: Any] = [
-            "t": texts, "site": configuration.siteName, "title": texts[title] ?? "", "origin": home,
-            "stylesheet": home + Stylesheet.path,
+            "t": texts, "site": configuration.look.name, "title": texts[title] ?? "", "origin": home,
+            "stylesheet": home + configuration.look.stylesheet.path,
         ]
+        if let logo = configuration.look.logo { all["logo"] = home + logo.path }
         all.merge(values) { _, own in own }
         return Answer(
             status: status,
@@ -69,15 +71,17 @@ extension PortalRequest {
                 ("X-Content-Type-Options", "nosniff"),
                 (
                     "Content-Security-Policy",
-                    Self.contentSecurityPolicy(styles: isOnAppHost ? home : "'self'", formTarget: formTarget)
+                    Self.contentSecurityPolicy(ours: isOnAppHost ? home : "'self'", formTarget: formTarget)
                 ),
-            ], body: portal.renderer.render(template, all))
+            ], body: configuration.look.renderer.render(template, all))
     }
 
-    /// - Parameter formTarget: Chromium holds the redirect behind a form against `form-action` as well.
-    private static func contentSecurityPolicy(styles: String, formTarget: String?) -> String {
+    /// - Parameters:
+    ///   - ours: where stylesheet and logo come from.
+    ///   - formTarget: Chromium holds the redirect behind a form against `form-action` as well.
+    private static func contentSecurityPolicy(ours: String, formTarget: String?) -> String {
         let forms = formTarget.map { "'self' \($0)" } ?? "'self'"
-        return "default-src 'none'; style-src \(styles); img-src 'self' data:; form-action \(forms); "
+        return "default-src 'none'; style-src \(ours); img-src \(ours) data:; form-action \(forms); "
             + "frame-ancestors 'none'; base-uri 'none'"
     }
 
@@ -122,17 +126,5 @@ extension PortalRequest {
     private func sentence(forInput error: AccountsError) -> String {
         guard let problem = error.cause as? PasswordProblem else { return text("input_refused") }
         return text(problem.rawValue)
-    }
-
-    /// Whose page this is, and what is missing.
-    ///
-    /// - Parameter request: the id of the request that was refused.
-    func deniedPage(_ reason: Reason?, request: String?) -> Answer {
-        var values: [String: Any] = [:]
-        if let user = local.identity?.user { values["user"] = user }
-        if let reason { values["reason"] = language.texts["reason_\(reason.rawValue)"] ?? text("reason_other") }
-        if let request { values["request"] = request }
-        return page(
-            "denied", title: "denied_title", status: 403, values, isOnAppHost: local.host != configuration.host)
     }
 }

@@ -18,9 +18,9 @@ enum Templates {
         <title>{{title}} – {{site}}</title>
         <link rel="stylesheet" href="{{stylesheet}}">
         </head>
-        <body>
+        <body{{#wide}} class="wide"{{/wide}}>
         <a class="skip" href="#main">{{t.skip}}</a>
-        <header><p class="site">{{site}}</p></header>
+        <header>{{#logo}}<img class="logo" src="{{logo}}" alt="">{{/logo}}<p class="site">{{site}}</p></header>
         <main id="main">
         <h1>{{title}}</h1>
 
@@ -102,6 +102,9 @@ enum Templates {
         {{#reason}}<dt>{{t.denied_reason}}</dt><dd>{{reason}}</dd>
         {{/reason}}{{#request}}<dt>{{t.request_id}}</dt><dd><code>{{request}}</code></dd>
         {{/request}}</dl>
+        {{#advice}}<p>{{advice}}</p>
+        {{/advice}}{{#request}}<p>{{t.denied_ask}}</p>
+        {{/request}}
         <p><a href="{{origin}}/.auth/logout">{{t.denied_other_account}}</a></p>
         <p><a href="{{origin}}/.auth/account">{{t.back_to_account}}</a></p>
         {{> foot}}

@@ -38,6 +38,13 @@ extension Catalogue {
         "not_signed_in": "You are not signed in.",
         "denied_title": "No access",
         "denied_text": "You may not open this page.",
+        "denied_ask":
+            "If you should have access, ask whoever runs this site and tell them the request’s number above: it shows them what happened.",
+        "advice_too_old": "Sign out and in again, and open the page once more.",
+        "advice_factor_missing": "Sign in again with your second factor.",
+        "advice_email_not_verified": "Open the link in the mail that was sent to your address, and try again.",
+        "advice_other":
+            "Another account of yours may have access; signing in again with this one changes nothing.",
         "denied_reason": "What is missing",
         "denied_other_account": "Sign in with another account",
         "request_id": "Request",

@@ -42,6 +42,14 @@ extension Catalogue {
         "not_signed_in": "Sie sind nicht angemeldet.",
         "denied_title": "Kein Zugang",
         "denied_text": "Sie dürfen diese Seite nicht öffnen.",
+        "denied_ask":
+            "Wenn Sie Zugang haben sollten, fragen Sie den Betreiber dieser Seite und nennen Sie ihm die Nummer der Anfrage oben: Sie zeigt ihm, was geschehen ist.",
+        "advice_too_old": "Melden Sie sich ab und wieder an, und öffnen Sie die Seite noch einmal.",
+        "advice_factor_missing": "Melden Sie sich mit Ihrem zweiten Faktor neu an.",
+        "advice_email_not_verified":
+            "Öffnen Sie den Link in der Nachricht an Ihre Adresse, und versuchen Sie es noch einmal.",
+        "advice_other":
+            "Vielleicht hat ein anderes Konto von Ihnen Zugang; eine neue Anmeldung mit diesem ändert nichts.",
         "denied_reason": "Was fehlt",
         "denied_other_account": "Mit einem anderen Konto anmelden",
         "request_id": "Anfrage",

@@ -20,8 +20,8 @@ enum Language: String, CaseIterable, Sendable {
         }
     }
 
-    /// The one that a browser likes best (RFC 9110 section 12.5.4); English where it likes none of ours.
-    init(accepting header: String?) {
+    /// The one that a browser likes best (RFC 9110 section 12.5.4); the first of ours where it likes none of them.
+    init(accepting header: String?, among ours: [Language] = Language.allCases) {
         var best: (language: Language, quality: Double)?
         for part in (header ?? "").prefix(512).split(separator: ",") {
             let pieces = part.split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" } }
@@ -31,10 +31,12 @@ enum Language: String, CaseIterable, Sendable {
                 quality = Double(piece.dropFirst(2)) ?? 0
             }
             let primary = tag.split(separator: "-").first.map(String.init) ?? tag
-            guard let language = Language(rawValue: primary), quality > 0, quality <= 1 else { continue }
+            guard let language = Language(rawValue: primary), ours.contains(language), quality > 0, quality <= 1 else {
+                continue
+            }
             if best.map({ $0.quality < quality }) ?? true { best = (language, quality) }
         }
-        self = best?.language ?? .english
+        self = best?.language ?? ours.first ?? .english
     }
 }
 

@@ -22,6 +22,8 @@ struct CurrentRequest {
     /// Bytes of body that were passed over together with the head.
     var skippedBody = 0
     var clientAddress: IPAddress?
+    /// Index of the rule that refuses; -1 for none.
+    var refusingRule = -1
     /// Kept only when an access line will be written.
     var access: AccessNote?
 

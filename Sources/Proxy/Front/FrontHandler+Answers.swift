@@ -25,13 +25,14 @@ extension FrontHandler {
     ///
     /// - Parameters:
     ///   - location: where a person goes on, for proxies that can pass it on.
+    ///   - described: what a proxy asks about.
     ///   - malformed: the connection is closed at once behind the answer.
     func refuse(
         _ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState = .none, location: String? = nil,
-        malformed: Bool = false
+        described: CheckDescription? = nil, malformed: Bool = false
     ) {
         if malformed { exchange.closeAfterwards() } else { skipBody(incoming) }
-        noteRefused(incoming, answer, state)
+        noteRefused(incoming, answer, state, described)
         if current.access == nil {
             noteAccess(incoming, state: state, verdict: answer.verdict, reason: answer.reason)
         } else {
@@ -46,7 +47,10 @@ extension FrontHandler {
     }
 
     /// Whether somebody opened a page without being known: that is how every sign-in begins, and no denial to keep.
-    func noteRefused(_ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState) {
+    func noteRefused(
+        _ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState, _ described: CheckDescription? = nil
+    ) {
+        defer { current.refusingRule = -1 }
         loop.counters.countRefused(
             route: countedRoute, shape: current.shape, verdict: answer.verdict, reason: answer.reason)
         guard let reason = answer.reason else { return }
@@ -66,6 +70,9 @@ extension FrontHandler {
             denial.credentialID = refusal.credentialID
         }
         denial.requestID = current.id.text
+        if loop.context.decisions.keepsRequest(at: incoming.now) {
+            denial.asked = asked(incoming, answer.verdict, described)
+        }
         loop.context.decisions.denied(denial)
     }
 

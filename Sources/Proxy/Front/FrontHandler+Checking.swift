@@ -29,7 +29,7 @@ extension FrontHandler {
         }
         let resolved: Resolved
         switch resolve(incoming, route: route) {
-        case .settled(let settled): resolved = settled
+        case .settled(let settled): resolved = withoutForeignUpgrade(settled, incoming, description, route)
         case .waiting: return
         case .conflict: return refuseDescription(dialect, incoming, CheckFailure(reason: .credentialsDisagree))
         }
@@ -39,11 +39,14 @@ extension FrontHandler {
         if let route { noteShadow(judgement.shadow, route: route) }
         noteCheckAccess(incoming, description, resolved.state, verdict, reason)
         if current.access != nil { noteRule(judgement) }
+        let rule = judgement.ruleIndex
         guard let permit = judgement.permit() else {
+            current.refusingRule = rule ?? -1
             let answer = Dialect.refusal(verdict, reason ?? .ruleDenied, state: resolved.state)
             return refuse(
                 incoming, answer, resolved.state,
-                location: route.flatMap { location(of: answer, description, on: $0, incoming) })
+                location: route.flatMap { location(of: answer, description, on: $0, incoming) },
+                described: description)
         }
         answerAllowed(dialect, incoming, permit, resolved)
     }

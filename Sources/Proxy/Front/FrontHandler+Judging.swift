@@ -120,7 +120,9 @@ extension FrontHandler {
         noteShadow(judgement.shadow, route: route)
         noteAccess(incoming, state: resolved.state, verdict: verdict, reason: reason)
         if current.access != nil { noteRule(judgement) }
+        let rule = judgement.ruleIndex
         guard let permit = judgement.permit() else {
+            current.refusingRule = rule ?? -1
             return refuseNavigation(
                 incoming, RefusalAnswer(inline: verdict, reason ?? .ruleDenied, state: resolved.state), resolved.state,
                 route)
@@ -180,7 +182,8 @@ extension FrontHandler {
     /// A browser sends its cookies with a WebSocket that any page opens, and no CORS rule asks first: an Upgrade by
     /// cookie counts only from the route's own host or from one of `origins`.
     private func mayUseCookie(_ state: CredentialState, _ incoming: Incoming, _ route: Route?) -> Bool {
-        guard incoming.head.upgrade != nil, case .identity(let identity) = state,
+        // A check asks about another request than its own, and looks itself.
+        guard incoming.head.upgrade != nil, current.shape != .check, case .identity(let identity) = state,
             case .session = identity.origin
         else { return true }
         return isFromOwnPage(incoming, route)

@@ -9,6 +9,7 @@ struct Builder {
     let included: [MapView]
     let secrets: Settings.SecretUse
     let certificates: (any CertificateInspecting)?
+    let templates: (any TemplateInspecting)?
     /// The origin that stays in force whatever is written: its scheme is the default of every route.
     let keptPublicURL: Origin?
 
@@ -52,7 +53,8 @@ struct Builder {
             proxySecret: proxySecret.secret, requiresProxySecret: proxySecret.isRequired, log: log,
             upstreams: upstreams.map(\.upstream), routes: routes, issuers: issuers,
             sessions: sessions, tokens: readTokens(), apiKeys: apiKeys, login: login, limits: readLimits(),
-            mail: mail, notifications: readNotifications(), webhooks: readWebhooks(), audit: audit)
+            mail: mail, notifications: readNotifications(), webhooks: readWebhooks(), audit: audit,
+            branding: readBranding())
     }
 
     private func readPublicURL() -> Origin? {

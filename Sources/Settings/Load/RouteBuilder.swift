@@ -86,6 +86,7 @@ final class RouteBuilder {
         policy.keepInPath = KeptInPath(
             (view.choices("keep_in_path", allowEmptyList: true) ?? []).compactMap { .init(configured: $0) })
         policy.ignorePathCase = view.boolean("ignore_path_case") ?? false
+        policy.origins = readOrigins(view)
         let headers = view.map("identity_headers")
         policy.headers = (headerNames(headers) ?? globalNames).layout
         policy.assertion = headers.boolean("assertion") ?? globalAssertion

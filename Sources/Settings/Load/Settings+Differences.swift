@@ -26,6 +26,12 @@ extension Settings {
             guard let before = old.settings.webhooks.first(where: { $0.url == webhook.url }) else { continue }
             compare("webhooks[\(index)].secret", before.secret, webhook.secret)
         }
+        compare("branding.logo", old.settings.branding.logo?.content, new.settings.branding.logo?.content)
+        if old.settings.branding.templates != new.settings.branding.templates,
+            !paths.contains(where: { $0.hasPrefix("branding") && !$0.hasPrefix("branding.logo") })
+        {
+            paths.append("branding.templates")
+        }
         compare("proxy_secret", old.settings.proxySecret, new.settings.proxySecret)
         for issuer in new.settings.issuers {
             guard case .file(_, let content) = issuer.keys,

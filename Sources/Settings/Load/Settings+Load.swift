@@ -30,16 +30,18 @@ extension Settings {
     ///   - files: where files are read from.
     ///   - secrets: whether secrets are read.
     ///   - certificates: looks into certificates; nil: they are only read.
+    ///   - templates: looks into templates of pages; nil: they are only read.
     ///   - publicURL: for a reload: the `public_url` that stays in force whatever the file says; what depends on it is
     ///     made from this one.
     /// - Throws: ``SettingsError`` with all problems at once.
     public static func load(
         _ file: String, environment: @escaping (String) -> String?, files: any FileReading,
-        secrets: SecretUse = .read, certificates: (any CertificateInspecting)? = nil, keeping publicURL: Origin? = nil
+        secrets: SecretUse = .read, certificates: (any CertificateInspecting)? = nil,
+        templates: (any TemplateInspecting)? = nil, keeping publicURL: Origin? = nil
     ) throws(SettingsError) -> Loaded {
         try run(
             file, environment: environment, files: files, secrets: secrets, certificates: certificates,
-            keeping: publicURL
+            templates: templates, keeping: publicURL
         ).outcome.get()
     }
 
@@ -64,7 +66,8 @@ extension Settings {
     /// As ``load(_:environment:files:secrets:certificates:)``, with what was gathered on the way.
     static func run(
         _ file: String, environment: @escaping (String) -> String?, files: any FileReading, secrets: SecretUse,
-        certificates: (any CertificateInspecting)? = nil, keeping publicURL: Origin? = nil
+        certificates: (any CertificateInspecting)? = nil, templates: (any TemplateInspecting)? = nil,
+        keeping publicURL: Origin? = nil
     ) -> (outcome: Result<Loaded, SettingsError>, reading: Reading) {
         let reading = Reading(folder: folder(of: file), environment: environment, files: files)
         var sources = Sources(reading: reading)
@@ -74,7 +77,7 @@ extension Settings {
         sources.readIncludes(of: root)
         let builder = Builder(
             reading: reading, root: root, included: sources.included, secrets: secrets, certificates: certificates,
-            keptPublicURL: publicURL)
+            templates: templates, keptPublicURL: publicURL)
         let settings = builder.build()
         guard let settings, reading.problems.isEmpty else {
             return (.failure(failure(sources.isUnreadable ? .unreadable : .invalid, sources, reading)), reading)

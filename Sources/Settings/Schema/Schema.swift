@@ -8,7 +8,7 @@ enum Schema {
 
     static let rows: [Key] =
         general + peers + upstreams(at: "upstreams") + policy + credentials + signIn + mail + notices
-        + audit
+        + audit + branding
 
     static let includedRows: [Key] =
         upstreams(at: "upstreams") + [
@@ -133,6 +133,9 @@ enum Schema {
                 "[cookie, key, authorization]", "Where a credential is looked for."),
             Key("routes[].challenge", .choice(["bearer", "basic"]), "bearer", "The scheme of WWW-Authenticate."),
             Key("routes[].forward_credential", .boolean, "true", "A foreign JWT goes on to the app."),
+            Key(
+                "routes[].origins", .texts("an origin like https://pages.example.com"), "[]",
+                "Besides its own host: from where an Upgrade by cookie may come."),
             Key("routes[].max_body", .text("none or a size like 10MiB"), "none", "The longest request body."),
             Key(
                 "routes[].keep_in_path", .choices(["encoded_slash", "encoded_backslash", "empty_segment"]), "[]",

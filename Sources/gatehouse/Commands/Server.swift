@@ -104,42 +104,6 @@ struct Demo: AsyncParsableCommand {
     }
 }
 
-struct Explain: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Say what the verdict on a request would be, which rule gives it and why.")
-
-    @OptionGroup var options: CommonOptions
-
-    @Argument(help: "The request method.")
-    var method: String
-
-    @Argument(help: "The URL as the client would ask for it.")
-    var url: String
-
-    @Option(help: "Judge as this user (id, user name or e-mail).")
-    var user: String?
-
-    @Option(name: .customLong("api-key"), help: "Judge with the API key of this id.")
-    var apiKey: String?
-
-    @Option(help: "Judge with the JWT in this file (- for standard input).")
-    var jwt: String?
-
-    @Option(help: "The client's address.")
-    var address: String?
-
-    @Option(help: "allow, sign_in, step_up or deny: exit 1 unless the verdict is this.")
-    var expect: String?
-
-    func run() async throws {
-        try await Commands.explain(
-            options.invocation,
-            Commands.Question(
-                method: method, url: url, user: user, apiKey: apiKey, tokenFile: jwt, address: address, expected: expect
-            ))
-    }
-}
-
 struct Backup: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Copy the store, compacted and checked, while the server runs.")

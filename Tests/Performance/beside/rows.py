@@ -1,6 +1,6 @@
 """The rows of the table, one function a group: Gatehouse and its peers under the same load."""
 
-from . import idle
+from . import idle, signin
 from .gate import DRAWN, Gate
 from .issuer import Issuer, make_pair
 from .loads import Load, SecureLoad, latencies, side_by_side
@@ -56,6 +56,28 @@ def check(bench):
         bench.compare(work, (ours, load), "nginx `return 204`", (bare, load), "≤ 1.5")
     ours.stop()
     bare.stop()
+
+
+def sessions(bench):
+    gate = bench.gate()
+    signin.set_password(gate)
+    ours = gate.serve("gatehouse")
+    load = check_load(signin.session_cookie(gate, ours), "Cookie")
+    bare = nginx("204", bench.folder, "location / { return 204; }")
+    bench.compare("check with a session's cookie", (ours, load), "nginx `return 204`", (bare, load), "≤ 1.5")
+    ours.stop()
+    bare.stop()
+
+
+def sign_ins(bench):
+    gate = bench.gate()
+    key = gate.add_keys(1).read_text().strip()
+    signin.set_password(gate)
+    ours = gate.serve("gatehouse")
+    headers = [*CHECK, f"X-API-Key: {key}"]
+    signin.storm_beside_checks(ours, "/.auth/check/nginx", headers, bench.options.seconds, bench.table)
+    signin.known_and_unknown(ours, bench.table)
+    ours.stop()
 
 
 def inline(bench):
@@ -212,4 +234,4 @@ def tunnels(bench):
 
 
 GROUPS = {group.__name__.replace("_", "-"): group for group in (
-    check, inline, jwt, first_sight, subrequest, bodies, loops, tls, latency, keys, tunnels)}
+    check, sessions, sign_ins, inline, jwt, first_sight, subrequest, bodies, loops, tls, latency, keys, tunnels)}

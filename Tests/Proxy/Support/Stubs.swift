@@ -77,6 +77,8 @@ final class Records: Sendable {
 }
 
 final class RecordingSink: DecisionSink {
+    func keepsRequest(at now: Timestamp) -> Bool { true }
+
     private let records: Records
 
     init(_ records: Records) { self.records = records }
