@@ -96,7 +96,11 @@ let package = Package(
         tests(of: "Settings", ["Policy"], exclude: ["Golden"]),
         tests(of: "Portal", ["Accounts", "Cryptography", "LMDB", log], exclude: ["return-addresses.txt"]),
         tests(
-            of: "Proxy", ["HTTPWire", "Policy", nioCore, nioPosix, nioSSL, nioHTTP2, nioHPACK, log],
+            of: "Proxy",
+            [
+                "HTTPWire", "Policy", nioCore, nioPosix, nioSSL, nioHTTP2, nioHPACK, log,
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
             exclude: ["HTTP2Frames"]),
     ]
 )
