@@ -71,7 +71,7 @@ let package = Package(
             [
                 "Accounts", "Outbound", "Federation", "Settings", "Proxy", "Portal", "Policy", "JOSE", "Cryptography",
                 "LMDB",
-                "HTTPWire", "Core", nioCore, nioPosix, log,
+                "HTTPWire", "Core", nioCore, nioPosix, nioSSL, log,
             ]),
         .executableTarget(
             name: "gatehouse",
