@@ -127,6 +127,15 @@ struct DoctorTests {
         #expect(!"\(findings)".contains(Self.key))
     }
 
+    @Test func anUpgradeToHTTP2IsKnown() throws {
+        let probe = Probe(name: "p", target: "/public/doctor", test: .keepsUpgradeOut)
+        for value in ["h2c", "H2C", "websocket, h2c", "h2"] {
+            #expect(faults(probe, try arrival("GET / HTTP/1.1", "Upgrade: \(value)")) == [.upgradeForwarded])
+        }
+        #expect(faults(probe, try arrival("GET / HTTP/1.1", "Upgrade: websocket")) == [])
+        #expect(faults(probe, try arrival("GET / HTTP/1.1", "Host: h")) == [])
+    }
+
     @Test(arguments: [
         "https://doctor.invalid/", "//doctor.invalid", "/\\doctor.invalid/", "\\\\doctor.invalid",
         "https:doctor.invalid",

@@ -8,7 +8,7 @@ internal import Core
 enum Corpus {
     static func probes(for place: Surroundings) -> [Probe] {
         identity(place) + forwarding(place) + others(place) + hopByHop(place) + credentials(place) + paths(place)
-            + descriptions(place) + openings(place) + redirects(place) + checks(place)
+            + descriptions(place) + openings(place) + upgrades(place) + redirects(place) + checks(place)
     }
 
     // MARK: Headers that must not arrive
@@ -218,6 +218,23 @@ enum Corpus {
             Probe(
                 name: "two hosts", target: closed, fields: [Probe.Field("Host", Surroundings.elsewhere)], test: test))
         return probes
+    }
+
+    /// An app that takes it speaks HTTP/2 with the client from then on, through a tunnel that nobody looks into.
+    private static func upgrades(_ place: Surroundings) -> [Probe] {
+        guard let path = place.openPath else { return [] }
+        let rows: [(connection: String, upgrade: String)] = [
+            ("Upgrade, HTTP2-Settings", "h2c"), ("Upgrade", "h2c"), ("upgrade", "websocket, h2c"), ("Upgrade", "H2C"),
+            ("Upgrade, HTTP2-Settings", "h2"),
+        ]
+        return rows.map { connection, upgrade in
+            Probe(
+                name: "Upgrade: \(upgrade) by \(connection)", target: path,
+                fields: [
+                    Probe.Field("Connection", connection), Probe.Field("Upgrade", upgrade),
+                    Probe.Field("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA"),
+                ], test: .keepsUpgradeOut)
+        }
     }
 
     // MARK: Answers

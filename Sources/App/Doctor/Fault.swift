@@ -14,6 +14,8 @@ enum Fault: String, CaseIterable, Encodable, Sendable {
     case identityMissing = "identity_missing"
     /// A client took the identity away by naming its header in `Connection`.
     case identityDropped = "identity_dropped"
+    /// A request to switch to HTTP/2 came to the app: what follows on that connection nobody would judge.
+    case upgradeForwarded = "upgrade_forwarded"
     /// A credential of Gatehouse came to the app.
     case credentialLeaked = "credential_leaked"
     /// The app was told of another client, host or scheme than there was.
@@ -42,6 +44,7 @@ enum Fault: String, CaseIterable, Encodable, Sendable {
         case .identityAliased: "an identity header of the client's reaches the app in another spelling"
         case .identityMissing: "the identity does not reach the app as Gatehouse gave it"
         case .identityDropped: "a client can take the identity out with its Connection header"
+        case .upgradeForwarded: "a client can ask the app for HTTP/2, past every check"
         case .credentialLeaked: "a credential of Gatehouse reaches the app"
         case .forwardingForged: "a forwarding header of the client's reaches the app"
         case .forwardingAliased: "a forwarding header of the client's reaches the app in another spelling"

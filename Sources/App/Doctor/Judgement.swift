@@ -22,6 +22,7 @@ struct Judgement: Sendable {
         case .isGuarded(let fault): unguarded(outcome, fault)
         case .keepsMarksOut: unguarded(outcome, .unguarded) + marks(outcome) + identity(outcome, .identityForged)
         case .keepsIdentity: identity(outcome, .identityDropped)
+        case .keepsUpgradeOut: upgrades(outcome)
         case .keepsCredential: credentials(outcome)
         case .staysHere: away(outcome) + unguarded(outcome, .pathAmbiguous)
         case .isNoCheck: checks(outcome)
@@ -106,6 +107,16 @@ struct Judgement: Sendable {
                     seen: values.isEmpty ? "the app got no \(name)" : "the app got \(name): \(printable(values[0]))")
             }
         }
+    }
+
+    /// Any spelling of HTTP/2; a WebSocket is as it should be.
+    private func upgrades(_ outcome: Outcome) -> [Finding] {
+        outcome.arrivals.flatMap { $0.values(folded: "upgrade") }.filter { $0.lowercased().contains("h2") }
+            .prefix(1).map { value in
+                Finding(
+                    fault: .upgradeForwarded, subject: "Upgrade", sent: summary(outcome.probe),
+                    seen: "the app got Upgrade: \(printable(value))")
+            }
     }
 
     private func credentials(_ outcome: Outcome) -> [Finding] {

@@ -16,6 +16,8 @@ struct Probe: Sendable {
         case keepsMarksOut
         /// The app must be told of the user as it is without this.
         case keepsIdentity
+        /// What it wants to switch to must not reach the app.
+        case keepsUpgradeOut
         /// The credential must not reach the app.
         case keepsCredential
         /// The answer must not lead away, and must not carry a header that the path wrote.

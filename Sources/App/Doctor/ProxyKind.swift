@@ -29,6 +29,11 @@ struct ConfigurationLine: Encodable, Sendable, Equatable {
     let text: String
     /// It says something wrong; false: something is missing there.
     let isWrong: Bool
+
+    private enum CodingKeys: String, CodingKey {
+        case file, line, text
+        case isWrong = "is_wrong"
+    }
 }
 
 /// Configuration files of the operator's proxy, by lines.

@@ -24,6 +24,7 @@ enum Remedies {
             "Set HEADER from Gatehouse's answer in every request to the app, over the client's own."
         case .identityAliased, .forwardingAliased: "Drop or refuse headers whose names hold underscores."
         case .identityDropped: "Do not let the client's Connection header decide what reaches the app."
+        case .upgradeForwarded: "Forward Upgrade only where it is websocket, word for word."
         case .credentialLeaked:
             "Set Cookie, Authorization and X-API-Key from Gatehouse's answer, and drop Gatehouse-Key."
         case .forwardingForged: "Write HEADER yourself, over the client's own."
@@ -77,6 +78,16 @@ enum Remedies {
             Remedy(
                 wrong: ["proxy_set_header connection $http_connection"], missingAt: ["proxy_pass"],
                 write: "proxy_set_header Connection \"\";")
+        case .upgradeForwarded:
+            Remedy(
+                wrong: ["proxy_set_header upgrade $http_upgrade"],
+                missingAt: ["proxy_set_header upgrade", "proxy_pass"],
+                write: """
+                    map $http_upgrade $websocket { default ""; ~*^websocket$ websocket; }
+                    map $http_upgrade $connection { default ""; ~*^websocket$ upgrade; }
+                    proxy_set_header Upgrade $websocket;
+                    proxy_set_header Connection $connection;
+                    """)
         case .credentialLeaked:
             Remedy(
                 wrong: ["proxy_set_header HEADER $http_"],
@@ -158,7 +169,7 @@ enum Remedies {
             Remedy(
                 wrong: ["/.auth"], missingAt: ["rule:"],
                 write: "rule: Host(`HOST`) && PathPrefix(`/.auth/`) && !PathPrefix(`/.auth/check/`)")
-        case .identityDropped: nil
+        case .identityDropped, .upgradeForwarded: nil
         }
     }
 
@@ -207,6 +218,12 @@ enum Remedies {
             Remedy(
                 wrong: ["handle /.auth", "path /.auth"], missingAt: ["reverse_proxy"],
                 write: "handle /.auth/check/* { respond 404 }   # before /.auth/*")
+        case .upgradeForwarded:
+            Remedy(
+                missingAt: ["reverse_proxy"],
+                write:
+                    "@other {\n    header Upgrade *\n    not header Upgrade websocket\n}\nrequest_header @other -Upgrade"
+            )
         case .identityDropped: nil
         }
     }
@@ -257,6 +274,10 @@ enum Remedies {
             Remedy(
                 wrong: ["prefix: /.auth/ !check", "prefix: \"/.auth\""], missingAt: ["routes:"],
                 write: "- match: { prefix: /.auth/check/ }\n  direct_response: { status: 404 }   # before /.auth/")
+        case .upgradeForwarded:
+            Remedy(
+                wrong: ["upgrade_type: h2"], missingAt: ["upgrade_configs", "http_connection_manager"],
+                write: "upgrade_configs: [ { upgrade_type: websocket } ]")
         case .identityDropped: nil
         }
     }
@@ -306,6 +327,10 @@ enum Remedies {
             Remedy(
                 wrong: ["use_backend path_beg /.auth"], missingAt: ["bind"],
                 write: "http-request return status 404 if { path_beg /.auth/check/ }")
+        case .upgradeForwarded:
+            Remedy(
+                missingAt: ["lua.", "use_backend", "bind"],
+                write: "http-request del-header Upgrade unless { req.hdr(Upgrade) -m str -i websocket }")
         case .identityDropped: nil
         }
     }
