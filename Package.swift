@@ -71,7 +71,7 @@ let package = Package(
             [
                 "Accounts", "Outbound", "Federation", "Settings", "Proxy", "Portal", "Policy", "JOSE", "Cryptography",
                 "LMDB",
-                "HTTPWire", "Core", nioCore, nioPosix, log,
+                "HTTPWire", "Core", nioCore, nioPosix, nioSSL, log,
             ]),
         .executableTarget(
             name: "gatehouse",
@@ -96,7 +96,11 @@ let package = Package(
         tests(of: "Settings", ["Policy"], exclude: ["Golden"]),
         tests(of: "Portal", ["Accounts", "Cryptography", "LMDB", log], exclude: ["return-addresses.txt"]),
         tests(
-            of: "Proxy", ["HTTPWire", "Policy", nioCore, nioPosix, nioSSL, nioHTTP2, nioHPACK, log],
+            of: "Proxy",
+            [
+                "HTTPWire", "Policy", nioCore, nioPosix, nioSSL, nioHTTP2, nioHPACK, log,
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
             exclude: ["HTTP2Frames"]),
     ]
 )

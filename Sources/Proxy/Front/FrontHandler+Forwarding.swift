@@ -29,23 +29,26 @@ extension FrontHandler {
     }
 
     private func connect(_ pool: UpstreamPool, _ endpoint: Int) {
-        errand &+= 1
-        let mine = errand
         if current.access != nil { noteServer() }
-        pool.connect(endpoint, forTunnel: current.upgrade != nil) { [self] result in
-            switch result {
+        let made = UpstreamAttempt { [self] outcome in
+            attempt = nil
+            switch outcome {
             case .success(let handler):
-                guard mine == errand, exchange.state != .closed else {
-                    return pool.giveBack(handler, reusable: true)
-                }
+                guard exchange.state != .closed else { return pool.giveBack(handler, reusable: true) }
                 send(on: handler)
                 handler.flush()
                 resumeInput()
-            case .failure(let error):
-                guard mine == errand else { return }
-                connectFailed(error)
+            case .failure(let error): connectFailed(error)
             }
         }
+        attempt = made
+        pool.connect(endpoint, for: made, forTunnel: current.upgrade != nil)
+    }
+
+    /// Nobody waits for a connection any more.
+    func cancelAttempt() {
+        attempt?.cancel()
+        attempt = nil
     }
 
     private func connectFailed(_ error: any Error) {
@@ -61,15 +64,16 @@ extension FrontHandler {
         guard kind != .resolve, !current.hasLookedAgain, !pool.servers.isFixed else { return unreachable(kind) }
         // The name may mean another server by now.
         current.hasLookedAgain = true
-        errand &+= 1
-        let mine = errand
-        let waits = pool.awaitNames { [self] in
-            guard mine == errand, exchange.state != .closed else { return }
+        let wait = UpstreamAttempt { [self] _ in
+            attempt = nil
             guard lease?.failOver() == true else { return unreachable(kind) }
             loop.counters.countUpstreamError(pool.description.name, kind)
             goOn(with: pool)
         }
-        if !waits { unreachable(kind) }
+        attempt = wait
+        guard !pool.awaitNames(for: wait, failure: { error }) else { return }
+        cancelAttempt()
+        unreachable(kind)
     }
 
     private func noteUnreachable(_ server: UpstreamServer, _ kind: UpstreamFailure, _ error: any Error) {
@@ -370,6 +374,7 @@ extension FrontHandler {
     /// Nobody wants the upstream's answer any more.
     func giveUpUpstream() {
         errand &+= 1
+        cancelAttempt()
         lease = nil
         upstreamDeadline = .max
         if let upstream {

@@ -46,6 +46,8 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     var lease: Lease?
     /// The head of the answer is in the loop's scratch and goes out with the first of the body.
     var headIsPending = false
+    /// The wait for `upstream`.
+    var attempt: UpstreamAttempt?
     var upstream: UpstreamHandler?
     /// The body of a request for ourselves.
     var collected: [UInt8] = []
@@ -102,6 +104,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         if current.access != nil { writeAccessLine(isUnfinished: true) }
         exchange.closed()
         errand &+= 1
+        cancelAttempt()
         lease = nil
         if let upstream {
             self.upstream = nil

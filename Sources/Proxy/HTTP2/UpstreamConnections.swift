@@ -9,8 +9,6 @@ import NIOCore
 ///        └─ none ─► make one ─────────────────┴─ HTTP/1.1 ─► a connection each
 /// ```
 final class UpstreamConnections {
-    typealias Opened = (Result<UpstreamHandler, any Error>) -> Void
-
     private unowned let loop: ProxyLoop
     let pool: UpstreamPool
     let endpoint: Int
@@ -22,13 +20,16 @@ final class UpstreamConnections {
     private var speaksHTTP2: Bool?
     private var members: [UpstreamConnection] = []
     /// They wait for a connection that is being made.
-    private var waiting: [Opened] = []
-    private var dialling = 0
+    private var waiting: [UpstreamAttempt] = []
+    /// Connections that are being made for all who wait.
+    private var dials: [UpstreamDial] = []
     private var isRetired = false
 
     /// With so many connections a further exchange waits on one of them.
     private static let maximumMembers = 64
     private static let patience = 3
+    /// So many are expected to find room on a connection that is being made.
+    private static let share = 100
 
     init(loop: ProxyLoop, pool: UpstreamPool, endpoint: Int, hasPriorKnowledge: Bool, keepAlive: Int64) {
         self.loop = loop
@@ -50,18 +51,34 @@ final class UpstreamConnections {
     }
 
     /// Something that one exchange can be sent on: a stream, or a connection of HTTP/1.1 where the server wants that.
-    func open(attempt: Int = 0, _ then: @escaping Opened) {
+    func open(for attempt: UpstreamAttempt, tries: Int = 0) {
+        attempt.takeInHand()
         if let connection = roomiest() {
             connection.open { [self] handler in
-                if let handler { return then(.success(handler)) }
-                guard attempt < Self.patience else { return then(.failure(ChannelError.eof)) }
-                open(attempt: attempt + 1, then)
+                if let handler { return settle(attempt, .success(handler)) }
+                guard attempt.isWanted, tries < Self.patience else {
+                    return settle(attempt, .failure(ChannelError.eof))
+                }
+                open(for: attempt, tries: tries + 1)
             }
             return
         }
-        guard speaksHTTP2 != false else { return dial(for: then) }
-        waiting.append(then)
-        if waiting.count > dialling * 100 { dial(for: nil) }
+        guard speaksHTTP2 != false else { return dial(for: attempt) }
+        waiting.append(attempt)
+        attempt.onCancel { [self] in withdraw(attempt) }
+        guard waiting.count > dials.count * Self.share else { return }
+        if dials.isEmpty || members.count + dials.count < Self.maximumMembers { dialForAll() }
+    }
+
+    private func settle(_ attempt: UpstreamAttempt, _ outcome: UpstreamAttempt.Outcome) {
+        pool.settle(attempt, endpoint, outcome)
+    }
+
+    /// Its exchange is over. Connections that are wanted by nobody else are not made any further.
+    private func withdraw(_ attempt: UpstreamAttempt) {
+        waiting.removeAll { $0 === attempt }
+        while (dials.count - 1) * Self.share >= waiting.count, let dial = dials.popLast() { dial.cancel() }
+        settle(attempt, .failure(CancellationError()))
     }
 
     private func roomiest() -> UpstreamConnection? {
@@ -73,57 +90,82 @@ final class UpstreamConnections {
     // MARK: Making connections
 
     /// What a connection turned out to be.
-    private final class Dialled {
-        var plain: UpstreamHandler?
-        var http2: UpstreamConnection?
+    private enum Dialled {
+        case http2(UpstreamConnection)
+        case plain(UpstreamHandler)
     }
 
-    /// - Parameter requester: who gets it; nil: whoever waits.
-    private func dial(for requester: Opened?) {
-        if requester == nil { dialling += 1 }
-        let dialled = Dialled()
-        let future = pool.dial(endpoint) { [self] channel, negotiated in
-            if hasPriorKnowledge || negotiated == "h2" {
-                let connection = UpstreamConnection(loop: loop, server: self, scheme: scheme)
-                dialled.http2 = connection
-                try connection.install(on: channel)
-            } else {
-                let handler = UpstreamHandler(loop: loop, pool: pool, endpoint: endpoint)
-                dialled.plain = handler
-                try channel.pipeline.syncOperations.addHandler(handler)
-            }
-        }
-        future.assumeIsolated().whenComplete { [self] result in
-            if requester == nil { dialling -= 1 }
+    /// For whoever waits then.
+    private func dialForAll() {
+        var dialled: Dialled?
+        let dial = pool.dial(endpoint) { [self] channel, negotiated in
+            dialled = try install(on: channel, negotiated)
+        } then: { [self] dial, result in
+            guard let place = dials.firstIndex(where: { $0 === dial }) else { return }
+            dials.remove(at: place)
             switch result {
-            case .failure(let error): failed(error, requester)
-            case .success: succeeded(dialled, requester)
+            case .failure(let error):
+                for attempt in takeWaiting() { settle(attempt, .failure(error)) }
+            case .success: if let dialled { hand(dialled) }
             }
         }
+        dials.append(dial)
     }
 
-    private func failed(_ error: any Error, _ requester: Opened?) {
-        if let requester { return requester(.failure(error)) }
-        for then in takeWaiting() { then(.failure(error)) }
+    /// The server is known to want a connection for each.
+    private func dial(for attempt: UpstreamAttempt) {
+        var dialled: Dialled?
+        let dial = pool.dial(endpoint) { [self] channel, negotiated in
+            dialled = try install(on: channel, negotiated)
+        } then: { [self] _, result in
+            switch (result, dialled) {
+            case (.failure(let error), _): settle(attempt, .failure(error))
+            case (.success, .plain(let handler)?): settle(attempt, .success(handler))
+            case (.success, .http2(let connection)?):
+                join(connection)
+                open(for: attempt)
+                if isRetired { connection.drain() }
+            case (.success, nil): settle(attempt, .failure(ChannelError.eof))
+            }
+        }
+        dial.takeIdle = { [self] idle in settle(attempt, .success(idle)) }
+        attempt.onCancel { dial.cancel() }
     }
 
-    private func succeeded(_ dialled: Dialled, _ requester: Opened?) {
-        if let connection = dialled.http2 {
-            speaksHTTP2 = true
-            members.append(connection)
-            for then in requester.map({ [$0] }) ?? takeWaiting() { open(then) }
+    private func install(on channel: any Channel, _ negotiated: String?) throws -> Dialled {
+        guard hasPriorKnowledge || negotiated == "h2" else {
+            let handler = UpstreamHandler(loop: loop, pool: pool, endpoint: endpoint)
+            try channel.pipeline.syncOperations.addHandler(handler)
+            return .plain(handler)
+        }
+        let connection = UpstreamConnection(loop: loop, server: self, scheme: scheme)
+        try connection.install(on: channel)
+        return .http2(connection)
+    }
+
+    private func join(_ connection: UpstreamConnection) {
+        speaksHTTP2 = true
+        members.append(connection)
+    }
+
+    /// To those who wait.
+    private func hand(_ dialled: Dialled) {
+        switch dialled {
+        case .http2(let connection):
+            join(connection)
+            for attempt in takeWaiting() { open(for: attempt) }
             if isRetired { connection.drain() }
-        } else if let handler = dialled.plain {
+        case .plain(let handler):
             speaksHTTP2 = false
-            if let requester { return requester(.success(handler)) }
             let others = takeWaiting()
-            others.first.map { $0(.success(handler)) } ?? handler.close()
-            for then in others.dropFirst() { open(then) }
+            if let first = others.first { settle(first, .success(handler)) } else { handler.close() }
+            for attempt in others.dropFirst() { open(for: attempt) }
         }
     }
 
-    private func takeWaiting() -> [Opened] {
+    private func takeWaiting() -> [UpstreamAttempt] {
         defer { waiting = [] }
+        for attempt in waiting { attempt.takeInHand() }
         return waiting
     }
 

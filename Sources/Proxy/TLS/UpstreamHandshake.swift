@@ -24,7 +24,7 @@ final class UpstreamHandshake: ChannelInboundHandler, RemovableChannelHandler {
         self.install = install
         done = eventLoop.makePromise()
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        deadline = eventLoop.scheduleTask(in: timeout) { bound.value.fail(ChannelError.connectTimeout(timeout)) }
+        deadline = eventLoop.scheduleTask(in: timeout) { bound.value.abandon(ChannelError.connectTimeout(timeout)) }
     }
 
     func begin(on channel: any Channel) throws {
@@ -60,6 +60,14 @@ final class UpstreamHandshake: ChannelInboundHandler, RemovableChannelHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { fail(error) }
 
     func channelInactive(context: ChannelHandlerContext) { fail(ChannelError.eof) }
+
+    /// Ends it without a word of TLS to the server, which would be waited for.
+    func abandon(_ error: any Error) {
+        deadline?.cancel()
+        let below = try? channelContext?.pipeline.syncOperations.context(handler: tls)
+        done.fail(error)
+        below?.close(promise: nil)
+    }
 
     private func fail(_ error: any Error) {
         deadline?.cancel()

@@ -24,11 +24,11 @@ enum Sockets {
     }
 
     /// - Returns: a listening socket and its port.
-    static func listening() -> (descriptor: Int32, port: Int) {
+    static func listening(backlog: Int32 = 64) -> (descriptor: Int32, port: Int) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         let port = withLoopback(port: 0) { address, length in
             _ = bind(descriptor, address, length)
-            listen(descriptor, 64)
+            listen(descriptor, backlog)
             var length = length
             getsockname(descriptor, address, &length)
             var service = [CChar](repeating: 0, count: 32)

@@ -1,0 +1,47 @@
+/// Whose turn it is to connect to a server: so many at a time, the others in the order in which they came. A server that
+/// takes no connections then holds a known number of sockets, however many requests there are for it.
+struct DialQueue<Dial: AnyObject> {
+    /// That many connections to one server are made at a time, on each loop.
+    static var limit: Int { 256 }
+
+    private var underWay = 0
+    private var waiting: [Dial] = []
+    private var isStarting = false
+
+    /// Nobody waits for a turn.
+    var isEmpty: Bool { waiting.isEmpty }
+    var isUnused: Bool { waiting.isEmpty && underWay == 0 }
+
+    /// - Returns: whether it may begin at once; it waits otherwise.
+    mutating func enter(_ dial: Dial) -> Bool {
+        guard underWay >= Self.limit || !waiting.isEmpty else {
+            underWay += 1
+            return true
+        }
+        waiting.append(dial)
+        return false
+    }
+
+    /// - Parameter hadTurn: it was connecting.
+    mutating func leave(_ dial: Dial, hadTurn: Bool) {
+        if hadTurn { underWay -= 1 } else { waiting.removeAll { $0 === dial } }
+    }
+
+    /// The next one, which is to begin now.
+    mutating func next() -> Dial? {
+        guard underWay < Self.limit, !waiting.isEmpty else { return nil }
+        underWay += 1
+        return waiting.removeFirst()
+    }
+
+    func first(where isFit: (Dial) -> Bool) -> Dial? { waiting.first(where: isFit) }
+
+    /// One that fails at once lets the next one begin: whoever is starting them goes on, and nobody else does.
+    mutating func takeStart() -> Bool {
+        guard !isStarting else { return false }
+        isStarting = true
+        return true
+    }
+
+    mutating func endStart() { isStarting = false }
+}
