@@ -18,6 +18,9 @@ public struct TokenDigest: Hashable, Sendable, CustomStringConvertible {
     /// 64 digits in lower case.
     public var hex: String { digest.hex }
 
+    /// The digits of the first `count` bytes, in lower case.
+    public func hex(first count: Int) -> String { Hexadecimal.encode(Array(bytes.prefix(count))) }
+
     /// The same as ``hex``.
     public var description: String { hex }
 }

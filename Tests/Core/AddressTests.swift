@@ -68,7 +68,19 @@ import Testing
         #expect(address == EmailAddress("ann.lee+X@example.com"))
     }
 
+    @Test func reachesToItsLimits() {
+        func address(local: Int, label: Int) -> EmailAddress? {
+            EmailAddress("\(String(repeating: "a", count: local))@\(String(repeating: "b", count: label)).de")
+        }
+        #expect(address(local: 64, label: 63) != nil)
+        #expect(address(local: 65, label: 63) == nil && address(local: 64, label: 64) == nil)
+        #expect(EmailAddress("A@LOCALHOST")?.description == "A@localhost")
+        #expect(EmailAddress("!#$%&'*+-/=?^_`{|}~@a-b.c--d.9") != nil)
+    }
+
     @Test(arguments: [
+        "a@c-.de", "a@-", "a@.de", "a@c.-d", "a.@c.de", ".@c.de", "@", "@@", "a@localhost.", "a@@c.de", "a@c,de",
+        "a@c.d_e", "a\u{7f}@c.de", "",
         "a@evil.com@corp.com", "a@", "@b.c", "a", "a@b", "a..b@c.de", ".a@c.de", "a@c.de.", "a@-c.de", "\"a\"@c.de",
         "a b@c.de",
         "a@c.de\n", "a@c.de\u{0}", "ä@c.de", "a@ä.de", "a@[127.0.0.1]", "a@c..de", "<a@c.de>",

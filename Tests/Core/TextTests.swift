@@ -25,6 +25,30 @@ import Testing
         #expect(Base64.decode(text) == nil)
     }
 
+    /// Every byte value at every place of a group, and every length, against the definition written out in bits.
+    @Test func base64IsWhatItsBitsSay() {
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+        func slowly(_ text: [UInt8]) -> [UInt8]? {
+            var bits: [UInt8] = []
+            for byte in text {
+                guard let value = alphabet.firstIndex(of: byte) else { return nil }
+                bits += (0..<6).reversed().map { UInt8(value >> $0 & 1) }
+            }
+            let whole = bits.count / 8 * 8
+            guard text.count % 4 != 1, bits[whole...].allSatisfy({ $0 == 0 }) else { return nil }
+            return stride(from: 0, to: whole, by: 8).map { start in bits[start..<start + 8].reduce(0) { $0 << 1 | $1 } }
+        }
+        for length in 0...9 {
+            for place in 0..<length {
+                for byte in UInt8.min...UInt8.max {
+                    var text = (0..<length).map { alphabet[($0 * 16 + 48) % 64] }
+                    text[place] = byte
+                    #expect(Base64URL.decode(text.span) == slowly(text), "\(text)")
+                }
+            }
+        }
+    }
+
     @Test func base62KeepsItsWidth() {
         #expect(String(decoding: Base62.encode(0, width: 6), as: UTF8.self) == "000000")
         #expect(String(decoding: Base62.encode(UInt64(UInt32.max), width: 6), as: UTF8.self) == "4gfFC3")

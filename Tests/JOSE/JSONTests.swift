@@ -30,6 +30,15 @@ func json(_ text: String, limits: JSONLimits = JSONLimits()) throws -> JSONValue
         #expect(value["f"]?.utf8 == Array("é".utf8))
     }
 
+    @Test func integersToTheirEnds() throws {
+        for text in ["0", "-0", "7", "-1", "\(Int64.max)", "\(Int64.min)", "1700000000"] {
+            #expect(try JSONReader.parse(Array(text.utf8)).integer == Int64(text))
+        }
+        for text in ["9223372036854775808", "-9223372036854775809", "99999999999999999999", "1.0", "1e1"] {
+            #expect(try JSONReader.parse(Array(text.utf8)).integer == nil)
+        }
+    }
+
     @Test func aNumberThatNothingHoldsIsNone() throws {
         #expect(try json("1e999").double == nil)
         #expect(try json("-0").integer == 0)

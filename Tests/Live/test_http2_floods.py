@@ -8,6 +8,8 @@ import pytest
 
 from support.http2 import ACK, END_HEADERS, END_STREAM, PREFACE, Frames, frame, literal, pseudo
 from support.nginx_app import NginxApp
+from support.origins import answer
+from support.waiting import eventually
 from support.wire import request
 
 MIB = 1 << 20
@@ -157,6 +159,28 @@ def test_acknowledgements_are_no_flood(gate):
         data = b""
         while b"ok" not in data:
             data += client.socket.recv(65536)
+
+
+def test_lesson51_who_leaves_while_answers_wait_brings_nothing_down(simple):
+    """Asks, takes nothing, and ends its half: the last stream ends while bytes of others still wait here. How many of
+    them the kernel takes is its own affair, so it is asked for ever more, in steps of less than may wait here."""
+    body, clients = b"a" * 40_000, []
+    gate = simple(lambda *_: answer(body))
+    for count in range(20, 100):
+        client = socket.socket()
+        clients.append(client)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", gate.port))
+        client.sendall(PREFACE + frame("SETTINGS") + frame("WINDOW_UPDATE", payload=(1 << 30).to_bytes(4, "big")))
+        before = len(gate.origin.requests)
+        client.sendall(b"".join(headers(2 * number + 1) for number in range(count)))
+        client.shutdown(socket.SHUT_WR)
+        eventually(lambda: len(gate.origin.requests) == before + count)
+        assert request(gate.port, "/public/x", "app.example.com").status == 200, count
+    for client in clients:
+        client.close()
+    assert request(gate.port, "/public/x", "app.example.com").status == 200
+    assert gate.process.poll() is None
 
 
 def test_lesson51_random_frames_bring_nothing_down(simple):

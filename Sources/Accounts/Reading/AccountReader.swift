@@ -70,7 +70,7 @@ public final class AccountReader: CredentialReader {
         let store = store
         let keys = keys
         let outcome = try reading.finding(for: digest) { transaction in
-            switch OwnToken.judge(bytes, publicURL: store.configuration.publicURL, keys: keys.publicKeys) {
+            switch OwnToken.judge(bytes, note, publicURL: store.configuration.publicURL, keys: keys.publicKeys) {
             case .foreign:
                 return Finding(.notMine, [], in: transaction)
             case .unreadable:
@@ -196,14 +196,16 @@ enum OwnToken {
 
     /// Whatever has our `iss` is ours to judge: an assertion or an ID token of ours, or one for another audience, is
     /// refused, so that an app cannot play back what it was given.
-    static func judge(_ bytes: Span<UInt8>, publicURL: String, keys: [JWK]) -> Judgement {
+    static func judge(
+        _ bytes: Span<UInt8>, _ note: CredentialNote? = nil, publicURL: String, keys: [JWK]
+    ) -> Judgement {
         let token: UnverifiedToken
         do {
-            token = try UnverifiedToken(bytes)
+            token = try UnverifiedToken.parsing(bytes, note)
         } catch {
             return .unreadable
         }
-        guard token.issuer == publicURL else { return .foreign }
+        guard token.claims.value("iss")?.equals(publicURL) == true else { return .foreign }
         guard token.hasType(type), let verified = try? token.verify(with: keys, allowed: [.es256]),
             verified.claims.audiences == [publicURL], let keyID = token.keyID, let session = verified.claims.tokenID,
             let subject = verified.claims.subject, let expiresAt = verified.claims.expiresAt

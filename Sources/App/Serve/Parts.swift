@@ -53,7 +53,7 @@ struct Parts: Sendable {
                     CertificateReader(standing: standing, log: log),
                 ]),
                 decisions: decisions.makeSink(loop: loop, access: access),
-                assertions: try StoredAssertionSigner(store: store))
+                assertions: try StoredAssertionSigner(store: store), rememberedIdentities: entries)
         }
     }
 

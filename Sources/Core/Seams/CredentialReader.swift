@@ -37,9 +37,17 @@ public struct PresentedCredential: ~Escapable {
 public final class CredentialNote {
     /// The SHA-256 of the credential's bytes, in memory order; nil until somebody needed it.
     public var sha256: (UInt64, UInt64, UInt64, UInt64)?
+    /// What the bytes were parsed to, known only to the room that parsed them; nil until somebody did.
+    public var parsed: AnyObject?
 
     /// Nothing is noted.
     public init() {}
+
+    /// Other bytes are read now, or none.
+    public func clear() {
+        sha256 = nil
+        parsed = nil
+    }
 }
 
 /// The three-way answer of an authenticator, and "ask again".
@@ -111,7 +119,7 @@ public final class CredentialReaderChain: CredentialReader {
     }
 
     public func read(_ credential: borrowing PresentedCredential, at now: Timestamp) -> CredentialReading {
-        note.sha256 = nil
+        defer { note.clear() }
         let noting = PresentedCredential(source: credential.source, bytes: credential.bytes, note: note)
         for reader in readers {
             let reading = reader.read(noting, at: now)

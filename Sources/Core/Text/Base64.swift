@@ -69,31 +69,57 @@ public enum Base64 {
 
     static func decode(_ text: Span<UInt8>, alphabet: Alphabet) -> [UInt8]? {
         guard text.count % 4 != 1 else { return nil }
-        var result: [UInt8] = []
-        result.reserveCapacity(text.count * 3 / 4)
-        var window: UInt32 = 0
-        var bits: UInt32 = 0
-        for index in text.indices {
-            guard let value = value(of: text[index], in: alphabet) else { return nil }
-            window = window << 6 | value
-            bits += 6
-            if bits >= 8 {
-                bits -= 8
-                result.append(UInt8(truncatingIfNeeded: window >> bits))
-            }
-        }
-        guard window & ((1 << bits) - 1) == 0 else { return nil }
-        return result
+        let values = alphabet == .url ? urlValues : standardValues
+        return text.withUnsafeBufferPointer { text in values.withUnsafeBufferPointer { decode(text, by: $0) } }
     }
 
-    private static func value(of character: UInt8, in alphabet: Alphabet) -> UInt32? {
-        switch character {
-        case 0x41...0x5a: UInt32(character - 0x41)
-        case 0x61...0x7a: UInt32(character - 0x61 + 26)
-        case 0x30...0x39: UInt32(character - 0x30 + 52)
-        case UInt8(ascii: "+") where alphabet == .standard, UInt8(ascii: "-") where alphabet == .url: 62
-        case UInt8(ascii: "/") where alphabet == .standard, UInt8(ascii: "_") where alphabet == .url: 63
-        default: nil
+    /// - Parameters:
+    ///   - text: its length has been looked at.
+    ///   - values: one for each of the 256 bytes there are.
+    private static func decode(_ text: UnsafeBufferPointer<UInt8>, by values: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+        // All values together: one of a character that is none has a bit that no other has.
+        var seen: UInt8 = 0
+        // What the last character says beyond the last byte.
+        var stray: UInt8 = 0
+        let result = [UInt8](unsafeUninitializedCapacity: text.count * 3 / 4) { out, count in
+            count = text.count * 3 / 4
+            // Four characters at a time are three bytes.
+            let groups = text.count / 4
+            for group in 0..<groups {
+                let first = values[Int(text[4 * group])]
+                let second = values[Int(text[4 * group + 1])]
+                let third = values[Int(text[4 * group + 2])]
+                let fourth = values[Int(text[4 * group + 3])]
+                seen |= first | second | third | fourth
+                out[3 * group] = first << 2 | second >> 4
+                out[3 * group + 1] = second << 4 | third >> 2
+                out[3 * group + 2] = third << 6 | fourth
+            }
+            // Two or three characters may be left.
+            guard text.count > 4 * groups else { return }
+            let first = values[Int(text[4 * groups])]
+            let second = values[Int(text[4 * groups + 1])]
+            seen |= first | second
+            out[3 * groups] = first << 2 | second >> 4
+            stray = second << 4
+            guard text.count > 4 * groups + 2 else { return }
+            let third = values[Int(text[4 * groups + 2])]
+            seen |= third
+            out[3 * groups + 1] = stray | third >> 2
+            stray = third << 6
         }
+        return seen & none == 0 && stray == 0 ? result : nil
+    }
+
+    /// Set in the value of every byte that is no character of an alphabet.
+    private static let none: UInt8 = 0x80
+    private static let standardValues = values(of: standardAlphabet)
+    private static let urlValues = values(of: urlAlphabet)
+
+    /// What each of the 256 bytes stands for.
+    private static func values(of alphabet: [UInt8]) -> [UInt8] {
+        var values = [UInt8](repeating: none, count: 256)
+        for (value, character) in alphabet.enumerated() { values[Int(character)] = UInt8(value) }
+        return values
     }
 }

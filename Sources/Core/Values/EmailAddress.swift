@@ -10,16 +10,14 @@ public struct EmailAddress: Hashable, Sendable, CustomStringConvertible {
     /// - Returns: nil when `text` is not of the form above or longer than 254 bytes.
     public init?(_ text: String) {
         let bytes = Array(text.utf8)
-        guard bytes.count <= 254, bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { return nil }
-        let parts = text.split(separator: "@", omittingEmptySubsequences: false)
-        guard parts.count == 2, (1...64).contains(parts[0].utf8.count) else { return nil }
-        let atoms = parts[0].split(separator: ".", omittingEmptySubsequences: false)
-        guard atoms.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy(Self.isAtomText) }) else { return nil }
-        let domain = parts[1].lowercased()
-        let labels = domain.split(separator: ".", omittingEmptySubsequences: false)
-        guard labels.count >= 2 || domain == "localhost", labels.allSatisfy(Self.isLabel) else { return nil }
-        localPart = String(parts[0])
-        self.domain = domain
+        // A second `@` would stand in the domain, whose labels have none.
+        guard bytes.count <= 254, let at = bytes.firstIndex(of: UInt8(ascii: "@")), at <= 64,
+            Self.isDotString(bytes[..<at])
+        else { return nil }
+        let domain = bytes[(at + 1)...].map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }
+        guard Self.isDomain(domain) else { return nil }
+        localPart = String(decoding: bytes[..<at], as: UTF8.self)
+        self.domain = String(decoding: domain, as: UTF8.self)
     }
 
     /// What two spellings of one mailbox share: all of it in lower case. Used for look-ups and counters.
@@ -36,6 +34,21 @@ public struct EmailAddress: Hashable, Sendable, CustomStringConvertible {
         hasher.combine(canonical)
     }
 
+    /// Atoms with one dot between each two (RFC 5321 section 4.1.2).
+    private static func isDotString(_ bytes: ArraySlice<UInt8>) -> Bool {
+        var isInAtom = false
+        for byte in bytes {
+            if byte == UInt8(ascii: ".") {
+                guard isInAtom else { return false }
+                isInAtom = false
+            } else {
+                guard isAtomText(byte) else { return false }
+                isInAtom = true
+            }
+        }
+        return isInAtom
+    }
+
     private static func isAtomText(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
@@ -43,14 +56,27 @@ public struct EmailAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    private static func isLabel(_ label: Substring) -> Bool {
-        let bytes = label.utf8
-        return (1...63).contains(bytes.count) && bytes.first != UInt8(ascii: "-") && bytes.last != UInt8(ascii: "-")
-            && bytes.allSatisfy { byte in
-                switch byte {
-                case 0x30...0x39, 0x61...0x7a, UInt8(ascii: "-"): true
-                default: false
-                }
+    /// Labels of letters in lower case, digits and hyphens, none of these at either end; at least two.
+    private static func isDomain(_ bytes: [UInt8]) -> Bool {
+        let dot = UInt8(ascii: ".")
+        let hyphen = UInt8(ascii: "-")
+        var labels = 1
+        var length = 0
+        var previous = dot
+        for byte in bytes {
+            switch byte {
+            case dot:
+                guard length > 0, previous != hyphen else { return false }
+                labels += 1
+                length = 0
+            case 0x30...0x39, 0x61...0x7a, hyphen:
+                guard length < 63, byte != hyphen || length > 0 else { return false }
+                length += 1
+            default: return false
             }
+            previous = byte
+        }
+        guard length > 0, previous != hyphen else { return false }
+        return labels >= 2 || bytes.elementsEqual("localhost".utf8)
     }
 }

@@ -59,7 +59,8 @@ public final class Identity: Sendable {
         self.user = user
         self.email = email
         self.name = name
-        self.groups = Set(groups).sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
+        self.groups =
+            groups.count < 2 ? groups : Set(groups).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         self.scopes = scopes
         self.amr = amr
         self.factors = factors

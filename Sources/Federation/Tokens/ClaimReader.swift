@@ -25,7 +25,7 @@ struct ClaimReader {
             name: Self.isPlain(name) && name.utf8.count <= 255 ? name : "", groups: groups(claims),
             scopes: words(claims, issuer.claims.scopes), amr: claims.strings("amr") ?? [],
             authenticatedAt: claims.time("auth_time"), expiresAt: end + leeway,
-            credentialID: claims.string("jti").flatMap(Self.loggable) ?? String(digest.hex.prefix(16)),
+            credentialID: claims.string("jti").flatMap(Self.loggable) ?? digest.hex(first: 8),
             matching: issuer.matching, evidence: evidence)
     }
 

@@ -48,7 +48,9 @@ public final class ForeignTokenReader: CredentialReader {
         guard credential.source == .bearer, !issuers.isEmpty else { return .notMine }
         let digest = hasher.digest(of: credential.bytes, credential.note)
         if let identity = remembered(digest) { return judge(identity, at: now) }
-        guard let token = try? UnverifiedToken(credential.bytes), let position = position(of: token) else {
+        guard let token = try? UnverifiedToken.parsing(credential.bytes, credential.note),
+            let position = position(of: token)
+        else {
             return .notMine
         }
         return verify(token, digest, issuer: position, at: now)

@@ -37,12 +37,33 @@ final class JSONText: Sendable {
     /// Compares a string or key with UTF-8; makes nothing when there are no escapes.
     func equals(_ node: JSONNode, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
         if node.kind == .escapedString { return utf8(of: node).elementsEqual(text) }
-        guard Int(node.end - node.start) == text.count else { return false }
-        var index = Int(node.start)
-        for byte in text {
-            if bytes[index] != byte { return false }
-            index += 1
+        let bytes = bytes
+        return Self.holds(bytes.span, node, text)
+    }
+
+    /// Where in an object the key of this name stands; nil when there is none.
+    ///
+    /// - Parameters:
+    ///   - first: the node behind the object's own.
+    ///   - end: one past the object's last node.
+    func key(_ name: UnsafeBufferPointer<UInt8>, from first: Int, to end: Int) -> Int? {
+        let bytes = bytes
+        let nodes = nodes
+        var key = first
+        while key < end {
+            let node = nodes[key]
+            let isName = node.kind == .escapedString ? equals(node, name) : Self.holds(bytes.span, node, name)
+            if isName { return key }
+            key += 1 + Int(nodes[key + 1].size)
         }
+        return nil
+    }
+
+    /// A string without escapes is `text`.
+    private static func holds(_ bytes: Span<UInt8>, _ node: JSONNode, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        let start = Int(node.start)
+        guard Int(node.end) - start == text.count else { return false }
+        for index in 0..<text.count where bytes[start + index] != text[index] { return false }
         return true
     }
 }

@@ -104,7 +104,7 @@ struct JSONScanner {
     private mutating func object(depth: Int) throws(JOSEError) {
         let index = try open(.object, depth: depth)
         if current == UInt8(ascii: "}") { return close(index) }
-        var names = JSONNames()
+        var names = JSONNames(object: index)
         while true {
             guard current == UInt8(ascii: "\"") else { throw malformed("a name is missing") }
             let key = nodes.count

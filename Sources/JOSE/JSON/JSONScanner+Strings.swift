@@ -83,41 +83,65 @@ extension JSONScanner {
 /// so that nobody can choose names that collide.
 struct JSONNames {
     private static let few = 16
-    private var keys: [Int] = []
+    /// The node of the object itself; its names follow, each with its value.
+    private let object: Int
+    private var count = 0
     private var hashes: Set<Int> = []
 
-    /// - Returns: false when the name (with its escapes resolved) is there already.
-    mutating func insert(_ key: Int, nodes: [JSONNode], bytes: [UInt8]) -> Bool {
-        if keys.count < Self.few {
-            guard !isAmongKeys(key, nodes, bytes) else { return false }
-            keys.append(key)
-            return true
-        }
-        if hashes.isEmpty { for key in keys { hashes.insert(Self.hash(nodes[key], bytes)) } }
-        if !hashes.insert(Self.hash(nodes[key], bytes)).inserted, isAmongKeys(key, nodes, bytes) { return false }
-        keys.append(key)
-        return true
+    init(object: Int) {
+        self.object = object
     }
 
-    private func isAmongKeys(_ key: Int, _ nodes: [JSONNode], _ bytes: [UInt8]) -> Bool {
+    /// - Parameters:
+    ///   - key: the last of `nodes`.
+    /// - Returns: false when the name (with its escapes resolved) is there already.
+    mutating func insert(_ key: Int, nodes: [JSONNode], bytes: [UInt8]) -> Bool {
+        count += 1
+        guard count > Self.few else { return !isAmongNames(key, nodes, bytes) }
+        if hashes.isEmpty {
+            forEachName(before: key, nodes) { hashes.insert(Self.hash(nodes[$0], bytes)) }
+        }
+        return hashes.insert(Self.hash(nodes[key], bytes)).inserted || !isAmongNames(key, nodes, bytes)
+    }
+
+    private func isAmongNames(_ key: Int, _ nodes: [JSONNode], _ bytes: [UInt8]) -> Bool {
+        let nodes = nodes.span
+        let text = bytes.span
         let node = nodes[key]
-        for other in keys where Self.equal(node, nodes[other], bytes) { return true }
+        var other = object + 1
+        while other < key {
+            let candidate = nodes[other]
+            if node.kind == .string, candidate.kind == .string {
+                if Self.equal(node, candidate, text) { return true }
+            } else if Self.resolved(node, bytes) == Self.resolved(candidate, bytes) {
+                return true
+            }
+            other += 1 + Int(nodes[other + 1].size)
+        }
         return false
     }
 
-    private static func hash(_ node: JSONNode, _ bytes: [UInt8]) -> Int {
-        let raw = bytes[Int(node.start)..<Int(node.end)]
-        return (node.kind == .escapedString ? JSONEscapes.resolve(raw)[...] : raw).hashValue
+    private func forEachName(before key: Int, _ nodes: [JSONNode], _ body: (Int) -> Void) {
+        var other = object + 1
+        while other < key {
+            body(other)
+            other += 1 + Int(nodes[other + 1].size)
+        }
     }
 
-    private static func equal(_ left: JSONNode, _ right: JSONNode, _ bytes: [UInt8]) -> Bool {
-        let leftRaw = bytes[Int(left.start)..<Int(left.end)]
-        let rightRaw = bytes[Int(right.start)..<Int(right.end)]
-        if left.kind == .string, right.kind == .string {
-            return leftRaw.count == rightRaw.count && leftRaw.elementsEqual(rightRaw)
-        }
-        let leftText = left.kind == .escapedString ? JSONEscapes.resolve(leftRaw)[...] : leftRaw
-        let rightText = right.kind == .escapedString ? JSONEscapes.resolve(rightRaw)[...] : rightRaw
-        return leftText == rightText
+    private static func equal(_ left: JSONNode, _ right: JSONNode, _ bytes: Span<UInt8>) -> Bool {
+        let count = Int(left.end - left.start)
+        guard Int(right.end - right.start) == count else { return false }
+        for index in 0..<count where bytes[Int(left.start) + index] != bytes[Int(right.start) + index] { return false }
+        return true
+    }
+
+    private static func hash(_ node: JSONNode, _ bytes: [UInt8]) -> Int {
+        resolved(node, bytes).hashValue
+    }
+
+    private static func resolved(_ node: JSONNode, _ bytes: [UInt8]) -> ArraySlice<UInt8> {
+        let raw = bytes[Int(node.start)..<Int(node.end)]
+        return node.kind == .escapedString ? JSONEscapes.resolve(raw)[...] : raw
     }
 }

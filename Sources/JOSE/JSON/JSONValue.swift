@@ -28,13 +28,7 @@ public struct JSONValue: Sendable {
     }
 
     private func member(_ name: UnsafeBufferPointer<UInt8>) -> JSONValue? {
-        let end = index + Int(node.size)
-        var key = index + 1
-        while key < end {
-            if text.equals(text.nodes[key], name) { return JSONValue(text: text, index: key + 1) }
-            key += 1 + Int(text.nodes[key + 1].size)
-        }
-        return nil
+        text.key(name, from: index + 1, to: index + Int(node.size)).map { JSONValue(text: text, index: $0 + 1) }
     }
 
     /// The names and values of an object, in their order; nil when this is none.
@@ -105,7 +99,18 @@ public struct JSONValue: Sendable {
     /// The number if it is written without fraction and exponent and fits.
     public var integer: Int64? {
         guard node.kind == .integer else { return nil }
-        return Int64(numberText)
+        let isNegative = text.bytes[Int(node.start)] == UInt8(ascii: "-")
+        var value: Int64 = 0
+        for index in (Int(node.start) + (isNegative ? 1 : 0))..<Int(node.end) {
+            let digit = Int64(text.bytes[index] & 0x0f)
+            // Downwards, where there is one number more.
+            let (tenfold, isTooLarge) = value.multipliedReportingOverflow(by: 10)
+            let (next, isBeyond) = tenfold.subtractingReportingOverflow(digit)
+            guard !isTooLarge, !isBeyond else { return nil }
+            value = next
+        }
+        if isNegative { return value }
+        return value == .min ? nil : -value
     }
 
     /// The number, rounded to what a Double holds; nil when this is none or it is beyond what a Double holds.

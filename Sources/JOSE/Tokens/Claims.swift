@@ -31,7 +31,10 @@ public struct Claims: Sendable {
 
     /// A NumericDate (RFC 7519 section 2: seconds, possibly with a fraction); nil when absent or anything else.
     public func time(_ name: String) -> Timestamp? {
-        guard let value = object[name] else { return nil }
+        object[name].flatMap(Self.time)
+    }
+
+    private static func time(_ value: JSONValue) -> Timestamp? {
         if let seconds = value.integer { return Timestamp(seconds: seconds) }
         guard let seconds = value.double, seconds.magnitude < 1e14 else { return nil }
         return Timestamp(milliseconds: Int64((seconds * 1000).rounded(.down)))
@@ -83,6 +86,7 @@ public struct Claims: Sendable {
 
     private func validateAudience(_ audiences: [String]) throws(JOSEError) {
         guard let claim = object["aud"] else { throw JOSEError(.missingClaim, "the token has no aud") }
+        if claim.isString, audiences.contains(where: { claim.equals($0) }) { return }
         let values = claim.isString ? [claim] : claim.elements ?? []
         guard claim.isString || claim.isArray, values.allSatisfy(\.isString) else {
             throw JOSEError(.malformedClaim, "aud of the token is a string or an array of strings")
@@ -94,8 +98,8 @@ public struct Claims: Sendable {
 
     /// Nil when absent.
     private func requiredTime(_ name: String) throws(JOSEError) -> Timestamp? {
-        guard object[name] != nil else { return nil }
-        guard let time = time(name) else {
+        guard let claim = object[name] else { return nil }
+        guard let time = Self.time(claim) else {
             throw JOSEError(.malformedClaim, "\(name) of the token is a number of seconds")
         }
         return time

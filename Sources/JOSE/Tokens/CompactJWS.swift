@@ -49,20 +49,24 @@ public struct CompactJWS: Sendable {
     private static func dots(of bytes: Span<UInt8>) throws(JOSEError) -> (Int, Int) {
         var places = (0, 0)
         var count = 0
-        for index in bytes.indices where bytes[index] == UInt8(ascii: ".") {
-            if count == 0 { places.0 = index }
-            if count == 1 { places.1 = index }
-            count += 1
+        bytes.withUnsafeBufferPointer { bytes in
+            for index in 0..<bytes.count where bytes[index] == UInt8(ascii: ".") {
+                if count == 0 { places.0 = index }
+                if count == 1 { places.1 = index }
+                count += 1
+            }
         }
         if count == 4 { throw JOSEError(.encrypted, "encrypted tokens are not taken") }
         guard count == 2 else { throw JOSEError(.malformed, "a token has three parts") }
         return places
     }
 
+    private static let refusedMembers = ["crit", "b64", "jku", "x5u"]
+
     private static func check(_ header: JSONValue) throws(JOSEError) {
         guard header.isObject else { throw JOSEError(.malformed, "the token's header is no object") }
         if header["enc"] != nil { throw JOSEError(.encrypted, "encrypted tokens are not taken") }
-        for name in ["crit", "b64", "jku", "x5u"] where header[name] != nil {
+        for name in refusedMembers where header[name] != nil {
             throw JOSEError(.unsupportedHeader, "tokens with \(name) in the header are not taken")
         }
     }

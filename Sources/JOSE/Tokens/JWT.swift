@@ -16,6 +16,17 @@ public struct UnverifiedToken: Sendable {
         claims = try Claims(payload: jws.payload, maximumBytes: maximumBytes)
     }
 
+    /// As ``init(_:maximumBytes:)``, with the length that is allowed unless said otherwise, of bytes that nobody parses
+    /// twice: what is noted of them is taken, or else noted.
+    public static func parsing(
+        _ bytes: Span<UInt8>, _ note: CredentialNote?
+    ) throws(JOSEError) -> UnverifiedToken {
+        if let known = note?.parsed as? ParsedToken { return known.token }
+        let token = try UnverifiedToken(bytes)
+        note?.parsed = ParsedToken(token)
+        return token
+    }
+
     /// The header.
     public var header: JSONValue { jws.header }
     /// `alg`.
@@ -41,6 +52,13 @@ public struct UnverifiedToken: Sendable {
     public func verify(with keys: [JWK], allowed: Set<JWSAlgorithm>) throws(JOSEError) -> VerifiedToken {
         VerifiedToken(token: self, key: try jws.verify(with: keys, allowed: allowed))
     }
+}
+
+/// What a ``CredentialNote`` holds of a token.
+private final class ParsedToken {
+    let token: UnverifiedToken
+
+    init(_ token: UnverifiedToken) { self.token = token }
 }
 
 /// A JWT whose signature fits a key. Made only by ``UnverifiedToken/verify(with:allowed:)-(JWKSet,_)``. Whether it is

@@ -21,7 +21,7 @@ public enum IdentityHeaders {
         var lines: [UInt8] = []
         lines.reserveCapacity(256 + (assertion?.count ?? 0))
         for header in route.headers.headers {
-            append(header.name, Array(try value(header.field, of: identity, on: route).utf8), to: &lines)
+            append(header.name, try value(header.field, of: identity, on: route).utf8, to: &lines)
         }
         let token = route.assertion ? assertion ?? [] : []
         try check(token, assertionName)
@@ -80,6 +80,7 @@ public enum IdentityHeaders {
         case .email: return try exact(identity.email ?? "", field)
         case .name:
             try check(identity.name.utf8, field.rawValue)
+            guard identity.name.utf8.first == 0x20 || identity.name.utf8.last == 0x20 else { return identity.name }
             return String(identity.name.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
         case .groups: return shownGroups(of: identity, on: route).groups.joined(separator: ",")
         }
@@ -99,12 +100,13 @@ public enum IdentityHeaders {
         }
     }
 
-    private static func append(_ name: String, _ value: [UInt8], to lines: inout [UInt8]) {
+    private static func append(_ name: String, _ value: some Collection<UInt8>, to lines: inout [UInt8]) {
         lines.append(contentsOf: name.utf8)
         lines.append(UInt8(ascii: ":"))
         if !value.isEmpty { lines.append(UInt8(ascii: " ")) }
         lines.append(contentsOf: value)
-        lines.append(contentsOf: [0x0d, 0x0a])
+        lines.append(0x0d)
+        lines.append(0x0a)
     }
 }
 

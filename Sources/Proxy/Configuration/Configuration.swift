@@ -245,7 +245,7 @@ public struct Limits: Sendable, Hashable {
     /// Connections of all listeners together; who comes then waits until one of them ends. Read at the start only.
     public var maximumConnections: Int = 16_384
     /// Idle connections kept for one server address and loop.
-    public var maximumIdleUpstream: Int = 64
+    public var maximumIdleUpstream: Int = 256
     /// How long an idle connection to an upstream is kept.
     public var upstreamKeepAlive: Duration = .seconds(50)
     /// When the server stops, a connection without a request is closed after so long: a request that is on its way

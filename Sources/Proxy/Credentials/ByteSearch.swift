@@ -36,7 +36,9 @@ enum ByteSearch {
 
     /// The same bytes.
     static func equal(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
-        left.count == right.count && left.elementsEqual(right)
+        guard left.count == right.count else { return false }
+        for index in 0..<left.count where left[index] != right[index] { return false }
+        return true
     }
 
     /// `bytes` begin with `prefix`, letters compared as they are.

@@ -75,7 +75,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         self.isStream = isStream
         role = connection.role
         site = loop.site
-        peer = Peer(connection.address, trusted: loop.site.configuration.trustedProxies)
+        peer = connection.peer(by: loop.site)
     }
 
     // MARK: Life of the connection
@@ -149,7 +149,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     func takeSite() {
         guard site !== loop.site else { return }
         site = loop.site
-        peer = Peer(connection.address, trusted: site.configuration.trustedProxies)
+        peer = connection.peer(by: site)
     }
 
     /// The server stops.

@@ -172,14 +172,23 @@ private enum AnswerFields {
     private static func add(_ field: HeaderField, _ bytes: UnsafeRawBufferPointer, to headers: inout HPACKHeaders) {
         let name = field.name.bytes(in: bytes)
         let lowered = String(unsafeUninitializedCapacity: name.count) { target in
-            for (index, byte) in name.enumerated() {
+            for index in 0..<name.count {
+                let byte = name[index]
                 target[index] = (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
             }
             return name.count
         }
         let value = String(decoding: field.value.bytes(in: bytes), as: UTF8.self)
-        // What opens something is not kept in the table that all answers of a connection share.
-        headers.add(
-            name: lowered, value: value, indexing: field.id == .setCookie ? .neverIndexed : .indexable)
+        headers.add(name: lowered, value: value, indexing: indexing(of: field.id))
+    }
+
+    /// What opens something is not kept in the table that all answers of a connection share, and what no other answer
+    /// says again would only push out of it what others do.
+    private static func indexing(of id: FieldID) -> HPACKIndexing {
+        switch id {
+        case .setCookie: .neverIndexed
+        case .xRequestID, .contentLength: .nonIndexable
+        default: .indexable
+        }
     }
 }

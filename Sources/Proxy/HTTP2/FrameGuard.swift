@@ -3,6 +3,10 @@ import NIOHTTP2
 
 /// Stands between the wire and the HTTP/2 library and looks at frame headers only, both ways: counts what may be a
 /// flood, notices header blocks that never end, and sees the library's own GOAWAY, which it does not announce upwards.
+///
+/// The library writes each header block and each piece of a body by itself and flushes for each stream. Small pieces are
+/// gathered here, so that they are one write (and one record of TLS), and the streams that end in one tick of the loop are
+/// flushed together.
 final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -25,6 +29,15 @@ final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var waitingFor: UInt64?
 
     private var channelContext: ChannelHandlerContext?
+
+    /// What was written and has not gone down yet, in order before all that follows.
+    private var gathered = ByteBuffer()
+    /// A flush comes at the end of this tick.
+    private var flushIsDue = false
+
+    /// Longer pieces go down as they are: copying them would cost more than a write.
+    private static let smallPiece = 1024
+    private static let mostGathered = 8192
 
     /// `PRI * HTTP/2.0`, two line ends, `SM`, two line ends.
     static let prefaceLength = 24
@@ -162,11 +175,58 @@ final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
                 return true
             }
         }
-        context.write(data, promise: promise)
+        gather(unwrapOutboundIn(data), promise, context)
         guard isFatal else { return }
         isDeaf = true
         isMute = true
         connection.failed()
+    }
+
+    private func gather(_ piece: ByteBuffer, _ promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext) {
+        guard promise == nil, piece.readableBytes <= Self.smallPiece else {
+            passGathered(context)
+            return context.write(wrapOutboundOut(piece), promise: promise)
+        }
+        if gathered.readableBytes + piece.readableBytes > Self.mostGathered { passGathered(context) }
+        gathered.writeImmutableBuffer(piece)
+    }
+
+    private func passGathered(_ context: ChannelHandlerContext) {
+        guard gathered.readableBytes > 0 else { return }
+        let bytes = gathered
+        gathered = ByteBuffer()
+        context.write(wrapOutboundOut(bytes), promise: nil)
+    }
+
+    /// One stream is flushed at once; of several, others may be about to end as well.
+    func flush(context: ChannelHandlerContext) {
+        guard connection.hasSeveralStreams else { return flushNow() }
+        guard !flushIsDue else { return }
+        flushIsDue = true
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.execute {
+            bound.value.flushIsDue = false
+            bound.value.flushNow()
+        }
+    }
+
+    /// Nothing is kept back.
+    func flushNow() {
+        guard let context = channelContext else { return }
+        passGathered(context)
+        context.flush()
+    }
+
+    /// Asked how much is still to be written, the channel must know of all of it; and what is written in order to wait for
+    /// the rest is bytes, which the library above takes for none of its frames.
+    func closeBehindWrites() {
+        flushNow()
+        channelContext?.closeBehindWrites(outputIsEnding: false)
+    }
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        flushNow()
+        context.close(mode: mode, promise: promise)
     }
 
     /// What RST_STREAM and GOAWAY say; the library writes both in one piece.
@@ -188,7 +248,7 @@ final class FrameGuard: ChannelDuplexHandler, RemovableChannelHandler {
         frame.writeBytes([0, 0, 8, FrameScan.Kind.goAway.rawValue, 0, 0, 0, 0, 0])
         frame.writeInteger(UInt32(0x7FFF_FFFF))
         frame.writeInteger(UInt32(0))
-        channelContext?.write(wrapOutboundOut(frame), promise: nil)
+        if let context = channelContext { gather(frame, nil, context) }
     }
 
     /// A DATA frame has reached its stream.

@@ -51,12 +51,17 @@ final class HTTP2Connection: ChannelInboundHandler {
             mode: .server, eventLoop: channel.eventLoop, connectionConfiguration: HTTP2Limits.connection,
             streamConfiguration: HTTP2Limits.stream
         ) { stream in
-            stream.eventLoop.makeCompletedFuture {
-                let connection = bound.value
-                try stream.pipeline.syncOperations.addHandlers(
-                    StreamCodec(connection: connection),
+            let connection = bound.value
+            let pipeline = stream.pipeline.syncOperations
+            do {
+                try pipeline.addHandler(StreamCodec(connection: connection))
+                try pipeline.addHandler(
                     FrontHandler(loop: connection.loop, connection: connection.client, isStream: true))
+            } catch {
+                return stream.eventLoop.makeFailedFuture(error)
             }
+            // One that every stream shares.
+            return stream.eventLoop.makeSucceededVoidFuture()
         }
         try pipeline.addHandlers([frames, library, self], position: .after(handler))
     }
@@ -141,6 +146,9 @@ final class HTTP2Connection: ChannelInboundHandler {
     }
 
     // MARK: Streams
+
+    /// More than one is open.
+    var hasSeveralStreams: Bool { streams.count > 1 }
 
     func opened(_ stream: StreamCodec) {
         stream.place = streams.count
@@ -229,7 +237,7 @@ final class HTTP2Connection: ChannelInboundHandler {
 
     private func close() {
         deadline = loop.ticks + limits.bodyTimeout.wholeMilliseconds
-        channelContext?.closeBehindWrites(outputIsEnding: false)
+        frameGuard?.closeBehindWrites()
     }
 
     private func goAway(_ last: HTTP2StreamID, _ code: HTTP2ErrorCode) {

@@ -82,24 +82,38 @@ enum RequestBytes {
 
     /// RFC 9113 section 8.2.2: what is about one connection has no place in a request.
     private static func isConnectionSpecific(_ name: String) -> Bool {
-        switch name {
-        case "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade": true
+        switch name.utf8.count {
+        case 7: name == "upgrade"
+        case 10: name == "connection" || name == "keep-alive"
+        case 16: name == "proxy-connection"
+        case 17: name == "transfer-encoding"
         default: false
         }
     }
 
     /// A token in lower case (RFC 9113 section 8.2.1), with a colon only in front of a pseudo field.
     private static func isName(_ name: String) -> Bool {
-        var name = name.utf8[...]
-        if name.first == UInt8(ascii: ":") { name = name.dropFirst() }
-        return !name.isEmpty && name.allSatisfy { isTokenByte($0) && !(0x41...0x5A).contains($0) }
+        var name = name
+        return name.withUTF8 { bytes in
+            let start = bytes.first == UInt8(ascii: ":") ? 1 : 0
+            guard bytes.count > start else { return false }
+            for index in start..<bytes.count {
+                let byte = bytes[index]
+                guard isTokenByte(byte), !(0x41...0x5A).contains(byte) else { return false }
+            }
+            return true
+        }
     }
 
     /// No byte that ends a line, and no blank at either end (RFC 9113 section 8.2.1).
     private static func isValue(_ value: String) -> Bool {
-        let bytes = value.utf8
-        guard let first = bytes.first, let last = bytes.last else { return true }
-        return !isBlank(first) && !isBlank(last) && !bytes.contains { $0 == 0 || $0 == 0x0A || $0 == 0x0D }
+        var value = value
+        return value.withUTF8 { bytes in
+            guard let first = bytes.first, let last = bytes.last else { return true }
+            guard !isBlank(first), !isBlank(last) else { return false }
+            for byte in bytes where byte == 0 || byte == 0x0A || byte == 0x0D { return false }
+            return true
+        }
     }
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
@@ -165,12 +179,31 @@ extension RequestBytes {
         }
 
         private static func isVisible(_ text: String) -> Bool {
-            !text.isEmpty && !text.utf8.contains { $0 <= 0x20 || $0 == 0x7F }
+            var text = text
+            return text.withUTF8 { bytes in
+                for byte in bytes where byte <= 0x20 || byte == 0x7F { return false }
+                return !bytes.isEmpty
+            }
         }
     }
 
     /// What has to be known of the other fields.
     private struct RegularFields {
+        private enum Kind {
+            case cookie, host, contentLength, te, other
+
+            /// By the length first: hardly any name is compared.
+            init(_ name: String) {
+                switch name.utf8.count {
+                case 2 where name == "te": self = .te
+                case 4 where name == "host": self = .host
+                case 6 where name == "cookie": self = .cookie
+                case 14 where name == "content-length": self = .contentLength
+                default: self = .other
+                }
+            }
+        }
+
         /// All of them in one, as HTTP/1.1 has it (RFC 9113 section 8.2.3).
         var cookies = ""
         private var length: UInt64?
@@ -180,23 +213,23 @@ extension RequestBytes {
             _ name: String, _ value: String, authority: String?, into out: inout ByteBuffer
         ) throws(Malformed) {
             guard !isConnectionSpecific(name) else { throw Malformed() }
-            switch name {
-            case "cookie":
+            switch Kind(name) {
+            case .cookie:
                 if !cookies.isEmpty { cookies += "; " }
                 cookies += value
                 return
-            case "host":
+            case .host:
                 defer { hasHost = true }
                 // The same once more says nothing new; any other becomes a second line, which is refused.
                 if !hasHost, let authority, Self.areEqual(authority, value) { return }
-            case "content-length":
+            case .contentLength:
                 guard length == nil, !value.isEmpty, value.utf8.count < 19,
                     value.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt64(value)
                 else { throw Malformed() }
                 length = number
-            case "te":
+            case .te:
                 guard value == "trailers" else { throw Malformed() }
-            default: break
+            case .other: break
             }
             write(name, value, into: &out)
         }

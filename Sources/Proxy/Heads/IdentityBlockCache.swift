@@ -21,7 +21,7 @@ struct IdentityBlockCache {
 
     private var entries: ClockCache<Key, Entry>
 
-    init(capacity: Int = 16_384) {
+    init(capacity: Int) {
         entries = ClockCache(capacity: capacity)
     }
 

@@ -8,10 +8,20 @@ final class ClientConnection {
     let address: SocketAddress?
     /// What TLS proved of the other end; nil where nothing is asked of it.
     let security: ConnectionSecurity?
+    /// What the address came to by the configuration of the last exchange.
+    private var known: (site: Site, peer: Peer)?
 
     init(role: ListenerRole, address: SocketAddress?, security: ConnectionSecurity?) {
         self.role = role
         self.address = address
         self.security = security
+    }
+
+    /// What the other end may do by this configuration; not computed again for each stream.
+    func peer(by site: Site) -> Peer {
+        if let known, known.site === site { return known.peer }
+        let peer = Peer(address, trusted: site.configuration.trustedProxies)
+        known = (site, peer)
+        return peer
     }
 }

@@ -9,14 +9,17 @@ public struct LoopContext {
     public let decisions: any DecisionSink
     /// Signs for the apps; nil: no assertions.
     public let assertions: (any AssertionSigner)?
+    /// For how many identities their header lines are kept; 0: none.
+    public let rememberedIdentities: Int
     /// Called on the loop about once a second, and once more before the loop ends.
     public let everySecond: () -> Void
 
-    /// Takes the four parts as they are.
+    /// Takes the parts as they are.
     public init(
         credentials: any CredentialReader, decisions: any DecisionSink, assertions: (any AssertionSigner)?,
-        everySecond: @escaping () -> Void = {}
+        rememberedIdentities: Int = 16_384, everySecond: @escaping () -> Void = {}
     ) {
+        self.rememberedIdentities = rememberedIdentities
         self.credentials = credentials
         self.decisions = decisions
         self.assertions = assertions

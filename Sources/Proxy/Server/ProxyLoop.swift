@@ -22,7 +22,7 @@ final class ProxyLoop {
     var streamHead = ResponseHead()
     /// Reused for every answer; free again as soon as the kernel has taken the bytes.
     var scratch = ByteBuffer()
-    var identities = IdentityBlockCache()
+    var identities: IdentityBlockCache
     private var requestIDs: RequestIDSource
     private var dateBytes: [UInt8] = []
     private var dateSecond = Int64.min
@@ -49,6 +49,7 @@ final class ProxyLoop {
         self.eventLoop = eventLoop
         self.site = site
         self.context = context
+        identities = IdentityBlockCache(capacity: context.rememberedIdentities)
         self.shared = shared
         clock = services.clock
         logger = services.logger
@@ -120,7 +121,7 @@ final class ProxyLoop {
             self.context.everySecond()
             self.context = context
         }
-        identities = IdentityBlockCache()
+        identities = IdentityBlockCache(capacity: self.context.rememberedIdentities)
         counters = LoopCounters(
             routeNames: site.snapshot.routes.map(\.name), upstreamNames: site.configuration.upstreams.map(\.name))
         counters.inherit(from: old)
