@@ -20,6 +20,8 @@ struct HeadScan {
     var origins = 0
     var hasRequestMethod = false
     var hasRequestedWith = false
+    /// A WebSocket's first request, even where a proxy has taken `Upgrade` out.
+    var hasWebSocketKey = false
     /// `Sec-Fetch-Mode`, `Sec-Fetch-Dest` and `Accept`, to know a navigation.
     var fetchMode = -1
     var fetchDestination = -1
@@ -59,6 +61,7 @@ struct HeadScan {
         case .secFetchDest: fetchDestination = index
         case .accept: accept = index
         case .xRequestedWith: hasRequestedWith = true
+        case .secWebSocketKey: hasWebSocketKey = true
         // Of no interest here, and neither is a name that is told apart later.
         default: break
         }

@@ -21,19 +21,36 @@ extension FrontHandler {
         let facts = Facts(
             method: method.span, host: host.span, path: path.span, clientAddress: current.clientAddress,
             isPreflight: isPreflight, now: incoming.now)
-        let route = site.snapshot.route(for: facts)
+        var named: Route?
+        if Dialect.takesRouteName, let query = incoming.head.query {
+            switch RouteNameQuery(query.bytes(in: incoming.bytes)) {
+            case .none: break
+            case .unclear:
+                return refuseDescription(dialect, incoming, CheckFailure(reason: .descriptionConflict))
+            case .name(let name):
+                named = site.snapshot.route(named: name)
+                if named == nil { return refuseDescription(dialect, incoming, CheckFailure(reason: .noRoute)) }
+            }
+        }
+        let route = named ?? site.snapshot.route(for: facts)
         current.route = route?.index ?? -1
         let kept = route.map { site.routes[$0.index].keptTraits } ?? []
         if RequestTarget.refusal(for: description.traits, keeping: kept) != nil {
             return refuseDescription(dialect, incoming, CheckFailure(reason: .pathRefused))
         }
-        let resolved: Resolved
+        var resolved: Resolved
         switch resolve(incoming, route: route) {
         case .settled(let settled): resolved = settled
         case .waiting: return
         case .conflict: return refuseDescription(dialect, incoming, CheckFailure(reason: .credentialsDisagree))
         }
-        let judgement = site.snapshot.decide(facts, route: route, credential: resolved.state)
+        resolved = withoutForeignUpgrade(resolved, incoming, route, host: description.host)
+        let judgement =
+            if let named {
+                site.snapshot.decide(facts, named: named, credential: resolved.state)
+            } else {
+                site.snapshot.decide(facts, route: route, credential: resolved.state)
+            }
         let verdict = judgement.verdict
         let reason = judgement.reason
         if let route { noteShadow(judgement.shadow, route: route) }
@@ -41,9 +58,13 @@ extension FrontHandler {
         if current.access != nil { noteRule(judgement) }
         guard let permit = judgement.permit() else {
             let answer = Dialect.refusal(verdict, reason ?? .ruleDenied, state: resolved.state)
-            return refuse(
-                incoming, answer, resolved.state,
-                location: route.flatMap { location(of: answer, description, on: $0, incoming) })
+            let place = route.flatMap { location(of: answer, description, on: $0, incoming, resolved.state) }
+            switch (Dialect.guidance, place) {
+            case (.redirect, let place?): return refuseBySendingOn(incoming, answer, resolved.state, to: place)
+            case (.redirect, nil), (.locationBeside, _):
+                return refuse(
+                    incoming, answer, resolved.state, location: place, hasBody: Dialect.refusalsHaveBodies)
+            }
         }
         answerAllowed(dialect, incoming, permit, resolved)
     }
@@ -59,12 +80,8 @@ extension FrontHandler {
                     "values": "\(failure.values.joined(separator: " / "))", "request_id": "\(current.id.text)",
                 ])
         }
-        let narrow = Dialect.refusal(.deny, failure.reason, state: .none)
-        // What is wrong with the question is never mended by signing in.
         refuse(
-            incoming,
-            RefusalAnswer(status: narrow.status == 401 ? 403 : narrow.status, reason: failure.reason, verdict: .deny),
-            .none)
+            incoming, Dialect.refusal(ofDescription: failure.reason), .none, hasBody: Dialect.refusalsHaveBodies)
     }
 
     /// The endpoint does not exist for those who may not describe; only the log says what would change that.
@@ -90,22 +107,30 @@ extension FrontHandler {
         skipBody(incoming)
         let setting = setting
         let dateLine = loop.dateLine(at: incoming.now)
+        let removals = site.routes[route.index].envoyRemovals
         loop.scratch.clear()
         loop.scratch.writeHead { writer in
             writer.text("HTTP/1.1 200 OK\r\n")
             writer.bytes(dateLine)
             writer.bytes(block)
-            if resolved.filtered.isEmpty {
-                Self.writeCredential(
-                    "Cookie: ", .cookie, incoming.scan.cookies, "; ", incoming, FieldMask(), into: &writer)
-            } else {
-                writeOtherCookies(incoming, into: &writer)
-            }
-            Self.writeCredential(
-                "Authorization: ", .authorization, incoming.scan.authorizations, ", ", incoming, resolved.removed,
+            let cookies = writeCookies(dialect, incoming, resolved, into: &writer)
+            let authorization = Self.writeCredential(
+                dialect, "Authorization: ", .authorization, incoming.scan.authorizations, ", ", incoming,
+                resolved.removed, into: &writer)
+            let key = Self.writeCredential(
+                dialect, "X-API-Key: ", .xAPIKey, incoming.scan.apiKeys, ", ", incoming, resolved.removed,
                 into: &writer)
-            Self.writeCredential(
-                "X-API-Key: ", .xAPIKey, incoming.scan.apiKeys, ", ", incoming, resolved.removed, into: &writer)
+            switch Dialect.emptiedField {
+            case .absent: break
+            // Nobody but us reads this one.
+            case .empty: writer.text("Gatehouse-Key:\r\n")
+            case .removed:
+                writer.bytes(removals)
+                if !cookies { writer.text(",cookie") }
+                if !authorization { writer.text(",authorization") }
+                if !key { writer.text(",x-api-key") }
+                writer.text("\r\n")
+            }
             writer.text("X-Request-Id: ")
             current.id.write(into: &writer)
             writer.text("\r\n")
@@ -116,35 +141,55 @@ extension FrontHandler {
         conclude(status: 200)
     }
 
-    /// What is left of the client's cookies without ours; empty when nothing is.
-    private func writeOtherCookies(_ incoming: Incoming, into writer: inout HeadWriter) {
-        writer.text("Cookie: ")
+    /// What is left of the client's cookies without ours.
+    ///
+    /// - Returns: whether anything is.
+    private func writeCookies<Dialect: CheckDialect>(
+        _ dialect: Dialect.Type, _ incoming: Incoming, _ resolved: Resolved, into writer: inout HeadWriter
+    ) -> Bool {
+        guard !resolved.filtered.isEmpty else {
+            return Self.writeCredential(
+                dialect, "Cookie: ", .cookie, incoming.scan.cookies, "; ", incoming, FieldMask(), into: &writer)
+        }
         var isFirst = true
         for index in incoming.head.fields.indices where incoming.head.fields[index].id == .cookie {
             let value = incoming.head.fields[index].value.bytes(in: incoming.bytes)
             let hasOthers = CookiePairs.writeOthers(
-                of: value, site.ownCookies, after: isFirst ? "" : "; ", into: &writer)
+                of: value, site.ownCookies, after: isFirst ? "Cookie: " : "; ", into: &writer)
             if hasOthers { isFirst = false }
         }
-        writer.text("\r\n")
+        return Self.endField(dialect, "Cookie: ", isEmpty: isFirst, into: &writer)
     }
 
-    /// What is left of the client's own fields of that name; empty when nothing is.
-    private static func writeCredential(
-        _ start: StaticString, _ id: FieldID, _ count: Int, _ separator: StaticString, _ incoming: Incoming,
-        _ removed: FieldMask, into writer: inout HeadWriter
-    ) {
-        writer.text(start)
+    /// What is left of the client's own fields of that name.
+    ///
+    /// - Returns: whether anything is.
+    private static func writeCredential<Dialect: CheckDialect>(
+        _ dialect: Dialect.Type, _ start: StaticString, _ id: FieldID, _ count: Int, _ separator: StaticString,
+        _ incoming: Incoming, _ removed: FieldMask, into writer: inout HeadWriter
+    ) -> Bool {
+        var isFirst = true
         if count > 0 {
-            var isFirst = true
             for index in incoming.head.fields.indices where incoming.head.fields[index].id == id {
                 guard !removed.contains(index) else { continue }
-                if !isFirst { writer.text(separator) }
+                writer.text(isFirst ? start : separator)
                 isFirst = false
                 writer.bytes(incoming.head.fields[index].value.bytes(in: incoming.bytes))
             }
         }
-        writer.text("\r\n")
+        return endField(dialect, start, isEmpty: isFirst, into: &writer)
+    }
+
+    private static func endField<Dialect: CheckDialect>(
+        _ dialect: Dialect.Type, _ start: StaticString, isEmpty: Bool, into writer: inout HeadWriter
+    ) -> Bool {
+        if !isEmpty {
+            writer.text("\r\n")
+        } else if case .empty = Dialect.emptiedField {
+            writer.text(start)
+            writer.text("\r\n")
+        }
+        return !isEmpty
     }
 
     private func noteCheckAccess(

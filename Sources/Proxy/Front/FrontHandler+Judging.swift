@@ -180,25 +180,40 @@ extension FrontHandler {
     /// A browser sends its cookies with a WebSocket that any page opens, and no CORS rule asks first: an Upgrade by
     /// cookie counts only from the route's own host or from one of `origins`.
     private func mayUseCookie(_ state: CredentialState, _ incoming: Incoming, _ route: Route?) -> Bool {
-        guard incoming.head.upgrade != nil, case .identity(let identity) = state,
+        // In a check the host is the described one; see `withoutForeignUpgrade`.
+        guard incoming.head.upgrade != nil, current.shape != .check, case .identity(let identity) = state,
             case .session = identity.origin
         else { return true }
-        return isFromOwnPage(incoming, route)
+        return isFromOwnPage(incoming, route, host: incoming.head.host.bytes(in: incoming.bytes))
+    }
+
+    /// The same for the request that a check is about. Proxies take `Upgrade` out of their questions, so a WebSocket is
+    /// known by its key.
+    func withoutForeignUpgrade(
+        _ resolved: Resolved, _ incoming: Incoming, _ route: Route?, host: UnsafeRawBufferPointer
+    ) -> Resolved {
+        guard incoming.scan.hasWebSocketKey || incoming.head.upgrade != nil,
+            case .identity(let identity) = resolved.state, case .session = identity.origin,
+            !isFromOwnPage(incoming, route, host: host)
+        else { return resolved }
+        return Resolved(state: .none, removed: resolved.removed, filtered: resolved.filtered)
     }
 
     /// A browser shows its certificate to any page's WebSocket as well; a program says no `Origin`.
     private func certificate(_ incoming: Incoming, _ route: Route?) -> CredentialState {
         guard security != nil else { return .none }
-        if incoming.head.upgrade != nil, incoming.scan.origins > 0, !isFromOwnPage(incoming, route) { return .none }
+        if incoming.head.upgrade != nil, incoming.scan.origins > 0,
+            !isFromOwnPage(incoming, route, host: incoming.head.host.bytes(in: incoming.bytes))
+        {
+            return .none
+        }
         return certificateState(at: incoming.now)
     }
 
-    private func isFromOwnPage(_ incoming: Incoming, _ route: Route?) -> Bool {
+    private func isFromOwnPage(_ incoming: Incoming, _ route: Route?, host: UnsafeRawBufferPointer) -> Bool {
         guard let route, incoming.scan.origins == 1 else { return false }
         let origin = incoming.head.fields[incoming.scan.origin].value.bytes(in: incoming.bytes)
-        return UpgradeOrigin.isAllowed(
-            origin, host: incoming.head.host.bytes(in: incoming.bytes), scheme: route.scheme,
-            others: route.origins)
+        return UpgradeOrigin.isAllowed(origin, host: host, scheme: route.scheme, others: route.origins)
     }
 
     /// The head stays where it is and is read again when the reading is ready, or after 150 ms.
