@@ -107,7 +107,6 @@ extension FrontHandler {
         skipBody(incoming)
         let setting = setting
         let dateLine = loop.dateLine(at: incoming.now)
-        let removals = site.routes[route.index].envoyRemovals
         loop.scratch.clear()
         loop.scratch.writeHead { writer in
             writer.text("HTTP/1.1 200 OK\r\n")
@@ -125,7 +124,7 @@ extension FrontHandler {
             // Nobody but us reads this one.
             case .empty: writer.text("Gatehouse-Key:\r\n")
             case .removed:
-                writer.bytes(removals)
+                writer.bytes(site.routes[route.index].envoyRemovals)
                 if !cookies { writer.text(",cookie") }
                 if !authorization { writer.text(",authorization") }
                 if !key { writer.text(",x-api-key") }
