@@ -1,9 +1,14 @@
 """`gatehouse snippet`: the examples are made from it, and what it prints for several routes runs in the real proxies."""
 
+import socket
 import subprocess
 
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
+from support.certificates import Authority
+from support.echo import PATIENCE, EchoServer, works
 from support.gatehouse import Gatehouse, binary
 from support.origins import WSGIOrigin
 from support.proxies import KINDS, REPOSITORY, Proxy
@@ -31,6 +36,7 @@ ROUTES = [
     {"name": "below", "host": ["many.example.com"], "paths": ["/below/**"], "upstream": "second",
      "rules": [{"allow": {"groups": ["admins"]}}]},
     {"name": "rest", "host": ["many.example.com"], "upstream": "first", "rules": [{"allow": "everyone"}]},
+    {"name": "chat", "host": ["chat.example.com"], "upstream": "chat", "rules": [{"allow": {"groups": ["staff"]}}]},
     {"name": "wild", "host": ["*.wild.example.com"], "upstream": "second", "rules": [{"allow": "signed_in"}]},
 ]
 
@@ -39,16 +45,17 @@ ROUTES = [
 def site(request, tmp_path_factory):
     """A proxy with several routes, and the Gatehouse and the two apps behind it."""
     folder = tmp_path_factory.mktemp(request.param)
-    first, second = WSGIOrigin(), WSGIOrigin()
+    first, second, chat = WSGIOrigin(), WSGIOrigin(), EchoServer()
     proxy = Proxy(request.param, folder / "proxy")
     gate = Gatehouse(
         folder / "gate", public_url=f"http://auth.example.com:{proxy.port}",
         listen=[{"serve": ["portal", "check"]}], trusted_proxies=["127.0.0.1"],
-        upstreams={"first": {"url": [first.url]}, "second": {"url": [second.url]}}, routes=ROUTES)
+        upstreams={"first": {"url": [first.url]}, "second": {"url": [second.url]}, "chat": {"url": [chat.url]}},
+        routes=ROUTES)
     gate.add_user("mary", ["staff"])
     gate.add_user("adam", ["staff", "admins"])
     gate.keys = {name: gate.add_key(name)["key"] for name in ("mary", "adam")}
-    gate.first, gate.second = first, second
+    gate.first, gate.second, gate.chat = first, second, chat
     gate.proxy = proxy
     try:
         gate.start()
@@ -57,8 +64,8 @@ def site(request, tmp_path_factory):
     finally:
         proxy.stop()
         gate.stop()
-        first.close()
-        second.close()
+        for app in (first, second, chat):
+            app.close()
 
 
 def ask(site, host, path, user=None, headers=(), method="GET"):
@@ -105,6 +112,22 @@ def test_wildcard_hosts(site):
     assert nobodys.status >= 400 or not nobodys.body, nobodys
 
 
+def test_websockets_come_through_and_the_app_knows_who(site):
+    def dial(user=None):
+        headers = {"X-API-Key": site.keys[user]} if user else {}
+        connection = socket.create_connection(("127.0.0.1", site.proxy.port))
+        return connect(f"ws://chat.example.com:{site.proxy.port}/room?x=1", sock=connection, proxy=None,
+                       additional_headers=headers | {"Remote-Groups": "f0rged"}, **PATIENCE)
+
+    with dial("mary") as connection:
+        assert works(connection) and works(connection, bytes(100_000))
+        told = site.chat.headers[-1]
+        assert told["Remote-User"] == "mary" and told["Remote-Groups"] == "staff" and "X-API-Key" not in told
+    with pytest.raises(InvalidStatus) as refused:
+        dial().close()
+    assert refused.value.response.status_code == 401
+
+
 def test_unknown_hosts_are_nobodys(site):
     for host in ["other.example.com", "app.example.com.evil.example", ""]:
         with Connection(site.proxy.port) as connection:
@@ -124,6 +147,33 @@ def test_an_address_that_names_one_host_beside_another(site, asked, said):
         response = connection.read()
     if response.status == 200:
         assert asked == "open" and response.json()["HTTP_HOST"].startswith("open."), response
+
+
+# Apps of other kinds
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_apps_by_tls_are_verified_and_other_kinds_are_taken(name, make_gate, make_origin, tmp_path):
+    """The configuration is good, and an app whose certificate nobody vouches for gets nothing."""
+    (tmp_path / "ca").mkdir()
+    pretender = make_origin(tls=Authority(tmp_path / "ca").issue("app", "localhost").server_context())
+    plain = make_origin()
+    proxy = Proxy(name, tmp_path / "proxy")
+    upstreams = {"tls": {"url": [f"https://localhost:{pretender.port}"]}, "plain": {"url": [plain.url]},
+                 "http2": {"url": ["h2c://127.0.0.1:9"]}}
+    everyone = [{"allow": "everyone"}]
+    routes = [{"name": kind, "host": [f"{kind}.example.com"], "upstream": kind, "rules": everyone} for kind in upstreams]
+    if name != "traefik":
+        upstreams["unix"] = {"url": [make_origin(path=str(tmp_path / "app.sock")).url]}
+        routes.append({"name": "unix", "host": ["unix.example.com"], "upstream": "unix", "rules": everyone})
+    gate = make_gate(listen=[{"serve": ["portal", "check"]}], trusted_proxies=["127.0.0.1"], upstreams=upstreams, routes=routes)
+    try:
+        proxy.write(gate).start()
+        assert request(proxy.port, "/x", "plain.example.com").status == 200
+        assert request(proxy.port, "/x", "tls.example.com").status in (500, 502, 503), "the app was not verified"
+        assert not pretender.requests
+    finally:
+        proxy.stop()
 
 
 # The command

@@ -174,6 +174,19 @@ struct CheckDialectTests {
         }
     }
 
+    /// What is said of the scheme, of a port or of a prefix changes nothing.
+    @Test(
+        arguments: AskingProxy.allCases,
+        ["X-Forwarded-Prefix: /public", "X-Forwarded-Port: 8443", "X-Forwarded-Proto: http", "X-Forwarded-Server: x"])
+    func lesson55_otherForwardingHeadersAreNotRead(_ proxy: AskingProxy, _ line: String) async throws {
+        try await withHarness(try await harness()) { harness in
+            #expect(try await harness.ask(proxy, "/x", [line]).status == 401)
+            #expect(try await harness.ask(proxy, "/public/x", [line]).status == 200)
+            let page = try await harness.ask(proxy, "/x", [line] + Self.page)
+            #expect(page["Location"]?.hasSuffix("return_to=https%3A%2F%2Fwiki.example.com%2Fx") == true)
+        }
+    }
+
     @Test func envoysPathIsWhatFollowsThePrefix() async throws {
         try await withHarness(try await harness()) { harness in
             for (path, status) in [

@@ -103,7 +103,7 @@ struct CheckPropertyTests {
     }
 
     @Test(arguments: AskingProxy.allCases)
-    func a2xxComesOnlyWithAnAllowVerdictForTheRequestThatIsForwarded(_ proxy: AskingProxy) async throws {
+    func lesson47_a2xxComesOnlyWithAnAllowVerdictForTheRequestThatIsForwarded(_ proxy: AskingProxy) async throws {
         let harness = try await Harness(routes: Self.routes) {
             $0.trustedProxies.networks = ["127.0.0.0/8"].compactMap(Network.init)
         }

@@ -12,12 +12,14 @@ struct EnvoySnippet {
         var clusters = cluster("gatehouse", [try address(of: site.gatehouse)], tls: nil)
         for app in site.blocks.flatMap(\.apps) {
             var tls: String?
+            var isHTTP2 = false
             var servers: [String] = []
             for endpoint in app.servers {
                 if case .https(let host, _) = endpoint { tls = host }
+                if case .h2c = endpoint { isHTTP2 = true }
                 servers.append(address(of: endpoint))
             }
-            clusters += cluster("app_\(app.identifier)", servers, tls: tls)
+            clusters += cluster("app_\(app.identifier)", servers, tls: tls, isHTTP2: isHTTP2)
         }
         return site.heading(
             "envoy",
@@ -180,15 +182,36 @@ struct EnvoySnippet {
             """
     }
 
-    private func cluster(_ name: String, _ addresses: [String], tls: String?) -> String {
+    private func cluster(_ name: String, _ addresses: [String], tls: String?, isHTTP2: Bool = false) -> String {
         let endpoints = addresses.map { "{ endpoint: { address: { \($0) } } }" }.joined(separator: ", ")
-        let socket = tls.map {
-            "\n  transport_socket: { name: tls, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, sni: \"\($0)\", auto_sni_san_validation: true, common_tls_context: { validation_context: { system_root_certs: {} } } } }"
+        var more = ""
+        if let tls {
+            more += """
+
+                  transport_socket:
+                    name: envoy.transport_sockets.tls
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+                      sni: "\(tls)"
+                      common_tls_context:
+                        validation_context:
+                          trusted_ca: { filename: /etc/ssl/certs/ca-certificates.crt }
+                          match_typed_subject_alt_names: [ { san_type: DNS, matcher: { exact: "\(tls)" } } ]
+                """
+        }
+        if isHTTP2 {
+            more += """
+
+                  typed_extension_protocol_options:
+                    envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+                      "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+                      explicit_http_config: { http2_protocol_options: {} }
+                """
         }
         return """
             - name: \(name)
-              type: STRICT_DNS
-              connect_timeout: 5s\(socket ?? "")
+              type: \(addresses.contains { $0.hasPrefix("pipe") } ? "STATIC" : "STRICT_DNS")
+              connect_timeout: 5s\(more)
               load_assignment:
                 cluster_name: \(name)
                 endpoints: [ { lb_endpoints: [ \(endpoints) ] } ]

@@ -9,14 +9,15 @@ struct NginxSnippet {
         var text = site.heading(
             "nginx",
             tunnels: "A WebSocket or stream that nginx has opened stays open when its session or key is revoked; "
-                + "inline, Gatehouse closes it within a second.")
+                + "inline, Gatehouse closes it within a second."
+                + (speaksHTTP2 ? " By hand: nginx speaks no HTTP/2 to apps but by grpc_pass." : ""))
         text += """
 
             # Without keepalive here and HTTP/1.1 below, every check would open a connection.
             upstream gatehouse { server \(gatehouse); keepalive 32; }
 
             """
-        for app in site.blocks.flatMap(\.apps) where !isTLS(app) {
+        for app in site.blocks.flatMap(\.apps) {
             text +=
                 "upstream app_\(app.identifier) { "
                 + app.servers.map { "server \(server($0)); " }.joined() + "keepalive 32; }\n"
@@ -34,6 +35,10 @@ struct NginxSnippet {
         text += site.blocks.map(server).joined(separator: "\n")
         if !site.blocks.contains(where: { $0.hosts.contains(site.portalHost) }) { text += "\n" + portal }
         return text
+    }
+
+    private var speaksHTTP2: Bool {
+        site.blocks.flatMap(\.apps).flatMap(\.servers).contains { if case .h2c = $0 { true } else { false } }
     }
 
     private var gatehouse: String {
@@ -143,7 +148,16 @@ struct NginxSnippet {
 
             """
         let target = app.servers.first.map(server) ?? ""
-        body += isTLS(app) ? "proxy_pass https://\(target);\n" : "proxy_pass http://app_\(app.identifier);\n"
+        body += "proxy_pass \(isTLS(app) ? "https" : "http")://app_\(app.identifier);\n"
+        if case .https(let host, _)? = app.servers.first {
+            body += """
+                proxy_ssl_verify on;
+                proxy_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt;
+                proxy_ssl_server_name on;
+                proxy_ssl_name \(host);
+
+                """
+        }
         body += app.keepsHost ? "proxy_set_header Host $http_host;\n" : "proxy_set_header Host \(target);\n"
         body += """
             proxy_set_header Upgrade $http_upgrade;

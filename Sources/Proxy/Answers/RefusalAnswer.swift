@@ -63,8 +63,8 @@ struct RefusalAnswer: Equatable {
 
     /// What a description gets that cannot be judged, from a proxy that hands every status on.
     init(ofDescription reason: Reason) {
-        let status = Self.status(of: reason)
-        self.init(status: (405...414).contains(status) ? status : 400, reason: reason, verdict: .deny)
+        let status = reason == .noRoute ? 403 : Self.status(of: reason)
+        self.init(status: (403...414).contains(status) ? status : 400, reason: reason, verdict: .deny)
     }
 
     private static func asking(_ state: CredentialState) -> Authentication {

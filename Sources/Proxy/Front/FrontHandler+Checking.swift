@@ -44,7 +44,9 @@ extension FrontHandler {
         case .waiting: return
         case .conflict: return refuseDescription(dialect, incoming, CheckFailure(reason: .credentialsDisagree))
         }
-        resolved = withoutForeignUpgrade(resolved, incoming, route, host: description.host)
+        if incoming.scan.hasWebSocketKey || incoming.head.upgrade != nil {
+            resolved = withoutForeignUpgrade(resolved, incoming, route, host: description.host)
+        }
         let judgement =
             if let named {
                 site.snapshot.decide(facts, named: named, credential: resolved.state)

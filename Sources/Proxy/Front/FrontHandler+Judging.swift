@@ -192,8 +192,7 @@ extension FrontHandler {
     func withoutForeignUpgrade(
         _ resolved: Resolved, _ incoming: Incoming, _ route: Route?, host: UnsafeRawBufferPointer
     ) -> Resolved {
-        guard incoming.scan.hasWebSocketKey || incoming.head.upgrade != nil,
-            case .identity(let identity) = resolved.state, case .session = identity.origin,
+        guard case .identity(let identity) = resolved.state, case .session = identity.origin,
             !isFromOwnPage(incoming, route, host: host)
         else { return resolved }
         return Resolved(state: .none, removed: resolved.removed, filtered: resolved.filtered)
