@@ -21,16 +21,10 @@ extension FrontHandler {
         let facts = Facts(
             method: method.span, host: host.span, path: path.span, clientAddress: current.clientAddress,
             isPreflight: isPreflight, now: incoming.now)
-        var named: Route?
-        if Dialect.takesRouteName, let query = incoming.head.query {
-            switch RouteNameQuery(query.bytes(in: incoming.bytes)) {
-            case .none: break
-            case .unclear:
-                return refuseDescription(dialect, incoming, CheckFailure(reason: .descriptionConflict))
-            case .name(let name):
-                named = site.snapshot.route(named: name)
-                if named == nil { return refuseDescription(dialect, incoming, CheckFailure(reason: .noRoute)) }
-            }
+        let named: Route?
+        switch askedRoute(dialect, incoming) {
+        case .success(let route): named = route
+        case .failure(let failure): return refuseDescription(dialect, incoming, failure)
         }
         let route = named ?? site.snapshot.route(for: facts)
         current.route = route?.index ?? -1
@@ -69,6 +63,22 @@ extension FrontHandler {
             }
         }
         answerAllowed(dialect, incoming, permit, resolved)
+    }
+
+    /// The route that the operator's proxy names; nil when it leaves that to the host and the path.
+    private func askedRoute<Dialect: CheckDialect>(
+        _ dialect: Dialect.Type, _ incoming: Incoming
+    ) -> Result<Route?, CheckFailure> {
+        guard Dialect.takesRouteName, let query = incoming.head.query else { return .success(nil) }
+        switch RouteNameQuery(query.bytes(in: incoming.bytes)) {
+        case .none: return .success(nil)
+        case .unclear: return .failure(CheckFailure(reason: .descriptionConflict))
+        case .name(let name):
+            guard let route = site.snapshot.route(named: name) else {
+                return .failure(CheckFailure(reason: .noRoute))
+            }
+            return .success(route)
+        }
     }
 
     private func refuseDescription<Dialect: CheckDialect>(
