@@ -11,7 +11,8 @@ struct Gatehouse: AsyncParsableCommand {
         version: Build.description,
         subcommands: [
             Serve.self, CheckConfig.self, Reload.self, Health.self, Version.self, Init.self, Keygen.self, Demo.self,
-            Explain.self, UserGroup.self, APIKeyGroup.self, TokenGroup.self, SessionGroup.self, BlockGroup.self,
+            Explain.self, Snippet.self, UserGroup.self, APIKeyGroup.self, TokenGroup.self, SessionGroup.self,
+            BlockGroup.self,
             AuditGroup.self,
             KeyGroup.self, OutboxGroup.self, StoreGroup.self, Backup.self, Restore.self, Doctor.self,
         ]

@@ -10,7 +10,7 @@ import pytest
 
 from support.certificates import Authority
 from support.gatehouse import binary, free_ports
-from support.proxies import PROXIES
+from support.faulty_proxies import PROXIES
 from support.waiting import eventually
 from support.wire import request
 

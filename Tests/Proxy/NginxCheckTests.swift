@@ -213,8 +213,8 @@ struct NginxCheckTests {
     @Test func otherNamesBelowCheckAreNothing() async throws {
         try await withHarness(try await harness()) { harness in
             for path in [
-                "/.auth/check", "/.auth/check/", "/.auth/check/nginx/", "/.auth/check/traefik", "/.auth/check/nginx2",
-                "/.auth/check/Nginx",
+                "/.auth/check", "/.auth/check/", "/.auth/check/nginx/", "/.auth/check/traefik/", "/.auth/check/nginx2",
+                "/.auth/check/Nginx", "/.auth/check/skipper", "/.auth/check/envoyx", "/.auth/check/caddy/x",
             ] {
                 let answer = try await ask(harness, "https://wiki.example.com/public/x", [Self.key], path: path)
                 #expect(answer.status == 404)

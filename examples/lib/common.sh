@@ -107,3 +107,40 @@ end_started() {
     for pid in ${started[@]+"${started[@]}"}; do wait "$pid" 2>/dev/null; done
     started=()
 }
+
+# The first python3 that can make a virtual environment.
+find_python() {
+    local candidate
+    for candidate in /usr/bin/python3 python3; do
+        "$candidate" -c 'import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
+        python=$candidate
+        return 0
+    done
+    fail "missing: Python 3.11 or newer with venv"
+}
+
+proxies_environment() { printf '%s\n' "$repository/.build-python-proxies"; }
+
+# Installs the proxies that Debian does not have.
+install_proxies() {
+    local environment
+    environment=$(proxies_environment)
+    if ! "$environment/bin/python" -c pass 2>/dev/null; then
+        rm -rf "$environment"
+        "$python" -m venv "$environment" || fail "no virtual environment could be made"
+    fi
+    retry "$environment/bin/python" -m pip install --quiet --disable-pip-version-check \
+        -r "$repository/examples/lib/proxies.txt" >&2 || fail "pip could not install examples/lib/proxies.txt"
+}
+
+# run_proxied PROXY [--check]: the whole of examples/PROXY/run.
+run_proxied() {
+    local proxy=$1
+    shift
+    case "$*" in "" | --check) ;; *) say "usage: $0 [--check]"; exit 2 ;; esac
+    install_packages build proxies
+    find_python
+    case "$proxy" in nginx | haproxy) ;; *) install_proxies ;; esac
+    build_gatehouse
+    GATEHOUSE_BINARY=$gatehouse exec "$python" "$repository/examples/lib/proxied.py" "$proxy" "$@"
+}

@@ -26,6 +26,9 @@ public enum RequestTarget {
         return try parts(bytes, from: 0, to: bytes.count)
     }
 
+    /// A host with or without a port, as `Host` has to be.
+    public static func isHost(_ bytes: UnsafeRawBufferPointer) -> Bool { HostCheck.isValid(bytes) }
+
     /// Why a path with these traits may not pass a route that keeps some of them; nil when it may. To be asked for
     /// every request: the parser cannot know the route.
     @inline(__always)

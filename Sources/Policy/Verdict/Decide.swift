@@ -82,7 +82,7 @@ extension Snapshot {
         return opinion
     }
 
-    private static func judge(
+    static func judge(
         _ facts: borrowing Facts, _ path: borrowing CanonicalPath, on route: Route, _ credential: CredentialState
     ) -> Opinion {
         let identity = credential.identity

@@ -52,6 +52,21 @@ struct RefusalAnswer: Equatable {
             authentication: answer.authentication)
     }
 
+    /// What a refusing verdict is to a proxy that hands every status on to the client.
+    init(handedOn verdict: Verdict, _ reason: Reason, state: CredentialState) {
+        let answer = RefusalAnswer(inline: verdict, reason, state: state)
+        // A browser answers 421 by asking again on another connection: the proxy's, where nothing is misdirected.
+        self.init(
+            status: answer.status == 421 ? 403 : answer.status, reason: reason, verdict: answer.verdict,
+            authentication: answer.authentication)
+    }
+
+    /// What a description gets that cannot be judged, from a proxy that hands every status on.
+    init(ofDescription reason: Reason) {
+        let status = reason == .noRoute ? 403 : Self.status(of: reason)
+        self.init(status: (403...414).contains(status) ? status : 400, reason: reason, verdict: .deny)
+    }
+
     private static func asking(_ state: CredentialState) -> Authentication {
         if case .refused = state { .invalid } else { .missing }
     }

@@ -12,14 +12,8 @@ extension FrontHandler {
         _ resolved: Resolved, _ incoming: Incoming, _ description: CheckDescription, _ route: Route?
     ) -> Resolved {
         guard case .identity(let identity) = resolved.state, case .session = identity.origin,
-            Self.describesUpgrade(incoming)
+            Self.describesUpgrade(incoming), !isFromOwnPage(incoming, route, host: description.host)
         else { return resolved }
-        if let route, incoming.scan.origins == 1 {
-            let origin = incoming.head.fields[incoming.scan.origin].value.bytes(in: incoming.bytes)
-            if UpgradeOrigin.isAllowed(origin, host: description.host, scheme: route.scheme, others: route.origins) {
-                return resolved
-            }
-        }
         return Resolved(state: .none, removed: resolved.removed, filtered: resolved.filtered)
     }
 

@@ -12,6 +12,8 @@ final class Site: Sendable {
         let keptTraits: PathTraits
         /// `X-Forwarded-Proto: https` with its line end.
         let protocolLine: [UInt8]
+        /// What Envoy is told to take out of the client's request, without its line end.
+        let envoyRemovals: [UInt8]
         /// Of its upstream, in milliseconds.
         let firstByteTimeout: Int64
         let idleTimeout: Int64
@@ -61,6 +63,7 @@ final class Site: Sendable {
                     parameters: parameters, stripPrefix: Self.prefix(parameters.stripPrefix),
                     keptTraits: Self.traits(route.keepInPath),
                     protocolLine: Array("X-Forwarded-Proto: \(route.scheme.rawValue)\r\n".utf8),
+                    envoyRemovals: EnvoyDialect.removals(keeping: route.headers.headerNames),
                     firstByteTimeout: upstream?.firstByteTimeout.wholeMilliseconds ?? .max / 4,
                     idleTimeout: upstream?.idleTimeout.wholeMilliseconds ?? .max / 4))
         }

@@ -26,10 +26,11 @@ extension FrontHandler {
     /// - Parameters:
     ///   - location: where a person goes on, for proxies that can pass it on.
     ///   - described: what a proxy asks about.
+    ///   - hasBody: false: the head alone says why.
     ///   - malformed: the connection is closed at once behind the answer.
     func refuse(
         _ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState = .none, location: String? = nil,
-        described: CheckDescription? = nil, malformed: Bool = false
+        described: CheckDescription? = nil, hasBody: Bool = true, malformed: Bool = false
     ) {
         if malformed { exchange.closeAfterwards() } else { skipBody(incoming) }
         noteRefused(incoming, answer, state, described)
@@ -42,7 +43,7 @@ extension FrontHandler {
         }
         let wantsBasic = current.route >= 0 && site.snapshot.routes[current.route].challenge == .basic
         let basic = wantsBasic && incoming.scan.fetchMode < 0 && !incoming.scan.hasRequestedWith
-        writeRefusal(answer, basic: basic, detail: nil, location: location)
+        writeRefusal(answer, basic: basic, detail: nil, location: location, hasBody: hasBody)
         conclude(status: answer.status, malformed: malformed)
     }
 
@@ -76,15 +77,21 @@ extension FrontHandler {
         loop.context.decisions.denied(denial)
     }
 
-    func writeRefusal(_ answer: RefusalAnswer, basic: Bool, detail: String?, location: String? = nil) {
+    func writeRefusal(
+        _ answer: RefusalAnswer, basic: Bool, detail: String?, location: String? = nil, hasBody: Bool = true
+    ) {
         let setting = setting
-        let body = ProblemDocument.make(
-            status: answer.status, reason: answer.reason, detail: detail, requestID: current.id, loginURL: site.loginURL
-        )
+        var body = ByteBuffer()
+        if hasBody {
+            body = ProblemDocument.make(
+                status: answer.status, reason: answer.reason, detail: detail, requestID: current.id,
+                loginURL: site.loginURL)
+        }
         loop.scratch.clear()
         AnswerWriter.writeStatusLine(answer.status, into: &loop.scratch)
         loop.writeDate(at: loop.clock.now(), into: &loop.scratch)
-        loop.scratch.writeStaticString("Content-Type: application/problem+json\r\nCache-Control: no-store\r\n")
+        if hasBody { loop.scratch.writeStaticString("Content-Type: application/problem+json\r\n") }
+        loop.scratch.writeStaticString("Cache-Control: no-store\r\n")
         AuthenticateHeader.write(answer.authentication, basic: basic, into: &loop.scratch)
         if let location {
             loop.scratch.writeStaticString("Location: ")

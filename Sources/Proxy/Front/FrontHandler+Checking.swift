@@ -21,7 +21,12 @@ extension FrontHandler {
         let facts = Facts(
             method: method.span, host: host.span, path: path.span, clientAddress: current.clientAddress,
             isPreflight: isPreflight, now: incoming.now)
-        let route = site.snapshot.route(for: facts)
+        let named: Route?
+        switch askedRoute(dialect, incoming) {
+        case .success(let route): named = route
+        case .failure(let failure): return refuseDescription(dialect, incoming, failure)
+        }
+        let route = named ?? site.snapshot.route(for: facts)
         current.route = route?.index ?? -1
         let kept = route.map { site.routes[$0.index].keptTraits } ?? []
         if RequestTarget.refusal(for: description.traits, keeping: kept) != nil {
@@ -33,7 +38,12 @@ extension FrontHandler {
         case .waiting: return
         case .conflict: return refuseDescription(dialect, incoming, CheckFailure(reason: .credentialsDisagree))
         }
-        let judgement = site.snapshot.decide(facts, route: route, credential: resolved.state)
+        let judgement =
+            if let named {
+                site.snapshot.decide(facts, named: named, credential: resolved.state)
+            } else {
+                site.snapshot.decide(facts, route: route, credential: resolved.state)
+            }
         let verdict = judgement.verdict
         let reason = judgement.reason
         if let route { noteShadow(judgement.shadow, route: route) }
@@ -43,12 +53,33 @@ extension FrontHandler {
         guard let permit = judgement.permit() else {
             current.refusingRule = rule ?? -1
             let answer = Dialect.refusal(verdict, reason ?? .ruleDenied, state: resolved.state)
-            return refuse(
-                incoming, answer, resolved.state,
-                location: route.flatMap { location(of: answer, description, on: $0, incoming) },
-                described: description)
+            let place = route.flatMap { location(of: answer, description, on: $0, incoming, resolved.state) }
+            switch (Dialect.guidance, place) {
+            case (.redirect, let place?):
+                return refuseBySendingOn(incoming, answer, resolved.state, to: place, described: description)
+            case (.redirect, nil), (.locationBeside, _):
+                return refuse(
+                    incoming, answer, resolved.state, location: place, described: description,
+                    hasBody: Dialect.refusalsHaveBodies)
+            }
         }
         answerAllowed(dialect, incoming, permit, resolved)
+    }
+
+    /// The route that the operator's proxy names; nil when it leaves that to the host and the path.
+    private func askedRoute<Dialect: CheckDialect>(
+        _ dialect: Dialect.Type, _ incoming: Incoming
+    ) -> Result<Route?, CheckFailure> {
+        guard Dialect.takesRouteName, let query = incoming.head.query else { return .success(nil) }
+        switch RouteNameQuery(query.bytes(in: incoming.bytes)) {
+        case .none: return .success(nil)
+        case .unclear: return .failure(CheckFailure(reason: .descriptionConflict))
+        case .name(let name):
+            guard let route = site.snapshot.route(named: name) else {
+                return .failure(CheckFailure(reason: .noRoute))
+            }
+            return .success(route)
+        }
     }
 
     private func refuseDescription<Dialect: CheckDialect>(
@@ -62,12 +93,8 @@ extension FrontHandler {
                     "values": "\(failure.values.joined(separator: " / "))", "request_id": "\(current.id.text)",
                 ])
         }
-        let narrow = Dialect.refusal(.deny, failure.reason, state: .none)
-        // What is wrong with the question is never mended by signing in.
         refuse(
-            incoming,
-            RefusalAnswer(status: narrow.status == 401 ? 403 : narrow.status, reason: failure.reason, verdict: .deny),
-            .none)
+            incoming, Dialect.refusal(ofDescription: failure.reason), .none, hasBody: Dialect.refusalsHaveBodies)
     }
 
     /// The endpoint does not exist for those who may not describe; only the log says what would change that.
@@ -98,17 +125,24 @@ extension FrontHandler {
             writer.text("HTTP/1.1 200 OK\r\n")
             writer.bytes(dateLine)
             writer.bytes(block)
-            if resolved.filtered.isEmpty {
-                Self.writeCredential(
-                    "Cookie: ", .cookie, incoming.scan.cookies, "; ", incoming, FieldMask(), into: &writer)
-            } else {
-                writeOtherCookies(incoming, into: &writer)
-            }
-            Self.writeCredential(
-                "Authorization: ", .authorization, incoming.scan.authorizations, ", ", incoming, resolved.removed,
+            let cookies = writeCookies(dialect, incoming, resolved, into: &writer)
+            let authorization = Self.writeCredential(
+                dialect, "Authorization: ", .authorization, incoming.scan.authorizations, ", ", incoming,
+                resolved.removed, into: &writer)
+            let key = Self.writeCredential(
+                dialect, "X-API-Key: ", .xAPIKey, incoming.scan.apiKeys, ", ", incoming, resolved.removed,
                 into: &writer)
-            Self.writeCredential(
-                "X-API-Key: ", .xAPIKey, incoming.scan.apiKeys, ", ", incoming, resolved.removed, into: &writer)
+            switch Dialect.emptiedField {
+            case .absent: break
+            // Nobody but us reads this one.
+            case .empty: writer.text("Gatehouse-Key:\r\n")
+            case .removed:
+                writer.bytes(site.routes[route.index].envoyRemovals)
+                if !cookies { writer.text(",cookie") }
+                if !authorization { writer.text(",authorization") }
+                if !key { writer.text(",x-api-key") }
+                writer.text("\r\n")
+            }
             writer.text("X-Request-Id: ")
             current.id.write(into: &writer)
             writer.text("\r\n")
@@ -119,35 +153,55 @@ extension FrontHandler {
         conclude(status: 200)
     }
 
-    /// What is left of the client's cookies without ours; empty when nothing is.
-    private func writeOtherCookies(_ incoming: Incoming, into writer: inout HeadWriter) {
-        writer.text("Cookie: ")
+    /// What is left of the client's cookies without ours.
+    ///
+    /// - Returns: whether anything is.
+    private func writeCookies<Dialect: CheckDialect>(
+        _ dialect: Dialect.Type, _ incoming: Incoming, _ resolved: Resolved, into writer: inout HeadWriter
+    ) -> Bool {
+        guard !resolved.filtered.isEmpty else {
+            return Self.writeCredential(
+                dialect, "Cookie: ", .cookie, incoming.scan.cookies, "; ", incoming, FieldMask(), into: &writer)
+        }
         var isFirst = true
         for index in incoming.head.fields.indices where incoming.head.fields[index].id == .cookie {
             let value = incoming.head.fields[index].value.bytes(in: incoming.bytes)
             let hasOthers = CookiePairs.writeOthers(
-                of: value, site.ownCookies, after: isFirst ? "" : "; ", into: &writer)
+                of: value, site.ownCookies, after: isFirst ? "Cookie: " : "; ", into: &writer)
             if hasOthers { isFirst = false }
         }
-        writer.text("\r\n")
+        return Self.endField(dialect, "Cookie: ", isEmpty: isFirst, into: &writer)
     }
 
-    /// What is left of the client's own fields of that name; empty when nothing is.
-    private static func writeCredential(
-        _ start: StaticString, _ id: FieldID, _ count: Int, _ separator: StaticString, _ incoming: Incoming,
-        _ removed: FieldMask, into writer: inout HeadWriter
-    ) {
-        writer.text(start)
+    /// What is left of the client's own fields of that name.
+    ///
+    /// - Returns: whether anything is.
+    private static func writeCredential<Dialect: CheckDialect>(
+        _ dialect: Dialect.Type, _ start: StaticString, _ id: FieldID, _ count: Int, _ separator: StaticString,
+        _ incoming: Incoming, _ removed: FieldMask, into writer: inout HeadWriter
+    ) -> Bool {
+        var isFirst = true
         if count > 0 {
-            var isFirst = true
             for index in incoming.head.fields.indices where incoming.head.fields[index].id == id {
                 guard !removed.contains(index) else { continue }
-                if !isFirst { writer.text(separator) }
+                writer.text(isFirst ? start : separator)
                 isFirst = false
                 writer.bytes(incoming.head.fields[index].value.bytes(in: incoming.bytes))
             }
         }
-        writer.text("\r\n")
+        return endField(dialect, start, isEmpty: isFirst, into: &writer)
+    }
+
+    private static func endField<Dialect: CheckDialect>(
+        _ dialect: Dialect.Type, _ start: StaticString, isEmpty: Bool, into writer: inout HeadWriter
+    ) -> Bool {
+        if !isEmpty {
+            writer.text("\r\n")
+        } else if case .empty = Dialect.emptiedField {
+            writer.text(start)
+            writer.text("\r\n")
+        }
+        return !isEmpty
     }
 
     private func noteCheckAccess(

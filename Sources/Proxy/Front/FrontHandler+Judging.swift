@@ -186,22 +186,25 @@ extension FrontHandler {
         guard incoming.head.upgrade != nil, current.shape != .check, case .identity(let identity) = state,
             case .session = identity.origin
         else { return true }
-        return isFromOwnPage(incoming, route)
+        return isFromOwnPage(incoming, route, host: incoming.head.host.bytes(in: incoming.bytes))
     }
 
     /// A browser shows its certificate to any page's WebSocket as well; a program says no `Origin`.
     private func certificate(_ incoming: Incoming, _ route: Route?) -> CredentialState {
         guard security != nil else { return .none }
-        if incoming.head.upgrade != nil, incoming.scan.origins > 0, !isFromOwnPage(incoming, route) { return .none }
+        if incoming.head.upgrade != nil, incoming.scan.origins > 0,
+            !isFromOwnPage(incoming, route, host: incoming.head.host.bytes(in: incoming.bytes))
+        {
+            return .none
+        }
         return certificateState(at: incoming.now)
     }
 
-    private func isFromOwnPage(_ incoming: Incoming, _ route: Route?) -> Bool {
+    /// Whether the one `Origin` is the route's own host or one of its `origins`.
+    func isFromOwnPage(_ incoming: Incoming, _ route: Route?, host: UnsafeRawBufferPointer) -> Bool {
         guard let route, incoming.scan.origins == 1 else { return false }
         let origin = incoming.head.fields[incoming.scan.origin].value.bytes(in: incoming.bytes)
-        return UpgradeOrigin.isAllowed(
-            origin, host: incoming.head.host.bytes(in: incoming.bytes), scheme: route.scheme,
-            others: route.origins)
+        return UpgradeOrigin.isAllowed(origin, host: host, scheme: route.scheme, others: route.origins)
     }
 
     /// The head stays where it is and is read again when the reading is ready, or after 150 ms.

@@ -5,7 +5,8 @@ import Policy
 
 /// A path below the reserved prefix.
 enum OwnPath: Equatable {
-    case check(String)
+    /// Nil for a dialect that there is not.
+    case check(CheckEndpoint?)
     case portal
 
     /// Nil when the path is an app's.
@@ -16,15 +17,11 @@ enum OwnPath: Equatable {
             return
         }
         guard path[6] == UInt8(ascii: "/") else { return nil }
-        if ByteSearch.hasPrefix(path, "/.auth/check/nginx"), path.count == 18 {
-            self = .check("nginx")
-        } else if ByteSearch.hasPrefix(path, "/.auth/check/")
-            || ByteSearch.hasPrefix(path, "/.auth/check") && path.count == 12
-        {
-            self = .check("")
-        } else {
+        guard ByteSearch.hasPrefix(path, "/.auth/check"), path.count == 12 || path[12] == UInt8(ascii: "/") else {
             self = .portal
+            return
         }
+        self = .check(CheckEndpoint(UnsafeRawBufferPointer(rebasing: path.dropFirst(13))))
     }
 }
 
@@ -36,10 +33,16 @@ extension FrontHandler {
     func serveOwn(_ own: OwnPath, _ incoming: Incoming) {
         current.clientAddress = clientAddress(incoming)
         switch own {
-        case .check(let dialect):
+        case .check(let endpoint):
             current.shape = .check
-            guard role.serve.contains(.check), dialect == NginxDialect.name else { return refuseUnknownPath(incoming) }
-            check(NginxDialect.self, incoming)
+            guard role.serve.contains(.check), let endpoint else { return refuseUnknownPath(incoming) }
+            switch endpoint {
+            case .nginx: check(NginxDialect.self, incoming)
+            case .traefik: check(TraefikDialect.self, incoming)
+            case .caddy: check(CaddyDialect.self, incoming)
+            case .envoy: check(EnvoyDialect.self, incoming)
+            case .haproxy: check(HAProxyDialect.self, incoming)
+            }
         case .portal:
             current.shape = .portal
             guard role.serve.contains(.portal) else { return refuseUnknownPath(incoming) }

@@ -66,14 +66,27 @@ extension FrontHandler {
         }
     }
 
+    /// Refuses a check by sending the person on.
+    func refuseBySendingOn(
+        _ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState, to place: String,
+        described: CheckDescription
+    ) {
+        noteRefused(incoming, answer, state, described)
+        noteAccessOnce(incoming, answer, state)
+        answerSeeOther(incoming, to: place, reason: answer.reason)
+    }
+
     /// What a check's refusal says of where a person goes on; nil for what is no page.
     func location(
-        of answer: RefusalAnswer, _ description: CheckDescription, on route: Route, _ incoming: Incoming
+        of answer: RefusalAnswer, _ description: CheckDescription, on route: Route, _ incoming: Incoming,
+        _ state: CredentialState
     ) -> String? {
         let isPage = description.method.elementsEqual("GET".utf8) || description.method.elementsEqual("HEAD".utf8)
         guard isPage, incoming.scan.isNavigation(incoming.head, incoming.bytes) else { return nil }
         switch (answer.status, answer.verdict) {
         case (401, .signIn), (401, .stepUp):
+            // Another sign-in mends no credential in a header.
+            if case .refused(let refusal) = state, refusal.reason != .credentialsDisagree { return nil }
             return loginLocation(
                 answer,
                 PageAddress(

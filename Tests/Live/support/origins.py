@@ -199,9 +199,10 @@ class _WSGIServer(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer)
 
 
 class WSGIOrigin:
-    """Answers with the `HTTP_…` part of its environment, as any WSGI app would see it."""
+    """Answers with the `HTTP_…` part of its environment, as any WSGI app would see it; `seen` has the paths."""
 
     def __init__(self):
+        self.seen = []
         self.server = wsgiref.simple_server.make_server("127.0.0.1", 0, self._app, _WSGIServer, _QuietHandler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -210,8 +211,8 @@ class WSGIOrigin:
         self.server.shutdown()
         self.server.server_close()
 
-    @staticmethod
-    def _app(environ, start_response):
+    def _app(self, environ, start_response):
+        self.seen.append(environ["PATH_INFO"])
         seen = {name: value for name, value in environ.items() if name.startswith("HTTP_")}
         body = json.dumps(seen).encode()
         start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])

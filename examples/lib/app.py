@@ -12,10 +12,12 @@ import wsgiref.simple_server
 
 def app(environ, start_response):
     headers = {name[5:]: value for name, value in sorted(environ.items()) if name.startswith("HTTP_")}
+    length = int(environ.get("CONTENT_LENGTH") or 0)
     told = {
         "method": environ["REQUEST_METHOD"],
         "path": environ["PATH_INFO"],
         "query": environ["QUERY_STRING"],
+        "length": len(environ["wsgi.input"].read(length)),
         "user": headers.get("REMOTE_USER", ""),
         "headers": headers,
     }

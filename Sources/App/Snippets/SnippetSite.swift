@@ -1,0 +1,203 @@
+internal import Core
+internal import Policy
+internal import Settings
+
+/// What a proxy's configuration is written from: the loaded routes, by host.
+struct SnippetSite {
+    /// One route as a proxy sees it.
+    struct App {
+        /// The route's name, as it is configured.
+        let route: String
+        /// The same in letters, digits and `_`, unique.
+        let identifier: String
+        /// Where its part of the host begins, without the last slash; empty: everywhere.
+        let prefix: String
+        /// Empty when the route has no upstream.
+        let servers: [Settings.Upstream.Endpoint]
+        let keepsHost: Bool
+        /// Its identity headers, the assertion's with them.
+        let headers: [String]
+        let scheme: Scheme
+        let idleSeconds: Int64
+        let maximumBody: UInt64?
+    }
+
+    /// The routes of one host, or of several with the same routes.
+    struct Block {
+        /// Empty: every host that no other block names.
+        let hosts: [String]
+        let apps: [App]
+
+        /// One app takes everything: the proxy need not choose.
+        var single: App? { apps.count == 1 && apps[0].prefix.isEmpty ? apps[0] : nil }
+    }
+
+    let blocks: [Block]
+    let portalHost: String
+    let portalScheme: Scheme
+    /// Where Gatehouse answers checks.
+    let gatehouse: Settings.ListenAddress
+    /// Where the proxy is to listen, `HOST:PORT`; nil: the scheme's own port.
+    let listen: String?
+    /// What is not in the snippet and has to be written by hand.
+    let notes: [String]
+
+    /// Every identity header of every route, in their order.
+    var identityNames: [String] {
+        var names: [String] = []
+        for name in blocks.flatMap({ $0.apps.flatMap(\.headers) })
+        where !names.contains(where: { $0.lowercased() == name.lowercased() }) {
+            names.append(name)
+        }
+        return names
+    }
+
+    /// Where a credential of ours may stand beside one of the app's.
+    static let credentialNames = ["Cookie", "Authorization", "X-API-Key"]
+
+    /// Further names under which an app may look for a user, or for another request than the one that was judged.
+    static let foreignNames = [
+        "Gatehouse-Key", "Gatehouse-Assertion", "Remote-User", "Remote-Email", "Remote-Name", "Remote-Groups",
+        "X-Remote-User", "X-Remote-Email", "X-Remote-Name", "X-Remote-Groups", "X-Auth-Request-User",
+        "X-Auth-Request-Email", "X-Auth-Request-Preferred-Username", "X-Auth-Request-Groups", "X-Forwarded-User",
+        "X-Forwarded-Email", "X-Forwarded-Preferred-Username", "X-Forwarded-Groups", "X-WEBAUTH-USER",
+        "X-WEBAUTH-EMAIL", "X-WEBAUTH-NAME", "X-WEBAUTH-GROUPS", "X-Original-URL", "X-Original-URI",
+        "X-Original-Method", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override",
+        "Forwarded",
+    ]
+
+    /// Names of others than `own` that a client must not bring.
+    func foreign(besides own: [String]) -> [String] {
+        let kept = Set(own.map { $0.lowercased() })
+        var seen: Set<String> = []
+        return (identityNames + Self.foreignNames).filter {
+            !kept.contains($0.lowercased()) && seen.insert($0.lowercased()).inserted
+        }
+    }
+
+    /// - Parameter listen: `--listen`.
+    init(_ settings: Settings, listen: String?) throws(CommandFailure) {
+        guard let listener = settings.listeners.first(where: { $0.services.contains(.check) }) else {
+            throw CommandFailure(.usage, "no item of listen serves check: the proxy has nobody to ask")
+        }
+        if case .systemd(let name) = listener.address {
+            throw CommandFailure(
+                .usage, "listen: systemd:\(name) does not say where the proxy can ask; name an address")
+        }
+        gatehouse = listener.address
+        self.listen = listen
+        portalHost = settings.publicURL.host
+        portalScheme = settings.publicURL.scheme == .https ? .https : .http
+        var notes: [String] = []
+        var blocks: [(hosts: [String], apps: [App])] = []
+        var taken: Set<String> = []
+        for route in settings.routes {
+            let hosts = route.policy.hosts ?? []
+            let app = Self.app(route, settings, &taken, &notes)
+            if let index = blocks.firstIndex(where: { $0.hosts == hosts }) {
+                blocks[index].apps.append(app)
+            } else {
+                blocks.append((hosts, [app]))
+            }
+        }
+        self.blocks = blocks.map { Block(hosts: $0.hosts, apps: $0.apps) }
+        if settings.trustedProxies.networks.isEmpty, !settings.trustedProxies.unix {
+            notes.append("trusted_proxies is empty: Gatehouse answers 404 to this proxy until its address is there.")
+        }
+        if settings.requiresProxySecret {
+            notes.append("proxy_secret: the proxy must send Gatehouse-Proxy-Secret with every check.")
+        }
+        if listener.tls != nil { notes.append("The listener that serves check speaks TLS: ask it by https.") }
+        self.notes = notes
+        for text in self.blocks.flatMap({ $0.hosts + $0.apps.map(\.prefix) }) + [portalHost, "\(gatehouse)"]
+        where !text.utf8.allSatisfy(Self.isPlain) {
+            throw CommandFailure(.usage, "“\(text)” cannot be written into a proxy's configuration as it is")
+        }
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
+        case let byte: "-._~/:*[]@%".utf8.contains(byte)
+        }
+    }
+
+    private static func app(
+        _ route: Settings.Route, _ settings: Settings, _ taken: inout Set<String>, _ notes: inout [String]
+    ) -> App {
+        let upstream = settings.upstreams.first { $0.name == route.upstream }
+        if upstream == nil {
+            notes.append("route \(route.policy.name) has no upstream; 127.0.0.1:3000 stands for it.")
+        }
+        if !route.stripPrefix.isEmpty {
+            notes.append("route \(route.policy.name) has strip_prefix \(route.stripPrefix), which is not done here.")
+        }
+        let paths = route.policy.paths ?? ["/**"]
+        var prefix = ""
+        if let only = paths.first, paths.count == 1, only.hasSuffix("/**"), !only.dropLast(3).contains("*") {
+            prefix = String(only.dropLast(3))
+        } else {
+            notes.append("route \(route.policy.name): its paths \(paths) are more than a prefix; write them by hand.")
+        }
+        var identifier = String(
+            route.policy.name.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+        while taken.contains(identifier) { identifier += "_" }
+        taken.insert(identifier)
+        return App(
+            route: route.policy.name, identifier: identifier, prefix: prefix,
+            servers: upstream?.endpoints ?? [.http(host: "127.0.0.1", port: 3000)],
+            keepsHost: upstream?.hostHeader != .upstream, headers: route.policy.headers.headerNames,
+            scheme: route.policy.scheme, idleSeconds: upstream?.idleTimeout.components.seconds ?? 3600,
+            maximumBody: route.maximumBody)
+    }
+}
+
+extension SnippetSite {
+    /// A prefix as a regular expression: itself, and everything below it.
+    static func pattern(_ prefix: String) -> String {
+        "^" + prefix.replacing(".", with: "\\.").replacing("*", with: "\\*") + "(/|$)"
+    }
+
+    /// The route's name as the value of a query.
+    static func escaped(_ name: String) -> String {
+        name.utf8.map { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e: String(UnicodeScalar(byte))
+            case _: "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+            }
+        }.joined()
+    }
+
+    /// `HOST:PORT` of Gatehouse, as another process on this machine reaches it; nil for a unix socket.
+    var gatehouseAuthority: (host: String, port: UInt16)? {
+        guard case .tcp(let host, let port) = gatehouse else { return nil }
+        return (host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host, port)
+    }
+
+    /// The first lines of every snippet, each behind `mark`.
+    func heading(_ proxy: String, tunnels: String, mark: String = "#") -> String {
+        var text = ""
+        let first = "Gatehouse's routes for \(proxy), written by `gatehouse snippet \(proxy)`. \(tunnels)"
+        for paragraph in [first] + notes.map({ "By hand: " + $0 }) {
+            var line = mark
+            for word in paragraph.split(separator: " ") {
+                if line.count + 1 + word.count > 118 {
+                    text += line + "\n"
+                    line = mark
+                }
+                line += " " + word
+            }
+            text += line + "\n"
+        }
+        return text
+    }
+}
+
+extension String {
+    /// Every line but empty ones moved to the right.
+    func indented(_ count: Int) -> String {
+        split(separator: "\n", omittingEmptySubsequences: false).map {
+            $0.isEmpty ? "" : String(repeating: " ", count: count) + $0
+        }.joined(separator: "\n")
+    }
+}

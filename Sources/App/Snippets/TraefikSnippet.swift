@@ -1,0 +1,117 @@
+internal import Policy
+internal import Settings
+
+/// A dynamic configuration for Traefik's file provider.
+struct TraefikSnippet {
+    let site: SnippetSite
+
+    func render() throws(CommandFailure) -> String {
+        guard let (host, port) = site.gatehouseAuthority else {
+            throw CommandFailure(.usage, "Traefik asks by TCP only; let an item of listen with an address serve check")
+        }
+        let address = "http://" + (host.contains(":") ? "[\(host)]" : host) + ":\(port)"
+        var text = site.heading(
+            "traefik",
+            tunnels: "A WebSocket or stream that Traefik has opened stays open when its session or key is revoked; "
+                + "inline, Gatehouse closes it within a second.")
+        text += "http:\n  middlewares:\n"
+        text += middleware("gatehouse", address + "/.auth/check/traefik")
+        let named = site.blocks.filter { $0.single == nil }.flatMap(\.apps)
+        for app in named {
+            text += middleware(
+                "gatehouse-\(app.identifier)",
+                address + "/.auth/check/traefik?route=\(SnippetSite.escaped(app.route))")
+        }
+        text += "\n  routers:\n"
+        // The first that fits, as in the configuration; without a number the longest rule would win.
+        var priority = 50_000
+        for block in site.blocks {
+            for app in block.apps {
+                text += router(app, in: block, isNamed: block.single == nil, priority)
+                priority -= 1
+            }
+        }
+        text += own
+        text += "\n  services:\n    gatehouse: { loadBalancer: { servers: [ { url: \"\(address)\" } ] } }\n"
+        for app in site.blocks.flatMap(\.apps) {
+            let servers = try app.servers.map { endpoint throws(CommandFailure) in "{ url: \"\(try url(endpoint))\" }" }
+            text +=
+                "    app-\(app.identifier): { loadBalancer: { passHostHeader: \(app.keepsHost), "
+                + "servers: [ \(servers.joined(separator: ", ")) ] } }\n"
+        }
+        return text
+    }
+
+    private func url(_ endpoint: Settings.Upstream.Endpoint) throws(CommandFailure) -> String {
+        if case .unix(let path) = endpoint {
+            throw CommandFailure(.usage, "Traefik reaches no unix socket like \(path); let the app listen on TCP")
+        }
+        return "\(endpoint)"
+    }
+
+    private func middleware(_ name: String, _ address: String) -> String {
+        // What is listed and not in the answer is taken out.
+        let listed = site.identityNames + SnippetSite.credentialNames + ["X-Request-Id"]
+        let all = listed + site.foreign(besides: listed)
+        var text = """
+            \(name):
+              forwardAuth:
+                address: "\(address)"
+                # Everything of an answer is small; without a bound Traefik warns.
+                maxResponseBodySize: 65536
+                # The client's are taken out, then those of the answer put in: what is listed and not there is gone.
+                authResponseHeaders:
+
+            """
+        for name in all { text += "      - \(name)\n" }
+        text += """
+                # The same in other spellings, which servers fold into one: every name with a `_`, `.` or the like.
+                authResponseHeadersRegex: '(?i)^(remote|x-remote|x-auth-request|x-webauth|x-gatehouse|gatehouse|x-client-cert|x-original)-|[^a-z0-9-]'
+
+            """
+        return text.indented(4)
+    }
+
+    private func router(_ app: SnippetSite.App, in block: SnippetSite.Block, isNamed: Bool, _ priority: Int) -> String {
+        var rule = hosts(block.hosts)
+        if !app.prefix.isEmpty { rule += (rule.isEmpty ? "" : " && ") + path(app.prefix) }
+        if rule.isEmpty { rule = path("/") }
+        return """
+            app-\(app.identifier):
+              rule: '\(rule)'
+              middlewares: [ gatehouse\(isNamed ? "-\(app.identifier)" : "") ]
+              service: app-\(app.identifier)\(tls(app.scheme))
+              priority: \(priority)
+
+            """.indented(4)
+    }
+
+    private func path(_ prefix: String) -> String {
+        prefix == "/" ? "PathPrefix(`/`)" : "PathRegexp(`\(SnippetSite.pattern(prefix))`)"
+    }
+
+    private func hosts(_ hosts: [String]) -> String {
+        let rules = hosts.map { host in
+            guard host.hasPrefix("*.") else { return "Host(`\(host)`)" }
+            return "HostRegexp(`^.+\\.\(host.dropFirst(2).replacing(".", with: "\\."))$`)"
+        }
+        return rules.count > 1 ? "(" + rules.joined(separator: " || ") + ")" : rules.first ?? ""
+    }
+
+    private func tls(_ scheme: Scheme) -> String { site.listen == nil && scheme == .https ? "\n  tls: {}" : "" }
+
+    /// The portal, and what Gatehouse serves on every host. Nobody may ask for a check: whoever does describes the
+    /// request himself.
+    private var own: String {
+        """
+            gatehouse-own:
+              rule: 'PathPrefix(`/.auth/`) && !PathPrefix(`/.auth/check`)'
+              priority: 100000
+              service: gatehouse\(tls(site.portalScheme).indented(4))
+            gatehouse-portal:
+              rule: 'Host(`\(site.portalHost)`) && !PathPrefix(`/.auth/check`)'
+              service: gatehouse\(tls(site.portalScheme).indented(4))
+
+        """
+    }
+}

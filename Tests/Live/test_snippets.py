@@ -1,0 +1,219 @@
+"""`gatehouse snippet`: the examples are made from it, and what it prints for several routes runs in the real proxies."""
+
+import socket
+import subprocess
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from support.certificates import Authority
+from support.echo import PATIENCE, EchoServer, works
+from support.gatehouse import Gatehouse, binary
+from support.origins import WSGIOrigin
+from support.proxies import KINDS, REPOSITORY, Proxy
+from support.wire import Connection, request
+
+EXAMPLES = REPOSITORY / "examples"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_examples_are_what_snippet_prints(name):
+    kind = KINDS[name]
+    files = {kind.snippet: ["--listen", "127.0.0.1:9080"]} | ({"gatehouse.lua": ["--lua"]} if kind.lua else {})
+    for file, options in files.items():
+        printed = subprocess.run(
+            [binary(), "snippet", name, "--config", str(EXAMPLES / "lib" / "gatehouse.yaml"), *options],
+            capture_output=True, text=True, check=True).stdout
+        assert (EXAMPLES / name / file).read_text() == printed, f"examples/{name}/{file} is old: write it anew"
+
+
+ROUTES = [
+    {"name": "two ways", "host": ["app.example.com", "www.example.com"], "upstream": "first",
+     "identity_headers": {"user": "X-WEBAUTH-USER", "groups": "X-WEBAUTH-GROUPS"},
+     "rules": [{"paths": ["/public/**"], "allow": "everyone"}, {"allow": {"groups": ["staff"]}}]},
+    {"name": "open", "host": ["open.example.com"], "upstream": "first", "rules": [{"allow": "everyone"}]},
+    {"name": "below", "host": ["many.example.com"], "paths": ["/below/**"], "upstream": "second",
+     "rules": [{"allow": {"groups": ["admins"]}}]},
+    {"name": "rest", "host": ["many.example.com"], "upstream": "first", "rules": [{"allow": "everyone"}]},
+    {"name": "chat", "host": ["chat.example.com"], "upstream": "chat", "rules": [{"allow": {"groups": ["staff"]}}]},
+    {"name": "wild", "host": ["*.wild.example.com"], "upstream": "second", "rules": [{"allow": "signed_in"}]},
+]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def site(request, tmp_path_factory):
+    """A proxy with several routes, and the Gatehouse and the two apps behind it."""
+    folder = tmp_path_factory.mktemp(request.param)
+    first, second, chat = WSGIOrigin(), WSGIOrigin(), EchoServer()
+    proxy = Proxy(request.param, folder / "proxy")
+    gate = Gatehouse(
+        folder / "gate", public_url=f"http://auth.example.com:{proxy.port}",
+        listen=[{"serve": ["portal", "check"]}], trusted_proxies=["127.0.0.1"],
+        upstreams={"first": {"url": [first.url]}, "second": {"url": [second.url]}, "chat": {"url": [chat.url]}},
+        routes=ROUTES)
+    gate.add_user("mary", ["staff"])
+    gate.add_user("adam", ["staff", "admins"])
+    gate.keys = {name: gate.add_key(name)["key"] for name in ("mary", "adam")}
+    gate.first, gate.second, gate.chat = first, second, chat
+    gate.proxy = proxy
+    try:
+        gate.start()
+        proxy.write(gate).start()
+        yield gate
+    finally:
+        proxy.stop()
+        gate.stop()
+        for app in (first, second, chat):
+            app.close()
+
+
+def ask(site, host, path, user=None, headers=(), method="GET"):
+    headers = list(headers) + ([("X-API-Key", site.keys[user])] if user else [])
+    return request(site.proxy.port, path, f"{host}:{site.proxy.port}", method, headers)
+
+
+@pytest.mark.parametrize("host", ["app.example.com", "www.example.com"])
+def test_identity_headers_of_the_route(site, host):
+    told = ask(site, host, "/x?y=z", "mary", [("Remote-User", "f0rged"), ("X-WEBAUTH-GROUPS", "f0rged")])
+    assert told.status == 200, told
+    assert b"f0rged" not in told.body
+    seen = told.json()
+    assert seen["HTTP_X_WEBAUTH_USER"] == "mary" and seen["HTTP_X_WEBAUTH_GROUPS"] == "staff"
+    assert ask(site, host, "/x").status == 401
+    nobody = ask(site, host, "/public/x", headers=[("X-WEBAUTH-USER", "f0rged"), ("x_webauth_user", "f0rged")])
+    assert nobody.status == 200 and b"f0rged" not in nobody.body
+
+
+def test_each_route_has_its_app_and_its_rules(site):
+    assert ask(site, "many.example.com", "/").status == 200
+    assert ask(site, "many.example.com", "/belowish").status == 200
+    for path in ["/below", "/below/x", "/below/", "/below?x"]:
+        assert ask(site, "many.example.com", path, "mary").status == 403, path
+        assert ask(site, "many.example.com", path).status == 401, path
+    allowed = ask(site, "many.example.com", "/below/x", "adam")
+    assert allowed.status == 200 and allowed.json()["HTTP_REMOTE_USER"] == "adam"
+
+
+@pytest.mark.parametrize("path", [
+    "/%62elow/x", "/below;a/x", "/x/../below/x", "/x/%2e%2e/below/x", "//below/x", "/./below/x", "/below%2fx", "/Below/../below/x",
+    "/BELOW/x", "/Below", "/below%00/x", "/below\\x", "/x/..;/below/x",
+])
+def test_no_spelling_leads_to_an_app_past_its_rules(site, path):
+    before = len(site.second.seen)
+    response = ask(site, "many.example.com", path, "mary")
+    assert len(site.second.seen) == before, f"{path}: {response}"
+
+
+def test_wildcard_hosts(site):
+    assert ask(site, "a.wild.example.com", "/", "mary").status == 200
+    assert ask(site, "a.wild.example.com", "/").status == 401
+    nobodys = ask(site, "wild.example.com", "/", "mary")
+    assert nobodys.status >= 400 or not nobodys.body, nobodys
+
+
+def test_websockets_come_through_and_the_app_knows_who(site):
+    def dial(user=None):
+        headers = {"X-API-Key": site.keys[user]} if user else {}
+        connection = socket.create_connection(("127.0.0.1", site.proxy.port))
+        return connect(f"ws://chat.example.com:{site.proxy.port}/room?x=1", sock=connection, proxy=None,
+                       additional_headers=headers | {"Remote-Groups": "f0rged"}, **PATIENCE)
+
+    with dial("mary") as connection:
+        assert works(connection) and works(connection, bytes(100_000))
+        told = site.chat.headers[-1]
+        assert told["Remote-User"] == "mary" and told["Remote-Groups"] == "staff" and "X-API-Key" not in told
+    with pytest.raises(InvalidStatus) as refused:
+        dial().close()
+    assert refused.value.response.status_code == 401
+
+
+def test_unknown_hosts_are_nobodys(site):
+    for host in ["other.example.com", "app.example.com.evil.example", ""]:
+        with Connection(site.proxy.port) as connection:
+            connection.send(f"GET /public/x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            response = connection.read()
+        assert response.status >= 400 or b"HTTP_HOST" not in response.body, f"{host}: {response}"
+
+
+@pytest.mark.parametrize("asked, said", [("app", "open"), ("open", "app"), ("many", "open"), ("auth", "open")])
+def test_an_address_that_names_one_host_beside_another(site, asked, said):
+    """What is asked about is what is forwarded: the open route never answers for another."""
+    port = site.proxy.port
+    with Connection(port) as connection:
+        connection.send(
+            f"GET http://{asked}.example.com:{port}/below/x HTTP/1.1\r\nHost: {said}.example.com:{port}\r\n"
+            "Connection: close\r\n\r\n".encode())
+        response = connection.read()
+    if response.status == 200:
+        assert asked == "open" and response.json()["HTTP_HOST"].startswith("open."), response
+
+
+# Apps of other kinds
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_apps_by_tls_are_verified_and_other_kinds_are_taken(name, make_gate, make_origin, tmp_path):
+    """The configuration is good, and an app whose certificate nobody vouches for gets nothing."""
+    (tmp_path / "ca").mkdir()
+    pretender = make_origin(tls=Authority(tmp_path / "ca").issue("app", "localhost").server_context())
+    plain = make_origin()
+    proxy = Proxy(name, tmp_path / "proxy")
+    upstreams = {"tls": {"url": [f"https://localhost:{pretender.port}"]}, "plain": {"url": [plain.url]},
+                 "http2": {"url": ["h2c://127.0.0.1:9"]}}
+    everyone = [{"allow": "everyone"}]
+    routes = [{"name": kind, "host": [f"{kind}.example.com"], "upstream": kind, "rules": everyone} for kind in upstreams]
+    if name != "traefik":
+        upstreams["unix"] = {"url": [make_origin(path=str(tmp_path / "app.sock")).url]}
+        routes.append({"name": "unix", "host": ["unix.example.com"], "upstream": "unix", "rules": everyone})
+    gate = make_gate(listen=[{"serve": ["portal", "check"]}], trusted_proxies=["127.0.0.1"], upstreams=upstreams, routes=routes)
+    try:
+        proxy.write(gate).start()
+        assert request(proxy.port, "/x", "plain.example.com").status == 200
+        assert request(proxy.port, "/x", "tls.example.com").status in (500, 502, 503), "the app was not verified"
+        assert not pretender.requests
+    finally:
+        proxy.stop()
+
+
+# The command
+
+
+@pytest.fixture
+def printing(make_gate):
+    def make(*arguments, **settings):
+        gate = make_gate(start=False, **({
+            "trusted_proxies": ["127.0.0.1"], "upstreams": {"app": {"url": ["http://127.0.0.1:3000"]}},
+            "routes": [{"name": "app", "host": ["app.example.com"], "upstream": "app",
+                        "rules": [{"allow": "everyone"}]}]} | settings))
+        return gate.cli("snippet", *arguments, check=False)
+    return make
+
+
+def test_wrong_usage_is_said(printing):
+    for arguments in [["apache"], ["nginx", "--lua"], ["nginx", "--listen", "80"], ["nginx", "--listen", "a:b"],
+                      ["nginx", "--listen", "a;b:80"], ["nginx", "--listen", ":0"], []]:
+        result = printing(*arguments)
+        assert result.returncode == 2 and result.stderr.strip() and not result.stdout, arguments
+
+
+def test_what_has_to_be_done_by_hand_is_said(printing):
+    route = {"name": "app", "host": ["app.example.com"], "paths": ["/a/**", "/b/*/c"], "rules": [{"allow": "everyone"}]}
+    for name in KINDS:
+        text = printing(name, trusted_proxies=[], routes=[route]).stdout
+        assert "trusted_proxies is empty" in text.replace("\n#", ""), text
+        assert "By hand: route app has no upstream" in text
+        assert "stays open" in text.replace("\n# ", " ")
+
+
+def test_https_routes_have_a_place_for_the_certificate(printing):
+    result = printing("nginx", public_url="https://auth.example.com")
+    assert "listen 443 ssl;" in result.stdout and "ssl_certificate_key" in result.stdout
+
+
+def test_a_unix_socket_is_asked_where_the_proxy_can(printing, tmp_path):
+    listen = [{"address": f"unix:{tmp_path}/gate.sock", "serve": ["check", "portal"]}]
+    for name in ["nginx", "caddy", "envoy"]:
+        assert f"{tmp_path}/gate.sock" in printing(name, listen=listen).stdout
+    for name in ["traefik", "haproxy"]:
+        assert printing(name, listen=listen).returncode == 2
