@@ -17,6 +17,9 @@ struct UserRecord: JSONRecord, Equatable {
     /// In which the pages spoke at the last sign-in: mails about the account are written in it, whoever caused them.
     var language: MailLanguage?
 
+    /// The operator has taken the factors away: a new one is set up by the link that was made then.
+    var enrolsByLink: Bool?
+
     var isVerified: Bool { unverified != true }
 
     /// What blocks by e-mail are compared with.

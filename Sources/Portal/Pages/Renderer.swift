@@ -63,6 +63,8 @@ extension PortalRequest {
         ]
         if let logo = configuration.look.logo { all["logo"] = home + logo.path }
         all.merge(values) { _, own in own }
+        let usesScript = values["passkey_options"] != nil
+        if usesScript { all["script"] = PasskeyScript.path }
         return Answer(
             status: status,
             headers: [
@@ -72,6 +74,7 @@ extension PortalRequest {
                 (
                     "Content-Security-Policy",
                     Self.contentSecurityPolicy(ours: isOnAppHost ? home : "'self'", formTarget: formTarget)
+                        + (usesScript ? "; script-src 'self'" : "")
                 ),
             ], body: configuration.look.renderer.render(template, all))
     }
@@ -111,6 +114,7 @@ extension PortalRequest {
     func sentence(for error: AccountsError) -> String {
         switch error.code {
         case .invalidCredentials: text("wrong_credentials")
+        case .invalidCode: text("wrong_code")
         case .accountLocked: text("account_locked")
         case .rateLimited: text("rate_limited")
         case .emailNotVerified: text("email_not_verified")

@@ -8,10 +8,16 @@ enum OwnPath: Equatable {
     /// Nil for a dialect that there is not.
     case check(CheckEndpoint?)
     case portal
+    /// What programs look for on every site: the portal's on its own host, an app's on all others.
+    case wellKnown
 
     /// Nil when the path is an app's.
     init?(_ path: UnsafeRawBufferPointer) {
-        guard ByteSearch.hasPrefix(path, "/.auth") else { return nil }
+        guard ByteSearch.hasPrefix(path, "/.auth") else {
+            guard ByteSearch.hasPrefix(path, "/.well-known/"), Self.isWellKnown(path) else { return nil }
+            self = .wellKnown
+            return
+        }
         guard path.count > 6 else {
             self = .portal
             return
@@ -22,6 +28,15 @@ enum OwnPath: Equatable {
             return
         }
         self = .check(CheckEndpoint(UnsafeRawBufferPointer(rebasing: path.dropFirst(13))))
+    }
+}
+
+extension OwnPath {
+    private static let wellKnownNames = ["webauthn", "passkey-endpoints", "change-password"].map { Array($0.utf8) }
+
+    private static func isWellKnown(_ path: UnsafeRawBufferPointer) -> Bool {
+        let name = UnsafeRawBufferPointer(rebasing: path.dropFirst("/.well-known/".utf8.count))
+        return wellKnownNames.contains { name.elementsEqual($0) }
     }
 }
 
@@ -43,7 +58,7 @@ extension FrontHandler {
             case .envoy: check(EnvoyDialect.self, incoming)
             case .haproxy: check(HAProxyDialect.self, incoming)
             }
-        case .portal:
+        case .portal, .wellKnown:
             current.shape = .portal
             guard role.serve.contains(.portal) else { return refuseUnknownPath(incoming) }
             takeLocal(incoming)
