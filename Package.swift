@@ -65,7 +65,7 @@ let package = Package(
         room("Federation", ["JOSE", "Core", log]),
         room("Settings", ["Policy", "Core", .product(name: "Yams", package: "Yams")]),
         room("Proxy", ["HTTPWire", "Policy", "Core", nioCore, nioPosix, nioTLS, nioSSL, nioHTTP2, nioHPACK, log]),
-        room("Portal", ["Accounts", "Core", hummingbird, mustache, httpTypes, nioCore, log]),
+        room("Portal", ["Accounts", "Federation", "Core", hummingbird, mustache, httpTypes, nioCore, log]),
         room(
             "App",
             [
@@ -94,7 +94,9 @@ let package = Package(
         tests(of: "Outbound", ["Accounts", log]),
         tests(of: "Federation", ["JOSE", "Cryptography", log]),
         tests(of: "Settings", ["Policy"], exclude: ["Golden"]),
-        tests(of: "Portal", ["Accounts", "Cryptography", "LMDB", log], exclude: ["return-addresses.txt"]),
+        tests(
+            of: "Portal", ["Accounts", "Federation", "JOSE", "Cryptography", "LMDB", log],
+            exclude: ["return-addresses.txt"]),
         tests(
             of: "Proxy", ["HTTPWire", "Policy", nioCore, nioPosix, nioSSL, nioHTTP2, nioHPACK, log],
             exclude: ["HTTP2Frames"]),

@@ -1,5 +1,6 @@
 public import Accounts
 public import Core
+public import Federation
 
 /// What the portal needs to know; replaced whole at a reload.
 public struct Configuration: Sendable {
@@ -37,6 +38,12 @@ public struct Configuration: Sendable {
     public var sendsMail: Bool
     /// `api_keys.scopes`: what owners may give their keys, and what each is for.
     public var keyScopes: [(name: String, summary: String)]
+    /// `login.providers`; nil: none.
+    public var providers: Providers?
+    /// What each of them may do, by its id.
+    public var federationTerms: [String: FederationTerms]
+    /// The ids that the route at a host and a path offers alone (`routes[].providers`); empty: it offers everything.
+    public var offers: @Sendable (_ host: String, _ path: String) -> [String]
     /// The operations behind pages and API.
     public var operations: AccountOperations
 
@@ -53,7 +60,16 @@ public struct Configuration: Sendable {
         magicLinkIsEnabled = false
         sendsMail = false
         keyScopes = []
+        federationTerms = [:]
+        offers = { _, _ in [] }
     }
+
+    var hasProviders: Bool { providers?.all.isEmpty == false }
+
+    /// Where a provider sends browsers back to.
+    func redirectURI(_ provider: String) -> String { "\(publicURL)/.auth/oauth/\(provider)/callback" }
+
+    func terms(of provider: String) -> FederationTerms { federationTerms[provider] ?? FederationTerms() }
 
     var isSecure: Bool { publicURL.hasPrefix("https://") }
 }

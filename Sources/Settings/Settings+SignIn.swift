@@ -35,7 +35,7 @@ extension Settings {
     }
 
     /// `login`.
-    public struct Login: Sendable, Hashable {
+    public struct Login: Sendable {
         /// Who may register.
         public enum Registration: String, Sendable {
             /// Nobody: the operator makes the accounts.
@@ -60,6 +60,8 @@ extension Settings {
         public var lockoutFailures: Int
         /// `lockout.period`.
         public var lockoutPeriod: Duration
+        /// `providers`, in the order written.
+        public var providers: [Provider]
     }
 
     /// `limits`.

@@ -36,6 +36,8 @@ public struct AccountOperations: Sendable {
         /// `login.magic_link.enabled`.
         public var magicLinkIsEnabled = false
         public var magicLinkLifetime = Duration.seconds(900)
+        /// The issuers of `login.providers`.
+        public var providerIssuers: Set<String> = []
         /// `notifications.new_device`.
         public var notifiesOfNewDevices = true
         /// Names of this site, which make no good password: `branding.name`, the host of `public_url`.

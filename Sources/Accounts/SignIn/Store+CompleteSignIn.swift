@@ -14,6 +14,8 @@ struct CompleteSignIn: Sendable {
     var configuration: AccountOperations.Configuration
     /// `password`, `magic_link`, …: for the audit log.
     var method: String
+    /// By which provider; nil: by none.
+    var federated: FederatedSession?
 }
 
 extension Store {
@@ -46,7 +48,9 @@ extension Store {
                 accessToken: accessToken.text, expiresIn: accessToken.expiresIn, refreshToken: materials.refresh.text,
                 session: session.id)
         }
+        session.federated = signIn.federated
         try insert(session, in: transaction)
+        try noteUsed(user, in: transaction)
         try Tables.lastUses.put(
             LastUseRecord(at: now, address: signIn.kept.address), for: session.id, in: transaction)
         let device = try noteDevice(signIn, of: user, at: now, in: transaction)
@@ -57,6 +61,14 @@ extension Store {
             by: signIn.client.actor(user.username, session: session.id), at: now, in: transaction)
         return SignedIn(
             user: User(user), session: session.id, secrets: secrets, tokens: tokens, deviceToken: device.token)
+    }
+
+    /// From its first sign-in on an account is somebody's.
+    private func noteUsed(_ user: UserRecord, in transaction: borrowing WriteTransaction) throws {
+        guard user.awaitsCredential != nil else { return }
+        var user = user
+        user.awaitsCredential = nil
+        try Tables.users.put(user, for: user.id, in: transaction)
     }
 
     private func noteDevice(

@@ -29,6 +29,8 @@ internal import LMDB
 ///   keys              key id                       a signing key, its private half sealed
 ///   outbox            mail id                      a mail that was not handed over yet
 ///   outbox_due        time, mail id                when it is looked at; a dead one has no such row
+///   social_accounts   SHA-256 of issuer, subject   the account that this identity signs in to
+///   social_by_user    user id, SHA-256
 ///   expiries          time, kind and id            when the sweeper looks at a row
 ///   meta              name                         what there is one of
 /// ```
@@ -57,6 +59,8 @@ enum Tables {
     static let keys = Table<String, SigningKeyRecord>("keys")
     static let outbox = Table<String, OutboxRecord>("outbox")
     static let outboxDue = Table<KeyPair<UInt64, String>, EmptyRecord>("outbox_due")
+    static let socialAccounts = Table<[UInt8], SocialAccountRecord>("social_accounts")
+    static let socialAccountsByUser = Table<KeyPair<String, [UInt8]>, EmptyRecord>("social_by_user")
     static let expiries = Table<KeyPair<UInt64, String>, EmptyRecord>("expiries")
     static let meta = Table<String, MetaRecord>("meta")
 
@@ -70,7 +74,8 @@ enum Tables {
             apiKeys.description, apiKeysByID.description, apiKeysByUser.description,
             lastUses.description, audit.description, auditByUser.description, auditHead.description,
             access.description, blocks.description, keys.description, outbox.description,
-            outboxDue.description, expiries.description, meta.description,
+            outboxDue.description, socialAccounts.description, socialAccountsByUser.description, expiries.description,
+            meta.description,
         ]
     }
 }

@@ -14,6 +14,10 @@ struct UserRecord: JSONRecord, Equatable {
     var createdAt: Timestamp
     /// Registered, and the address was never shown to be theirs; nil: it was, or the operator vouches for it.
     var unverified: Bool?
+    /// The operator made it and nobody has had a way to sign in to it since: nil once there was one.
+    var awaitsCredential: Bool?
+    /// What providers say, by the id of the link; see ``allGroups``.
+    var providerGroups: [String: [String]]?
 
     var isVerified: Bool { unverified != true }
 
@@ -54,7 +58,7 @@ public struct User: Encodable, Sendable, Equatable {
         email = record.email
         username = record.username
         name = record.name
-        groups = record.groups
+        groups = record.allGroups
         service = record.service
         disabled = record.disabled
         createdAt = record.createdAt

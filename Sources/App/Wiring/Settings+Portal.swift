@@ -1,6 +1,7 @@
 internal import Accounts
 internal import Core
 internal import Cryptography
+internal import Federation
 internal import Policy
 internal import Portal
 internal import Settings
@@ -8,7 +9,7 @@ internal import Settings
 extension Settings {
     /// What the portal is configured with.
     func portalConfiguration(
-        store: Store, hasher: PasswordHasher, limiter: RateLimiter
+        store: Store, hasher: PasswordHasher, limiter: RateLimiter, providers: Providers
     ) throws -> Portal.Configuration {
         let snapshot = try snapshot()
         let apps = snapshot.routes.flatMap { route in
@@ -26,6 +27,10 @@ extension Settings {
         configuration.registration = registration
         configuration.magicLinkIsEnabled = login.magicLinkIsEnabled
         configuration.sendsMail = mail.isOn
+        configuration.providers = providers
+        configuration.federationTerms = Dictionary(
+            login.providers.map { ($0.id, $0.terms) }, uniquingKeysWith: { first, _ in first })
+        configuration.offers = offers(in: snapshot)
         configuration.keyScopes = apiKeys.scopes.map { ($0.name, $0.summary) }
         return configuration
     }
@@ -61,6 +66,7 @@ extension Settings {
         configuration.keyScopes = apiKeys.scopes.map(\.name)
         configuration.routeNames = Set(routes.map(\.policy.name))
         configuration.siteWords = [publicURL.host]
+        configuration.providerIssuers = Set(login.providers.map(\.issuer))
         return configuration
     }
 }

@@ -15,12 +15,12 @@ extension Endpoint {
 /// The pages of a person's own account.
 extension PortalRequest {
     enum Tab: String, CaseIterable {
-        case account, sessions, security, keys
+        case account, sessions, security, keys, providers
 
         var path: String {
             switch self {
             case .account: "/.auth/account"
-            case .sessions, .security: "/.auth/account/\(rawValue)"
+            case .sessions, .security, .providers: "/.auth/account/\(rawValue)"
             case .keys: "/.auth/account/api-keys"
             }
         }
@@ -38,6 +38,7 @@ extension PortalRequest {
         all["token"] = try portal.forms.token(for: principal.session)
         var tabs = Tab.allCases
         if !configuration.passwordIsEnabled { tabs.removeAll { $0 == .security } }
+        if !configuration.hasProviders { tabs.removeAll { $0 == .providers } }
         var links: [[String: Any]] = tabs.map {
             ["href": $0.path, "label": text($0.rawValue), "current": $0 == tab]
         }

@@ -6,7 +6,7 @@ enum Templates {
         "signed_out": signedOut, "denied": denied, "loop": loop, "message": message, "account": account,
         "sessions": sessions, "security": security, "keys": keys, "link": link, "done": done, "forgot": forgot,
         "reset": reset,
-    ].merging(registration) { own, _ in own }
+    ].merging(registration) { own, _ in own }.merging(providers) { own, _ in own }
 
     private static let head = """
         <!DOCTYPE html>
@@ -69,8 +69,8 @@ enum Templates {
         {{/step_up}}<button type="submit">{{action}}</button>
         </form>
         {{#sends_mail}}<p><a href="/.auth/forgot-password">{{t.forgot_title}}</a></p>
-        {{/sends_mail}}{{/password_enabled}}{{^password_enabled}}{{^magic_link}}<p>{{t.no_password_sign_in}}</p>
-        {{/magic_link}}{{/password_enabled}}{{#magic_link}}<h2>{{t.or_by_mail}}</h2>
+        {{/sends_mail}}{{/password_enabled}}{{> provider_buttons}}{{^can_sign_in}}<p>{{t.no_password_sign_in}}</p>
+        {{/can_sign_in}}{{#magic_link}}<h2>{{t.or_by_mail}}</h2>
         {{> magic_form}}{{/magic_link}}{{#register}}<p><a href="{{register}}">{{t.register}}</a></p>
         {{/register}}{{> foot}}
         """

@@ -123,7 +123,7 @@ extension Builder {
     }
 
     /// https, or http to this machine; no user information and no fragment.
-    private func isFetchable(_ text: String) -> Bool {
+    func isFetchable(_ text: String) -> Bool {
         guard text.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value < 0x7f && $0 != "\\" && $0 != "#" }),
             let colon = text.firstRange(of: "://")
         else { return false }

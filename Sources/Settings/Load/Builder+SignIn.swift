@@ -55,7 +55,7 @@ extension Builder {
             refreshLifetime: view.duration("refresh_lifetime") ?? .seconds(2_592_000))
     }
 
-    func readLogin() -> Settings.Login {
+    func readLogin(_ providers: [Settings.Provider]) -> Settings.Login {
         let view = root.map("login")
         let password = view.map("password")
         let lockout = view.map("lockout")
@@ -66,7 +66,7 @@ extension Builder {
             passwordIsEnabled: password.boolean("enabled") ?? true,
             minimumPasswordLength: number(password, "min_length", 8...128) ?? 12,
             lockoutFailures: number(lockout, "failures", 1...1000) ?? 5,
-            lockoutPeriod: lockout.duration("period") ?? .seconds(1800))
+            lockoutPeriod: lockout.duration("period") ?? .seconds(1800), providers: providers)
     }
 
     /// A link in a mailbox is a key under the mat.

@@ -7,7 +7,7 @@ enum Schema {
     static let included = SchemaNode.tree(includedRows)
 
     static let rows: [Key] =
-        general + peers + upstreams(at: "upstreams") + policy + credentials + signIn + mail + audit
+        general + peers + upstreams(at: "upstreams") + policy + credentials + signIn + providers + mail + audit
 
     static let includedRows: [Key] =
         upstreams(at: "upstreams") + [
@@ -131,6 +131,7 @@ enum Schema {
                 "routes[].credentials_from", .choices(["cookie", "key", "authorization"]),
                 "[cookie, key, authorization]", "Where a credential is looked for."),
             Key("routes[].challenge", .choice(["bearer", "basic"]), "bearer", "The scheme of WWW-Authenticate."),
+            Key("routes[].providers", .texts("the id of a provider"), "[]", "The only sign-in offered for it."),
             Key("routes[].forward_credential", .boolean, "true", "A foreign JWT goes on to the app."),
             Key("routes[].max_body", .text("none or a size like 10MiB"), "none", "The longest request body."),
             Key(
