@@ -55,7 +55,8 @@ extension AccountOperations {
                     throw AccountsError(.refused, "The account has changed in the meantime: try again.")
                 }
                 var signed = signed
-                signed.federated = FederatedSession(link: link.id, sessionID: identity.sessionID)
+                signed.federated = FederatedSession(
+                    link: link.id, issuer: identity.issuer, sessionID: identity.sessionID)
                 return .success(try store.complete(signed, of: user, at: now, in: transaction))
             case .failure(let refusal):
                 try store.append(

@@ -1,4 +1,5 @@
 public import Core
+internal import Cryptography
 
 /// A link between an identity at a provider and an account. Never changed: another account's is removed there, proved
 /// anew, and made here.
@@ -42,6 +43,19 @@ struct FederatedSession: Codable, Equatable {
     var link: String
     /// The session at the provider.
     var sessionID: String?
+    /// What the row of `sessions_by_provider` begins with; nil when the session there has no name.
+    var place: String?
+
+    init(link: String, issuer: String, sessionID: String?) {
+        self.link = link
+        self.sessionID = sessionID
+        place = sessionID.map { Self.place(issuer: issuer, sessionID: $0) }
+    }
+
+    /// A digest, since both may be longer than a key.
+    static func place(issuer: String, sessionID: String) -> String {
+        Hexadecimal.encode(SHA256.digest("\(issuer.utf8.count) \(issuer) \(sessionID)").bytes)
+    }
 }
 
 extension UserRecord {

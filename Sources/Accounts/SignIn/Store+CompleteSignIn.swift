@@ -50,6 +50,9 @@ extension Store {
         }
         session.federated = signIn.federated
         try insert(session, in: transaction)
+        if let place = session.federated?.place {
+            try Tables.sessionsByProvider.put(EmptyRecord(), for: KeyPair(place, session.id), in: transaction)
+        }
         try noteUsed(user, in: transaction)
         try Tables.lastUses.put(
             LastUseRecord(at: now, address: signIn.kept.address), for: session.id, in: transaction)

@@ -31,9 +31,7 @@ struct IDTokenCheck {
     }
 
     /// - Returns: the claims, which are the provider's and about this flow.
-    /// - Throws: ``FlowFailure``, or the ``JOSEError`` of a signature; `noKey` when the key set may be out of date.
-    func claims(_ token: UnverifiedToken, keys: JWKSet, accessToken: String, at now: Timestamp) throws -> Claims {
-        let proof = try token.verify(with: keys, allowed: Self.algorithms)
+    func claims(of proof: VerifiedToken, accessToken: String, at now: Timestamp) throws(FlowFailure) -> Claims {
         let claims = proof.claims
         do throws(JOSEError) {
             try claims.validate(

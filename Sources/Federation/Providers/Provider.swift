@@ -110,6 +110,15 @@ public final class Provider: Sendable {
         guard IDTokenCheck.algorithms.contains(token.algorithm) else {
             throw FlowFailure(.badToken, "the ID token is signed by an algorithm that is not taken")
         }
+        return try await verified(token) { proof throws(FlowFailure) in
+            try check.claims(of: proof, accessToken: tokens.access, at: self.clock.now())
+        }
+    }
+
+    /// Verifies a signature, with the keys fetched again once when it is by one that is not known.
+    func verified(
+        _ token: UnverifiedToken, _ claims: (VerifiedToken) throws(FlowFailure) -> Claims
+    ) async throws(FlowFailure) -> Claims {
         await keys.refreshIfDue()
         for isLast in [false, true] {
             guard let set = keys.current.keys else {
@@ -118,16 +127,16 @@ public final class Provider: Sendable {
                 }
                 continue
             }
-            do {
-                return try check.claims(token, keys: set, accessToken: tokens.access, at: clock.now())
+            let proof: VerifiedToken
+            do throws(JOSEError) {
+                proof = try token.verify(with: set, allowed: IDTokenCheck.algorithms)
             } catch {
-                if let failure = error as? FlowFailure { throw failure }
-                let isUnknownKey = (error as? JOSEError)?.code == .noKey
-                if isUnknownKey, !isLast, await refetched() { continue }
-                throw FlowFailure(.badToken, "the ID token's signature: \(error)")
+                if error.code == .noKey, !isLast, await refetched() { continue }
+                throw FlowFailure(.badToken, "the signature: \(error)")
             }
+            return try claims(proof)
         }
-        throw FlowFailure(.badToken, "no key of the provider's has signed the ID token")
+        throw FlowFailure(.badToken, "no key of the provider's has signed it")
     }
 
     /// Waits for the keys to be fetched once more; false when it is too early for that.

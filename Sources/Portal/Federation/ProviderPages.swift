@@ -8,6 +8,7 @@ extension Endpoint {
         page("GET", "/oauth/{provider}") { try await $0.beginAtProvider() },
         page("GET", "/oauth/{provider}/callback") { try await $0.cameBack() },
         page("POST", "/oauth/{provider}/callback") { try $0.cameBackByForm() },
+        Endpoint(method: "POST", path: "/.auth/oauth/{provider}/logout", face: .api) { try await $0.providerLogout() },
         page("GET", "/account/providers") { try $0.showProviders() },
         page("POST", "/account/providers") { try await $0.unlinkProvider() },
     ]
@@ -85,7 +86,7 @@ extension PortalRequest {
         do throws(PortalFailure) { return try secret() } catch { throw FlowFailure.noRandomness }
     }
 
-    private func provider() throws(PortalFailure) -> Provider {
+    func provider() throws(PortalFailure) -> Provider {
         guard let id = parameters["provider"], let provider = configuration.providers?.provider(id) else {
             throw PortalFailure.notFound
         }

@@ -175,13 +175,15 @@ extension PortalRequest {
     func signOut() async throws -> Answer {
         let form = try form()
         guard isSameOrigin else { throw PortalFailure.crossSite }
+        var elsewhere: [String: Any] = [:]
         if let principal = signedIn(), let identity = local.identity {
             guard portal.forms.isGood(form["token"] ?? "", for: principal.session) else {
                 throw PortalFailure.crossSite
             }
+            elsewhere = await providerSignOut(principal)
             try await operations.signOut(identity, from: client())
         }
-        return page("signed_out", title: "signed_out_title").setting(cookies.none)
+        return page("signed_out", title: "signed_out_title", elsewhere).setting(cookies.none)
     }
 
     /// From an app's own page: the app's cookie names the session, and only that page can have sent it.

@@ -91,7 +91,8 @@ enum Templates {
 
     private static let signedOut = """
         {{> head}}<p>{{t.signed_out_text}}</p>
-        <p><a href="/.auth/login">{{t.sign_in}}</a></p>
+        {{#provider_url}}<p><a href="{{provider_url}}">{{t.provider_sign_out}} {{provider_name}}</a></p>
+        {{/provider_url}}        <p><a href="/.auth/login">{{t.sign_in}}</a></p>
         {{> foot}}
         """
 
