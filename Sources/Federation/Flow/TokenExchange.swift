@@ -18,7 +18,9 @@ struct TokenExchange {
         var headers: [(name: String, value: String)] = [
             ("Accept", "application/json"), ("Content-Type", "application/x-www-form-urlencoded"),
         ]
-        switch flow.metadata.clientAuthentication {
+        // Not every provider undoes the escapes that RFC 6749 section 2.3.1 asks for in the header; in a form all do.
+        let isPlain = FormText.escape(configuration.clientID + secret) == configuration.clientID + secret
+        switch isPlain || !flow.metadata.takesPost ? flow.metadata.clientAuthentication : .post {
         case .basic:
             // Each part is escaped before they are joined (RFC 6749 section 2.3.1).
             let pair = "\(FormText.escape(configuration.clientID)):\(FormText.escape(secret))"

@@ -13,6 +13,8 @@ struct ProviderMetadata: Sendable, Equatable {
     var userInfoEndpoint: String?
     var endSessionEndpoint: String?
     var clientAuthentication: ClientAuthentication
+    /// It also takes the secret in the form.
+    var takesPost: Bool
     /// Its answers always say whose they are (RFC 9207).
     var namesIssuer: Bool
     /// What an answer's `iss` must be where there is one.
@@ -49,6 +51,7 @@ struct ProviderMetadata: Sendable, Equatable {
         } else {
             throw FlowFailure(.badMetadata, "the provider takes neither client_secret_basic nor client_secret_post")
         }
+        takesPost = methods.contains("client_secret_post")
         namesIssuer = document["authorization_response_iss_parameter_supported"]?.bool == true
         answersIssuer = issuer
     }
@@ -60,6 +63,7 @@ struct ProviderMetadata: Sendable, Equatable {
         userInfoEndpoint = nil
         endSessionEndpoint = nil
         clientAuthentication = .post
+        takesPost = true
         namesIssuer = false
         answersIssuer = issuer + "/login/oauth"
     }
