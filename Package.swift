@@ -68,7 +68,11 @@ let package = Package(
         room("Federation", ["JOSE", "Core", log]),
         room("Settings", ["Policy", "Core", .product(name: "Yams", package: "Yams")]),
         room("Proxy", ["HTTPWire", "Policy", "Core", nioCore, nioPosix, nioTLS, nioSSL, nioHTTP2, nioHPACK, log]),
-        room("Portal", ["Accounts", "CQREncode", "CPNG", "Core", hummingbird, mustache, httpTypes, nioCore, log]),
+        room(
+            "Portal",
+            [
+                "Accounts", "Federation", "CQREncode", "CPNG", "Core", hummingbird, mustache, httpTypes, nioCore, log,
+            ]),
         room(
             "App",
             [
@@ -97,7 +101,9 @@ let package = Package(
         tests(of: "Outbound", ["Accounts", log]),
         tests(of: "Federation", ["JOSE", "Cryptography", log]),
         tests(of: "Settings", ["Policy"], exclude: ["Golden"]),
-        tests(of: "Portal", ["Accounts", "Cryptography", "LMDB", log], exclude: ["return-addresses.txt"]),
+        tests(
+            of: "Portal", ["Accounts", "Federation", "JOSE", "Cryptography", "LMDB", log],
+            exclude: ["return-addresses.txt"]),
         tests(
             of: "Proxy",
             [

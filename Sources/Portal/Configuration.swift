@@ -1,5 +1,6 @@
 public import Accounts
 public import Core
+public import Federation
 
 /// What the portal needs to know; replaced whole at a reload.
 public struct Configuration: Sendable {
@@ -39,6 +40,12 @@ public struct Configuration: Sendable {
     public var keyScopes: [(name: String, summary: String)]
     /// The groups of an identity that pages of a host may be told (`routes[].groups_shown`).
     public var groupsShown: @Sendable (Identity, String) -> [String]
+    /// `login.providers`; nil: none.
+    public var providers: Providers?
+    /// What each of them may do, by its id.
+    public var federationTerms: [String: FederationTerms]
+    /// The ids that the route at a host and a path offers alone (`routes[].providers`); empty: it offers everything.
+    public var offers: @Sendable (_ host: String, _ path: String) -> [String]
     /// The operations behind pages and API.
     public var operations: AccountOperations
 
@@ -56,7 +63,16 @@ public struct Configuration: Sendable {
         sendsMail = false
         keyScopes = []
         groupsShown = { _, _ in [] }
+        federationTerms = [:]
+        offers = { _, _ in [] }
     }
+
+    var hasProviders: Bool { providers?.all.isEmpty == false }
+
+    /// Where a provider sends browsers back to.
+    func redirectURI(_ provider: String) -> String { "\(publicURL)/.auth/oauth/\(provider)/callback" }
+
+    func terms(of provider: String) -> FederationTerms { federationTerms[provider] ?? FederationTerms() }
 
     var isSecure: Bool { publicURL.hasPrefix("https://") }
 }

@@ -17,6 +17,7 @@ public final class PortalResponder: LocalResponder {
     let log: Logger
     let pending = PendingSignIns()
     let loops = LoginLoops()
+    let federated = FederatedState()
     let forms: FormTokens
     private let router: RouterResponder<PortalContext>
     private let current: Mutex<Configuration>

@@ -158,6 +158,8 @@ extension Settings {
         public var forwardsCredential: Bool
         /// `max_body` in bytes; nil: any.
         public var maximumBody: UInt64?
+        /// `providers`: the only sign-in that is offered for it; none: all.
+        public var providers: [String]
     }
 
     /// One of `jwt.issuers`.

@@ -52,7 +52,7 @@ extension Settings {
     }
 
     /// `login`.
-    public struct Login: Sendable, Hashable {
+    public struct Login: Sendable {
         /// Who may register.
         public enum Registration: String, Sendable {
             /// Nobody: the operator makes the accounts.
@@ -85,6 +85,8 @@ extension Settings {
         public var secondFactorIsRequired: Bool
         /// `trust_device`; nil: none.
         public var trustsDevicesFor: Duration?
+        /// `providers`, in the order written.
+        public var providers: [Provider]
     }
 
     /// `limits`.

@@ -7,7 +7,7 @@ import Testing
 @Suite struct PageTests {
     @Test func theLanguagesHaveTheSameKeys() {
         for language in Language.allCases {
-            #expect(Set(language.texts.keys) == Set(Catalogue.english.keys), "\(language)")
+            #expect(Set(language.texts.keys) == Set(Catalogue.allEnglish.keys), "\(language)")
             #expect(language.texts.values.allSatisfy { !$0.isEmpty }, "\(language)")
             #expect(language.texts["language"] == language.rawValue)
         }
@@ -18,7 +18,7 @@ import Testing
         for (name, text) in Templates.all {
             for tag in text.matches(of: /\{\{([^}]*)\}\}/) {
                 for match in String(tag.1).matches(of: pattern) {
-                    #expect(Catalogue.english[String(match.1)] != nil, "\(name): \(match.1)")
+                    #expect(Catalogue.allEnglish[String(match.1)] != nil, "\(name): \(match.1)")
                 }
             }
         }
@@ -39,7 +39,7 @@ import Testing
 
     /// A reason without a sentence of its own is shown by a general one.
     @Test func sentencesOfReasonsBelongToReasons() {
-        for key in Catalogue.english.keys where key.hasPrefix("reason_") && key != "reason_other" {
+        for key in Catalogue.allEnglish.keys where key.hasPrefix("reason_") && key != "reason_other" {
             #expect(Reason(rawValue: String(key.dropFirst(7))) != nil, "\(key)")
         }
     }

@@ -18,6 +18,7 @@ struct GoldenFiles: FileReading {
         "proxy.secret": ("correct-horse-battery\n", 0o600),
         "smtp.password": ("hunter2hunter2\n", 0o600),
         "webhook.secret": ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0o600),
+        "google.secret": ("a client secret\n", 0o600),
         "jwks.json": ("{\"keys\":[]}", 0o644),
         "robots.jwks.json": ("{\"keys\":[]}", 0o600),
         "/run/credentials/gatehouse/master": (key, 0o440),

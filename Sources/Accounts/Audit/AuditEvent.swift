@@ -42,6 +42,9 @@ public enum AuditEventType: String, Sendable, CaseIterable {
     case passwordChanged = "password_changed"
     case passwordResetRequested = "password_reset_requested"
     case magicLinkRequested = "magic_link_requested"
+    /// An identity at a provider signs in to this account from now on.
+    case socialAccountLinked = "social_account_linked"
+    case socialAccountUnlinked = "social_account_unlinked"
     /// The operator had a link printed.
     case linkCreated = "link_created"
     case signingKeyCreated = "signing_key_created"

@@ -44,6 +44,8 @@ public struct AccountOperations: Sendable {
         public var trustsDevicesFor: Duration?
         /// `branding.name`: what authenticators call this site.
         public var siteName = "Gatehouse"
+        /// The issuers of `login.providers`.
+        public var providerIssuers: Set<String> = []
         /// Names of this site, which make no good password: `branding.name`, the host of `public_url`.
         public var siteWords: [String] = []
 

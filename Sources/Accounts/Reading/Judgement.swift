@@ -18,7 +18,8 @@ enum CredentialJudgement {
         return .identity(
             Identity(
                 kind: .apiKey, credentialID: key.id, subject: user.id, user: user.username, email: user.email,
-                name: user.name, groups: user.groups, scopes: key.scopes, expiresAt: key.expiresAt, bounds: key.bounds,
+                name: user.name, groups: user.allGroups, scopes: key.scopes, expiresAt: key.expiresAt,
+                bounds: key.bounds,
                 origin: .apiKey(digest: digest)))
     }
 
@@ -39,7 +40,7 @@ enum CredentialJudgement {
         return .identity(
             Identity(
                 kind: .session, credentialID: session.id, subject: user.id, user: user.username, email: user.email,
-                name: user.name, groups: user.groups, amr: session.amr, factors: session.factors,
+                name: user.name, groups: user.allGroups, amr: session.amr, factors: session.factors,
                 authenticatedAt: session.authenticatedAt, session: session.id,
                 expiresAt: min(expiresAt, session.expiresAt), origin: origin))
     }
@@ -54,7 +55,7 @@ enum CredentialJudgement {
         return .identity(
             Identity(
                 kind: foreign.kind, credentialID: foreign.credentialID, subject: user.id, user: user.username,
-                email: user.email, name: user.name, groups: user.groups, scopes: foreign.scopes, amr: foreign.amr,
+                email: user.email, name: user.name, groups: user.allGroups, scopes: foreign.scopes, amr: foreign.amr,
                 authenticatedAt: foreign.authenticatedAt, issuer: foreign.issuerID, expiresAt: foreign.expiresAt,
                 origin: .foreign(foreign)))
     }

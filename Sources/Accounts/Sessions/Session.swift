@@ -37,6 +37,8 @@ struct SessionRecord: JSONRecord, Equatable {
     var generation: UInt64?
     /// SHA-256 of the secrets that are good now, in hexadecimal: to be removed with the session.
     var secrets: [String]?
+    /// It began by a provider.
+    var federated: FederatedSession?
 
     /// Until then the record stays, so that a refusal can say why.
     var freeAt: Timestamp { min(revokedAt ?? expiresAt, expiresAt) + .seconds(86_400) }

@@ -20,6 +20,8 @@ struct CompleteSignIn: Sendable {
     var code: String?
     /// This browser is not to be asked for a second factor for a while.
     var trustsDevice = false
+    /// By which provider; nil: by none.
+    var federated: FederatedSession?
 }
 
 extension Store {
@@ -66,12 +68,17 @@ extension Store {
                 accessToken: accessToken.text, expiresIn: accessToken.expiresIn, refreshToken: materials.refresh.text,
                 session: session.id)
         }
+        session.federated = signIn.federated
         try insert(session, in: transaction)
         if case .page = signIn.face, user.language != signIn.client.language {
             var user = user
             user.language = signIn.client.language
             try Tables.users.put(user, for: user.id, in: transaction)
         }
+        if let place = session.federated?.place {
+            try Tables.sessionsByProvider.put(EmptyRecord(), for: KeyPair(place, session.id), in: transaction)
+        }
+        try noteUsed(user, in: transaction)
         try Tables.lastUses.put(
             LastUseRecord(at: now, address: signIn.kept.address), for: session.id, in: transaction)
         let device = try noteDevice(signIn, of: user, at: now, in: transaction)
@@ -85,6 +92,14 @@ extension Store {
             by: signIn.client.actor(user.username, session: session.id), at: now, in: transaction)
         return SignedIn(
             user: User(user), session: session.id, secrets: secrets, tokens: tokens, deviceToken: device.token)
+    }
+
+    /// From its first sign-in on an account is somebody's.
+    private func noteUsed(_ user: UserRecord, in transaction: borrowing WriteTransaction) throws {
+        guard user.awaitsCredential != nil else { return }
+        var user = user
+        user.awaitsCredential = nil
+        try Tables.users.put(user, for: user.id, in: transaction)
     }
 
     private func noteDevice(

@@ -37,6 +37,9 @@ internal import LMDB
 ///   outbox_due        time, mail id                when it is looked at; a dead one has no such row
 ///   webhooks          webhook id                   how far it has come in the audit log
 ///   webhook_retries   webhook id, outbox id        an event that the operator has tried again
+///   social_accounts   SHA-256 of issuer, subject   the account that this identity signs in to
+///   social_by_user    user id, SHA-256
+///   sessions_by_provider   SHA-256 of issuer and the provider's session, session id
 ///   expiries          time, kind and id            when the sweeper looks at a row
 ///   meta              name                         what there is one of
 /// ```
@@ -73,6 +76,9 @@ enum Tables {
     static let outboxDue = Table<KeyPair<UInt64, String>, EmptyRecord>("outbox_due")
     static let webhooks = Table<String, WebhookRecord>("webhooks")
     static let webhookRetries = Table<KeyPair<String, String>, EmptyRecord>("webhook_retries")
+    static let socialAccounts = Table<[UInt8], SocialAccountRecord>("social_accounts")
+    static let socialAccountsByUser = Table<KeyPair<String, [UInt8]>, EmptyRecord>("social_by_user")
+    static let sessionsByProvider = Table<KeyPair<String, String>, EmptyRecord>("sessions_by_provider")
     static let expiries = Table<KeyPair<UInt64, String>, EmptyRecord>("expiries")
     static let meta = Table<String, MetaRecord>("meta")
 
@@ -88,6 +94,7 @@ enum Tables {
             lastUses.description, audit.description, auditByUser.description, auditHead.description,
             access.description, refusals.description, refusalsByID.description, blocks.description, keys.description,
             outbox.description, outboxDue.description, webhooks.description, webhookRetries.description,
+            socialAccounts.description, socialAccountsByUser.description, sessionsByProvider.description,
             expiries.description, meta.description,
         ]
     }

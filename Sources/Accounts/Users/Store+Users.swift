@@ -15,12 +15,14 @@ extension Store {
             throw AccountsError(.invalid, "A service account has only API keys: leave the password out.")
         }
         let now = clock.now()
-        let user = UserRecord(
+        var record = UserRecord(
             id: try random.id("usr"), email: email.description,
             username: try UserName.validated(new.username ?? email.description),
             name: try validatedLabel(new.name, what: "name"),
             groups: try GroupName.validated(new.groups, byOperator: true), service: new.service, disabled: false,
             epoch: 1, createdAt: now)
+        if new.passwordHash == nil, !new.service { record.awaitsCredential = true }
+        let user = record
         return try write { transaction in
             if let known = try self.findUser(email: email, in: transaction), !known.isVerified {
                 try self.discard(unverified: known, at: now, in: transaction)

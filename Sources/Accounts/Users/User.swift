@@ -19,6 +19,10 @@ struct UserRecord: JSONRecord, Equatable {
 
     /// The operator has taken the factors away: a new one is set up by the link that was made then.
     var enrolsByLink: Bool?
+    /// The operator made it and nobody has had a way to sign in to it since: nil once there was one.
+    var awaitsCredential: Bool?
+    /// What providers say, by the id of the link; see ``allGroups``.
+    var providerGroups: [String: [String]]?
 
     var isVerified: Bool { unverified != true }
 
@@ -59,7 +63,7 @@ public struct User: Encodable, Sendable, Equatable {
         email = record.email
         username = record.username
         name = record.name
-        groups = record.groups
+        groups = record.allGroups
         service = record.service
         disabled = record.disabled
         createdAt = record.createdAt

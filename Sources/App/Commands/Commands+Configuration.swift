@@ -15,11 +15,23 @@ extension Commands {
             let configuration: String
             let routes: Int
             let warnings: [String]
+            let redirectURIs: [String: String]
+
+            private enum CodingKeys: String, CodingKey {
+                case configuration, routes, warnings
+                case redirectURIs = "redirect_uris"
+            }
         }
+        let settings = loaded.settings
+        let uris = settings.login.providers.map { ($0.id, $0.redirectURI(settings.publicURL)) }
         let answer = Answer(
             configuration: invocation.configurationPath, routes: loaded.settings.routes.count,
-            warnings: loaded.warnings.map { "\($0)" })
-        try Output(json: invocation.json).value(answer) { "\(answer.configuration) is good: \(answer.routes) routes." }
+            warnings: loaded.warnings.map { "\($0)" },
+            redirectURIs: Dictionary(uris, uniquingKeysWith: { first, _ in first }))
+        try Output(json: invocation.json).value(answer) {
+            (["\(answer.configuration) is good: \(answer.routes) routes."]
+                + uris.map { "to be registered at \($0.0): \($0.1)" }).joined(separator: "\n")
+        }
     }
 
     /// `health`.

@@ -32,11 +32,11 @@ extension Server {
             report.needsRestart = current.settings.keysToRestart(for: loaded.settings)
             report.warnings = loaded.warnings.map { "\($0)" }
             let settings = current.settings.reloaded(with: loaded.settings)
-            let issuers = try await swap(to: settings, generation: current.generation + 1, from: current.issuers)
+            let (issuers, providers) = try await swap(to: settings, generation: current.generation + 1, from: current)
             report.warnings += issuers.withoutKeys.map { "the keys of issuer \($0) could not be fetched yet" }
             parts.inForce.change { inForce in
                 inForce = InForce(
-                    loaded: loaded, settings: settings, stamps: files.stamps, issuers: issuers,
+                    loaded: loaded, settings: settings, stamps: files.stamps, issuers: issuers, providers: providers,
                     generation: current.generation + 1,
                     lastReload: LastReload(success: true, at: self.parts.clock.now())
                 )
@@ -56,22 +56,28 @@ extension Server {
         return report
     }
 
-    /// - Returns: the issuers that are in use from now on.
-    private func swap(to settings: Settings, generation: UInt64, from old: Issuers) async throws -> Issuers {
+    /// - Returns: the issuers and the providers that are in use from now on.
+    private func swap(
+        to settings: Settings, generation: UInt64, from old: InForce
+    ) async throws -> (Issuers, Providers) {
+        let providers = Providers(
+            settings.providerConfigurations(), replacing: old.providers, fetcher: parts.fetcher, clock: parts.clock,
+            log: log)
         let issuers = Issuers(
-            try settings.issuerConfigurations(), replacing: old, fetcher: parts.fetcher, clock: parts.clock, log: log)
+            try settings.issuerConfigurations(), replacing: old.issuers, fetcher: parts.fetcher, clock: parts.clock,
+            log: log)
         let configuration = try settings.proxyConfiguration(
             generation: generation, maximumConnections: launch.descriptors.connections)
         let portal = try settings.portalConfiguration(
             store: parts.store, hasher: parts.hasher, limiter: parts.limiter,
-            breaches: settings.breachCheck(through: parts.breachFetcher, log))
+            breaches: settings.breachCheck(through: parts.breachFetcher, log), providers: providers)
         let webhooks = try WebhookWorker.prepared(settings, log)
         await issuers.refreshDue()
         try await proxy.replace(
             configuration: configuration, makeContext: parts.makeContext(issuers, settings.audit.access.granularity))
         parts.portal.replace(portal)
         await parts.webhooks.replace(webhooks)
-        return issuers
+        return (issuers, providers)
     }
 
     /// Remembers how the files were, so that they are not read again before they change again: those that this attempt

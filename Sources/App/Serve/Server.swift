@@ -23,6 +23,7 @@ final class Server: Sendable {
         /// The files that were read, as they were.
         var stamps: [String: FileStamp]
         var issuers: Issuers
+        var providers: Providers
         var generation: UInt64
         var lastReload: LastReload
     }
@@ -78,18 +79,21 @@ final class Server: Sendable {
             try settings.issuerConfigurations(), fetcher: fetcher, clock: clock, log: launch.log)
         let hasher = try PasswordHasher()
         let limiter = RateLimiter()
+        let providers = Providers(
+            settings.providerConfigurations(), fetcher: fetcher, clock: clock, log: launch.log)
         let breachFetcher = Fetcher(threads: 4, capacity: 4)
         let portal = PortalResponder(
             try settings.portalConfiguration(
                 store: store, hasher: hasher, limiter: limiter,
-                breaches: settings.breachCheck(through: breachFetcher, launch.log)),
+                breaches: settings.breachCheck(through: breachFetcher, launch.log), providers: providers),
             services: try PortalResponder.services(clock: clock, decisions: decisions, pool: pool), log: launch.log)
         let parts = Parts(
             store: store, fetcher: fetcher, decisions: decisions, pool: pool, clock: clock, log: launch.log,
             writer: launch.writer,
             inForce: InForceBox(
                 InForce(
-                    loaded: launch.loaded, settings: settings, stamps: launch.stamps, issuers: issuers, generation: 1,
+                    loaded: launch.loaded, settings: settings, stamps: launch.stamps, issuers: issuers,
+                    providers: providers, generation: 1,
                     lastReload: LastReload(success: true, at: clock.now()))),
             mail: MailWorker(settings, store: store, log: launch.log),
             webhooks: try WebhookWorker(settings, store: store, log: launch.log), breachFetcher: breachFetcher,

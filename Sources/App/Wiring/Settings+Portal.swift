@@ -1,6 +1,7 @@
 internal import Accounts
 internal import Core
 internal import Cryptography
+internal import Federation
 internal import Logging
 internal import Policy
 internal import Portal
@@ -9,7 +10,7 @@ internal import Settings
 extension Settings {
     /// What the portal is configured with.
     func portalConfiguration(
-        store: Store, hasher: PasswordHasher, limiter: RateLimiter, breaches: BreachCheck?
+        store: Store, hasher: PasswordHasher, limiter: RateLimiter, breaches: BreachCheck?, providers: Providers
     ) throws -> Portal.Configuration {
         let snapshot = try snapshot()
         let apps = snapshot.routes.flatMap { route in
@@ -30,6 +31,10 @@ extension Settings {
         configuration.magicLinkIsEnabled = login.magicLinkIsEnabled
         configuration.sendsMail = mail.isOn
         configuration.groupsShown = { identity, host in snapshot.groups(of: identity, shownOn: host) }
+        configuration.providers = providers
+        configuration.federationTerms = Dictionary(
+            login.providers.map { ($0.id, $0.terms) }, uniquingKeysWith: { first, _ in first })
+        configuration.offers = offers(in: snapshot)
         configuration.keyScopes = apiKeys.scopes.map { ($0.name, $0.summary) }
         return configuration
     }
@@ -76,6 +81,7 @@ extension Settings {
         configuration.keyScopes = apiKeys.scopes.map(\.name)
         configuration.routeNames = Set(routes.map(\.policy.name))
         configuration.siteWords = [publicURL.host] + (branding.isNamed ? [branding.name] : [])
+        configuration.providerIssuers = Set(login.providers.map(\.issuer))
         return configuration
     }
 }

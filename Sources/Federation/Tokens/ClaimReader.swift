@@ -44,7 +44,7 @@ struct ClaimReader {
         return claims.strings(name)
     }
 
-    private static func isGroup(_ name: String) -> Bool {
+    static func isGroup(_ name: String) -> Bool {
         (1...64).contains(name.utf8.count)
             && name.utf8.allSatisfy { byte in
                 switch byte {
@@ -56,7 +56,7 @@ struct ClaimReader {
             }
     }
 
-    private static func isPlain(_ text: String) -> Bool {
+    static func isPlain(_ text: String) -> Bool {
         text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f }
     }
 

@@ -15,12 +15,12 @@ extension Endpoint {
 /// The pages of a person's own account.
 extension PortalRequest {
     enum Tab: String, CaseIterable {
-        case account, sessions, security, keys, activity
+        case account, sessions, security, providers, keys, activity
 
         var path: String {
             switch self {
             case .account: "/.auth/account"
-            case .sessions, .security, .activity: "/.auth/account/\(rawValue)"
+            case .sessions, .security, .providers, .activity: "/.auth/account/\(rawValue)"
             case .keys: "/.auth/account/api-keys"
             }
         }
@@ -36,7 +36,9 @@ extension PortalRequest {
     ) throws -> Answer {
         var all = values
         all["token"] = try portal.forms.token(for: principal.session)
-        var links: [[String: Any]] = Tab.allCases.map {
+        var tabs = Tab.allCases
+        if !configuration.hasProviders { tabs.removeAll { $0 == .providers } }
+        var links: [[String: Any]] = tabs.map {
             ["href": $0.path, "label": text($0.rawValue), "current": $0 == tab]
         }
         links.append(["href": "/.auth/logout", "label": text("sign_out"), "current": false])

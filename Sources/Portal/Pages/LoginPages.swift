@@ -98,14 +98,19 @@ extension PortalRequest {
         _ pending: PendingSignIn, flow: String, identifier: String = "", remember: Bool = false, error: String? = nil,
         status: Int = 200
     ) throws -> Answer {
+        let offers = offers(pending, flow: flow)
+        let takesPassword = configuration.passwordIsEnabled && !offers.alone
+        let takesMail = configuration.magicLinkIsEnabled && configuration.sendsMail && !offers.alone
         var values: [String: Any] = [
             "flow": flow, "identifier": identifier, "remember": remember, "step_up": pending.isStepUp,
-            "password_enabled": configuration.passwordIsEnabled, "sends_mail": configuration.sendsMail,
+            "password_enabled": takesPassword, "sends_mail": configuration.sendsMail,
+            "providers": offers.buttons, "has_providers": !offers.buttons.isEmpty,
+            "can_sign_in": takesPassword || takesMail || !offers.buttons.isEmpty,
             "action": text(pending.isStepUp ? "confirm" : "sign_in"),
-            "magic_link": configuration.magicLinkIsEnabled && configuration.sendsMail,
+            "magic_link": takesMail,
             "autofill": !pending.isStepUp,
         ]
-        if configuration.registration != .closed, configuration.sendsMail, !pending.isStepUp {
+        if configuration.registration != .closed, configuration.sendsMail, !pending.isStepUp, !offers.alone {
             values["register"] = registerAddress(pending.returnTo)
         }
         if let error { values["error"] = error }
@@ -146,16 +151,20 @@ extension PortalRequest {
         }
     }
 
-    /// The session that this browser had before ends: two people may share it.
     func finish(_ signedIn: SignedIn, _ pending: PendingSignIn, _ flow: String) async throws -> Answer {
-        guard let secrets = signedIn.secrets else { throw PortalFailure.notFound }
         portal.pending.remove(flow)
+        return try await enter(signedIn, returningTo: pending.returnTo)
+    }
+
+    /// The end of every sign-in with a browser. The session that this browser had before ends: two people may share it.
+    func enter(_ signedIn: SignedIn, returningTo returnTo: ReturnAddress?) async throws -> Answer {
+        guard let secrets = signedIn.secrets else { throw PortalFailure.notFound }
         if let old = local.identity, case .session? = old.origin {
             try await operations.signOut(old, from: client())
         }
         var cookies = self.cookies.session(secrets)
         if let device = signedIn.deviceToken { cookies.append(self.cookies.device(device)) }
-        return Answer.seeOther(pending.returnTo?.url ?? "/.auth/account").setting(cookies)
+        return Answer.seeOther(returnTo?.url ?? "/.auth/account").setting(cookies)
     }
 
     /// The session stays, its secrets change.
@@ -180,13 +189,15 @@ extension PortalRequest {
     func signOut() async throws -> Answer {
         let form = try form()
         guard isSameOrigin else { throw PortalFailure.crossSite }
+        var elsewhere: [String: Any] = [:]
         if let principal = signedIn(), let identity = local.identity {
             guard portal.forms.isGood(form["token"] ?? "", for: principal.session) else {
                 throw PortalFailure.crossSite
             }
+            elsewhere = await providerSignOut(principal)
             try await operations.signOut(identity, from: client())
         }
-        return page("signed_out", title: "signed_out_title").setting(cookies.none)
+        return page("signed_out", title: "signed_out_title", elsewhere).setting(cookies.none)
     }
 
     /// From an app's own page: the app's cookie names the session, and only that page can have sent it.

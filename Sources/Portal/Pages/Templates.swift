@@ -6,7 +6,7 @@ enum Templates {
         "signed_out": signedOut, "denied": denied, "loop": loop, "message": message, "account": account,
         "sessions": sessions, "security": security, "keys": keys, "link": link, "done": done, "forgot": forgot,
         "reset": reset, "activity": activity, "email_change": emailChange,
-    ].merging(registration) { own, _ in own }.merging(factors) { own, _ in own }
+    ].merging(registration) { own, _ in own }.merging(factors) { own, _ in own }.merging(providers) { own, _ in own }
 
     private static let head = """
         <!DOCTYPE html>
@@ -75,8 +75,8 @@ enum Templates {
         {{> code_field}}<button type="submit">{{t.confirm}}</button>
         </form>
         {{/takes_codes}}{{#sends_mail}}<p><a href="/.auth/forgot-password">{{t.forgot_title}}</a></p>
-        {{/sends_mail}}{{/password_enabled}}{{^password_enabled}}{{^magic_link}}<p>{{t.no_password_sign_in}}</p>
-        {{/magic_link}}{{/password_enabled}}{{> passkey_form}}{{#magic_link}}<h2>{{t.or_by_mail}}</h2>
+        {{/sends_mail}}{{/password_enabled}}{{> passkey_form}}{{> provider_buttons}}{{^can_sign_in}}<p>{{t.no_password_sign_in}}</p>
+        {{/can_sign_in}}{{#magic_link}}<h2>{{t.or_by_mail}}</h2>
         {{> magic_form}}{{/magic_link}}{{#register}}<p><a href="{{register}}">{{t.register}}</a></p>
         {{/register}}{{> foot}}
         """
@@ -97,7 +97,8 @@ enum Templates {
 
     private static let signedOut = """
         {{> head}}<p>{{t.signed_out_text}}</p>
-        <p><a href="/.auth/login">{{t.sign_in}}</a></p>
+        {{#provider_url}}<p><a href="{{provider_url}}">{{t.provider_sign_out}} {{provider_name}}</a></p>
+        {{/provider_url}}        <p><a href="/.auth/login">{{t.sign_in}}</a></p>
         {{> foot}}
         """
 

@@ -25,8 +25,8 @@ struct Endpoint: Sendable {
 
     /// Everything that there is.
     static let all: [Endpoint] =
-        pages + links + registration + magicLinks + account + activity + factors + passkeys + keys + operations
-        + activityOperations + keyOperations + factorOperations + passkeyOperations
+        pages + links + registration + magicLinks + account + activity + factors + passkeys + providers + keys
+        + operations + activityOperations + keyOperations + factorOperations + passkeyOperations + providerOperations
 
     /// Whether a path is one of this endpoint, whatever the method.
     func takes(_ path: String) -> Bool {

@@ -8,8 +8,8 @@ enum Language: String, CaseIterable, Sendable {
     /// The text of a page, by key.
     var texts: [String: String] {
         switch self {
-        case .english: Catalogue.english
-        case .german: Catalogue.german
+        case .english: Catalogue.allEnglish
+        case .german: Catalogue.allGerman
         }
     }
 

@@ -55,7 +55,7 @@ extension Builder {
             refreshLifetime: view.duration("refresh_lifetime") ?? .seconds(2_592_000))
     }
 
-    func readLogin(publicURL: Origin?) -> Settings.Login {
+    func readLogin(publicURL: Origin?, providers: [Settings.Provider]) -> Settings.Login {
         let view = root.map("login")
         let password = view.map("password")
         let lockout = view.map("lockout")
@@ -70,7 +70,7 @@ extension Builder {
             lockoutPeriod: lockout.duration("period") ?? .seconds(1800),
             passkeys: readPasskeys(view.map("passkeys"), publicURL: publicURL),
             secondFactorIsRequired: view.choice("two_factor", of: SecondFactor.self) == .required,
-            trustsDevicesFor: readTrustDevice(view))
+            trustsDevicesFor: readTrustDevice(view), providers: providers)
     }
 
     private enum SecondFactor: String {

@@ -23,11 +23,14 @@ struct Builder {
         let upstreams = readUpstreams()
         let apiKeys = readAPIKeys()
         let issuers = readIssuers(publicURL: keptPublicURL ?? publicURL)
+        let providers = readProviders()
         let listeners = readListeners(trusted)
         let routes = RouteBuilder(
             builder: self, publicURL: keptPublicURL ?? publicURL, upstreams: upstreams, trusted: trusted,
-            issuers: issuers, asksForCertificates: listeners.contains { $0.listener.tls?.clientAuthorities != nil }
+            issuers: issuers, providers: providers.map(\.id),
+            asksForCertificates: listeners.contains { $0.listener.tls?.clientAuthorities != nil }
         ).build()
+        warnAboutOpenDoors(providers, routes)
         let sessions = readSessions(publicURL: keptPublicURL ?? publicURL)
         checkSessionRoutes(routes, sessions, publicURL: keptPublicURL ?? publicURL)
         let monitor = readMonitor(beside: listeners)
@@ -36,7 +39,7 @@ struct Builder {
         let proxySecret = readProxySecret(trusted)
         let log = readLog()
         let mail = readMail()
-        let login = readLogin(publicURL: keptPublicURL ?? publicURL)
+        let login = readLogin(publicURL: keptPublicURL ?? publicURL, providers: providers)
         checkMail(login, mail)
         let audit = readAudit()
         let store = root.map("store").size("max_size", minimum: 1 << 20)

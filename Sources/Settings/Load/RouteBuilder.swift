@@ -25,6 +25,8 @@ final class RouteBuilder {
     let upstreams: [(upstream: Settings.Upstream, location: Document.Location, path: String)]
     let trusted: Settings.TrustedProxies
     let issuers: [Settings.Issuer]
+    /// The ids of `login.providers`.
+    let providers: [String]
     /// A listener has `client_ca`.
     let asksForCertificates: Bool
     var ruleSets: [String: [PlacedRule]] = [:]
@@ -36,13 +38,15 @@ final class RouteBuilder {
     init(
         builder: Builder, publicURL: Origin?,
         upstreams: [(upstream: Settings.Upstream, location: Document.Location, path: String)],
-        trusted: Settings.TrustedProxies, issuers: [Settings.Issuer], asksForCertificates: Bool
+        trusted: Settings.TrustedProxies, issuers: [Settings.Issuer], providers: [String],
+        asksForCertificates: Bool
     ) {
         self.builder = builder
         self.publicURL = publicURL
         self.upstreams = upstreams
         self.trusted = trusted
         self.issuers = issuers
+        self.providers = providers
         self.asksForCertificates = asksForCertificates
     }
 
@@ -93,7 +97,8 @@ final class RouteBuilder {
         let upstream = readUpstream(view)
         let route = Settings.Route(
             policy: policy, upstream: upstream, stripPrefix: readStripPrefix(view, paths: paths ?? []),
-            forwardsCredential: view.boolean("forward_credential") ?? true, maximumBody: readMaximumBody(view))
+            forwardsCredential: view.boolean("forward_credential") ?? true, maximumBody: readMaximumBody(view),
+            providers: readOfferedProviders(view))
         return Draft(
             route: route, view: view, rules: rules, ruleSet: view.value("rules")?.text, isComparable: isComparable)
     }

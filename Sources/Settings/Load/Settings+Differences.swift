@@ -33,6 +33,10 @@ extension Settings {
             paths.append("branding.templates")
         }
         compare("proxy_secret", old.settings.proxySecret, new.settings.proxySecret)
+        for provider in new.settings.login.providers {
+            guard let known = old.settings.login.providers.first(where: { $0.id == provider.id }) else { continue }
+            compare("login.providers[\(provider.id)].client_secret", known.clientSecret, provider.clientSecret)
+        }
         for issuer in new.settings.issuers {
             guard case .file(_, let content) = issuer.keys,
                 let known = old.settings.issuers.first(where: { $0.id == issuer.id }),

@@ -7,7 +7,7 @@ enum Schema {
     static let included = SchemaNode.tree(includedRows)
 
     static let rows: [Key] =
-        general + peers + upstreams(at: "upstreams") + policy + credentials + signIn + mail + notices
+        general + peers + upstreams(at: "upstreams") + policy + credentials + signIn + providers + mail + notices
         + audit + branding
 
     static let includedRows: [Key] =
@@ -132,6 +132,7 @@ enum Schema {
                 "routes[].credentials_from", .choices(["cookie", "key", "authorization"]),
                 "[cookie, key, authorization]", "Where a credential is looked for."),
             Key("routes[].challenge", .choice(["bearer", "basic"]), "bearer", "The scheme of WWW-Authenticate."),
+            Key("routes[].providers", .texts("the id of a provider"), "[]", "The only sign-in offered for it."),
             Key("routes[].forward_credential", .boolean, "true", "A foreign JWT goes on to the app."),
             Key(
                 "routes[].origins", .texts("an origin like https://pages.example.com"), "[]",

@@ -134,7 +134,7 @@ class Gatehouse:
                 eventually(lambda: self._answers(until), 30, until)
                 return self
             except Failed as failure:
-                if attempt < 4 and "address" in failure.log.lower() and "in use" in failure.log.lower():
+                if attempt < 4 and "in use" in failure.log.lower():
                     self.choose_ports()
                     continue
                 raise

@@ -1,0 +1,146 @@
+internal import Core
+internal import LMDB
+
+extension AccountOperations {
+    /// How fresh a sign-in must be for who may change how the account is signed in to.
+    static let linkingNeeds = Duration.seconds(900)
+
+    /// What is linked with the account of whoever asks, newest first.
+    public func socialAccounts(of principal: Principal) throws(AccountsError) -> [SocialAccount] {
+        let store = store
+        let now = now
+        return try store.read { transaction in
+            let (user, _) = try store.require(principal, at: now, in: transaction)
+            return try store.socialAccounts(of: user.id, in: transaction).reversed().map(SocialAccount.init)
+        }
+    }
+
+    /// Whether ``link(_:_:to:from:)`` and ``unlink(_:of:from:)`` would ask for a fresh sign-in.
+    public func mayChangeSocialAccounts(_ principal: Principal) throws(AccountsError) -> Bool {
+        let store = store
+        let now = now
+        return try store.read { transaction in
+            let (_, session) = try store.require(principal, at: now, in: transaction)
+            return Self.isFresh(session, at: now)
+        }
+    }
+
+    /// Links an identity with the account of whoever asks, who has just proved both.
+    ///
+    /// - Throws: `reauthenticationRequired`; `exists` when it is linked with another account; `userDisabled` when it
+    ///   is blocked.
+    public func link(
+        _ identity: FederatedIdentity, _ terms: FederationTerms, to principal: Principal, from client: Client
+    ) async throws(AccountsError) {
+        let now = now
+        let store = store
+        let id = try store.random.id("soc")
+        let outcome = try await store.writing { transaction -> Result<Void, AccountsError> in
+            var (user, session) = try store.require(principal, at: now, in: transaction)
+            try Self.requireFresh(session, at: now)
+            let actor = client.actor(user.username, session: session.id)
+            let known = try Tables.socialAccounts.get(identity.key, in: transaction)
+            if let known, known.userID == user.id { return .success(()) }
+            let isBlocked = try store.isBlocked(identity, in: transaction)
+            guard known == nil, !isBlocked else {
+                try store.append(
+                    NewAuditEvent(
+                        .socialAccountLinked, success: false, reason: isBlocked ? "user_disabled" : "account_exists",
+                        user: user.username, userID: user.id, metadata: identity.metadata),
+                    by: actor, at: now, in: transaction)
+                return .failure(
+                    isBlocked
+                        ? AccountsError(.userDisabled, "This identity is blocked.")
+                        : AccountsError(.exists, "This identity is linked with another account."))
+            }
+            let link = try store.link(
+                identity, to: &user, id: id, how: "owner", by: actor, at: now, in: transaction)
+            store.noteGroups(identity, terms, of: link, for: &user)
+            try Tables.users.put(user, for: user.id, in: transaction)
+            return .success(())
+        }
+        try outcome.get()
+    }
+
+    /// Removes a link; sessions that began by it end.
+    ///
+    /// - Throws: `notFound`, also for somebody else's; `reauthenticationRequired`; `refused` for the last way to sign
+    ///   in.
+    public func unlink(_ id: String, of principal: Principal, from client: Client) async throws(AccountsError) {
+        let now = now
+        let store = store
+        let configuration = configuration
+        try await store.writing { transaction in
+            var (user, session) = try store.require(principal, at: now, in: transaction)
+            let links = try store.socialAccounts(of: user.id, in: transaction)
+            guard let link = links.first(where: { $0.id == id }) else {
+                throw AccountsError(.notFound, "There is no such link of yours.")
+            }
+            try Self.requireFresh(session, at: now)
+            guard
+                try store.waysToSignIn(of: user, configuration, besides: link.id, in: transaction) > 0
+            else {
+                throw AccountsError(
+                    .refused, "This is the last way to sign in to your account: set a password or link another first.")
+            }
+            try store.unlink(link, from: &user, in: transaction)
+            try Tables.users.put(user, for: user.id, in: transaction)
+            let ended = try store.endSessions(
+                of: user, by: { $0.link == link.id }, except: session.id, at: now, in: transaction)
+            try store.append(
+                NewAuditEvent(
+                    .socialAccountUnlinked, user: user.username, userID: user.id,
+                    metadata: [
+                        "provider": .string(link.provider), "issuer": .string(link.issuer),
+                        "subject": .string(link.subject), "sessions_ended": .integer(Int64(ended.count)),
+                    ]),
+                by: client.actor(user.username, session: session.id), at: now, in: transaction)
+        }
+    }
+
+    private static func isFresh(_ session: SessionRecord, at now: Timestamp) -> Bool {
+        guard let proved = session.authenticatedAt else { return false }
+        return proved + linkingNeeds > now && proved <= now + linkingNeeds
+    }
+
+    private static func requireFresh(_ session: SessionRecord, at now: Timestamp) throws(AccountsError) {
+        guard isFresh(session, at: now) else {
+            throw AccountsError(.reauthenticationRequired, "Prove once more that it is you: the sign-in is too old.")
+        }
+    }
+}
+
+extension Store {
+    /// In how many ways a person can sign in to their account without anybody's help.
+    ///
+    /// - Parameter link: one that does not count.
+    func waysToSignIn(
+        of user: UserRecord, _ configuration: AccountOperations.Configuration, besides link: String? = nil,
+        in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> Int {
+        var ways = 0
+        if configuration.passwordIsEnabled, try Tables.passwords.get(user.id, in: transaction) != nil { ways += 1 }
+        if configuration.magicLinkIsEnabled, mailIsOn { ways += 1 }
+        ways += try socialAccounts(of: user.id, in: transaction)
+            .count { $0.id != link && configuration.providerIssuers.contains($0.issuer) }
+        return ways
+    }
+
+    /// Ends the sessions of a user that began by a provider.
+    ///
+    /// - Returns: their ids.
+    func endSessions(
+        of user: UserRecord, by isMeant: (FederatedSession) -> Bool, except kept: String? = nil, at now: Timestamp,
+        in transaction: borrowing WriteTransaction
+    ) throws -> [String] {
+        var ended: [String] = []
+        for id in try sessionIDs(of: user.id, in: transaction) where id != kept {
+            guard var session = try Tables.sessions.get(id, in: transaction), session.revokedAt == nil,
+                let federated = session.federated, isMeant(federated)
+            else { continue }
+            try end(&session, at: now, in: transaction)
+            if session.expiresAt > now { ended.append(id) }
+        }
+        return ended
+    }
+}

@@ -1,0 +1,57 @@
+internal import Accounts
+internal import Core
+internal import Federation
+internal import Policy
+internal import Settings
+
+extension Settings {
+    /// What the providers are configured with.
+    func providerConfigurations() -> [ProviderConfiguration] {
+        login.providers.map { provider in
+            var acceptance = ProviderConfiguration.Acceptance()
+            acceptance.emails = provider.acceptance.emails?.compactMap { EmailAddress($0) }
+            acceptance.domains = provider.acceptance.domains
+            acceptance.hostedDomains = provider.acceptance.hostedDomains
+            acceptance.groups = provider.acceptance.groups
+            acceptance.organizations = provider.acceptance.organizations
+            return ProviderConfiguration(
+                id: provider.id, kind: ProviderConfiguration.Kind(provider.kind), name: provider.name,
+                issuer: provider.issuer, clientID: provider.clientID, clientSecret: provider.clientSecret,
+                scopes: provider.scopes, acceptance: acceptance, groupsClaim: provider.groupsClaim,
+                groupsPrefix: provider.groupsPrefix)
+        }
+    }
+
+    /// Which route offers which providers alone.
+    func offers(in snapshot: Snapshot) -> @Sendable (_ host: String, _ path: String) -> [String] {
+        let offered = routes.map(\.providers)
+        guard offered.contains(where: { !$0.isEmpty }) else { return { _, _ in [] } }
+        return { host, path in
+            let (method, host, path) = (Array("GET".utf8), Array(host.utf8), Array(path.utf8))
+            let facts = Facts(
+                method: method.span, host: host.span, path: path.span, clientAddress: nil, isPreflight: false,
+                now: Timestamp(seconds: 0))
+            guard let route = snapshot.route(for: facts), offered.indices.contains(route.index) else { return [] }
+            return offered[route.index]
+        }
+    }
+}
+
+extension Settings.Provider {
+    /// What the accounts let it do.
+    var terms: FederationTerms {
+        FederationTerms(createsUsers: createsUsers, claimedDomains: claimedDomains, addedGroups: addedGroups)
+    }
+}
+
+extension ProviderConfiguration.Kind {
+    init(_ kind: Settings.Provider.Kind) {
+        switch kind {
+        case .google: self = .google
+        case .github: self = .github
+        case .gitlab: self = .gitlab
+        case .microsoft: self = .microsoft
+        case .oidc: self = .oidc
+        }
+    }
+}

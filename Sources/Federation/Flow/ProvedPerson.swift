@@ -1,0 +1,67 @@
+public import Core
+internal import JOSE
+
+/// Whom a provider has brought: verified, about this flow, and accepted. Known by issuer and subject alone; the rest is
+/// what the provider says of them today.
+public struct ProvedPerson: Sendable {
+    /// The provider's id.
+    public var provider: String
+    public var issuer: String
+    public var subject: String
+    /// Nil when absent or malformed.
+    public var email: EmailAddress?
+    /// The provider says that it has seen the person read that mailbox.
+    public var emailIsVerified: Bool
+    /// The display name, or empty.
+    public var name: String
+    /// With our prefix; those that cannot be written are left out.
+    public var groups: [String]
+    /// The session at the provider (`sid`).
+    public var sessionID: String?
+
+    /// The longest list that is kept.
+    static let maximumGroups = 256
+}
+
+/// What one document of the provider's says of a person: an ID token, or the user info.
+struct PersonDocument {
+    private let value: (String) -> JSONValue?
+
+    init(_ claims: Claims) {
+        value = { claims.value($0) }
+    }
+
+    init(_ object: JSONValue) {
+        value = { object[$0] }
+    }
+
+    subscript(name: String) -> JSONValue? { value(name) }
+
+    /// The address with what is said of it in the same document: a mark of one document says nothing of another's
+    /// address.
+    func email(_ kind: ProviderConfiguration.Kind) -> (address: EmailAddress, isVerified: Bool)? {
+        guard let address = value("email")?.string.flatMap({ EmailAddress($0) }) else { return nil }
+        switch kind {
+        case .google, .gitlab, .oidc, .github: return (address, value("email_verified")?.bool == true)
+        case .microsoft:
+            // Anybody may write any address into their own tenant; only this optional claim says that the tenant owns
+            // the domain.
+            let mark = value("xms_edov")
+            return (address, mark?.bool == true || mark?.integer == 1 || mark?.string == "1")
+        }
+    }
+
+    /// A display name that can be kept.
+    var name: String? {
+        guard let name = value("name")?.string, name.utf8.count <= 128,
+            name.unicodeScalars.allSatisfy({ $0.value >= 0x20 && !(0x7f...0x9f).contains($0.value) })
+        else { return nil }
+        return name
+    }
+
+    /// A text or a list of texts.
+    func texts(_ name: String) -> [String]? {
+        guard let value = value(name) else { return nil }
+        return value.string.map { [$0] } ?? value.strings
+    }
+}

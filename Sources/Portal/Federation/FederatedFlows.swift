@@ -1,0 +1,52 @@
+internal import Accounts
+internal import Core
+internal import Federation
+
+/// What a sign-in at a provider is for.
+enum FlowPurpose: Sendable {
+    /// A session, and on to where the person wanted to go.
+    case signIn(ReturnAddress?)
+    /// One more way to sign in, for the account of this session.
+    case link(session: String)
+    /// This session is to be proved once more.
+    case prove(session: String, ReturnAddress?)
+    /// Tokens for an API client that holds the verifier to this challenge.
+    case tokens(challenge: String)
+}
+
+/// A browser that is away at a provider.
+struct FederatedFlow: Sendable {
+    let flow: AuthorizationFlow
+    let purpose: FlowPurpose
+    /// The keyed digest of the cookie of the browser that began.
+    let browser: [UInt8]
+
+    /// How long a person may take at the provider.
+    static let lifetime = Duration.seconds(600)
+}
+
+/// Whom a provider has brought for an API client, until that client comes for its tokens.
+struct FederatedCode: Sendable {
+    let identity: FederatedIdentity
+    let terms: FederationTerms
+    let challenge: String
+
+    static let lifetime = Duration.seconds(60)
+}
+
+/// All that wait. One a process: a reload keeps it.
+struct FederatedState: Sendable {
+    /// By `state`.
+    let flows = BoundedTable<FederatedFlow>()
+    /// By the code.
+    let codes = BoundedTable<FederatedCode>()
+}
+
+extension FederatedIdentity {
+    init(_ person: ProvedPerson) {
+        self.init(
+            provider: person.provider, issuer: person.issuer, subject: person.subject, email: person.email,
+            emailIsVerified: person.emailIsVerified, name: person.name, groups: person.groups,
+            sessionID: person.sessionID)
+    }
+}

@@ -1,0 +1,272 @@
+import Core
+import Policy
+
+/// Reads who may say who people are.
+extension Builder {
+    /// `login.providers`.
+    func readProviders() -> [Settings.Provider] {
+        var result: [Settings.Provider] = []
+        for view in root.map("login").maps("providers") {
+            guard let provider = readProvider(view) else { continue }
+            let path = Problem.join(view.path, "id")
+            if result.contains(where: { $0.id == provider.id }) {
+                reading.problem(view.location(of: "id"), path, "there are two providers of this id")
+            }
+            if let other = result.first(where: { $0.issuer == provider.issuer }) {
+                reading.problem(
+                    view.location, view.path,
+                    "is at the same issuer as \(other.id): people are known by issuer and subject, so whom one of them "
+                        + "refuses could come in by the other")
+            }
+            result.append(provider)
+        }
+        return result
+    }
+
+    private func readProvider(_ view: MapView) -> Settings.Provider? {
+        let id = readProviderID(view)
+        if !view.has("kind") { _ = view.required("kind") }
+        let kind = view.choice("kind", of: Settings.Provider.Kind.self)
+        let clientID = view.required("client_id")
+        if let clientID, !clientID.text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) {
+            reading.refuse(clientID.value, expected: "printable ASCII without space")
+        }
+        let name = view.filled("name")?.text
+        if !view.has("client_secret") { _ = view.required("client_secret") }
+        var secret: SecretBytes?
+        if secrets == .read, let value = view.value("client_secret") { secret = Secrets(reading: reading).read(value) }
+        let scopes = readScopes(view)
+        let creates = view.boolean("create_users") ?? false
+        let claimed = domains(view, "claim_accounts") ?? []
+        let groups = view.map("groups")
+        let added = readAddedGroups(groups)
+        let claim = groups.filled("claim")?.text ?? "groups"
+        let prefix = readGroupsPrefix(groups, id: id ?? "")
+        let issuer = view.filled("issuer")
+        let acceptance = readAcceptance(view, kind)
+        guard let id, let kind, let clientID, let acceptance, let base = readIssuer(issuer, kind, view) else {
+            return nil
+        }
+        return Settings.Provider(
+            id: id, kind: kind, name: name ?? kind.standardName ?? id, issuer: base, clientID: clientID.text,
+            clientSecret: secret, scopes: scopes ?? kind.standardScopes, acceptance: acceptance,
+            createsUsers: creates, claimedDomains: claimed, addedGroups: added, groupsClaim: claim,
+            groupsPrefix: prefix)
+    }
+
+    /// Lower case, since it stands in addresses that providers compare byte for byte.
+    private func readProviderID(_ view: MapView) -> String? {
+        guard let (id, value) = view.required("id") else { return nil }
+        let isSimple =
+            (1...32).contains(id.utf8.count)
+            && id.utf8.allSatisfy { (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2d }
+        guard isSimple else {
+            reading.problem(value.location, value.path, "an id is 1 to 32 of a-z 0-9 -")
+            return nil
+        }
+        return id
+    }
+
+    private func readIssuer(
+        _ written: (text: String, value: Value)?, _ kind: Settings.Provider.Kind, _ view: MapView
+    ) -> String? {
+        guard let written else {
+            if let standard = kind.standardIssuer { return standard }
+            if !view.has("issuer") { _ = view.required("issuer") }
+            return nil
+        }
+        let (text, value) = written
+        guard isFetchable(text), !text.contains("?") else {
+            reading.refuse(value, expected: "an https URL, or http on loopback, without a query")
+            return nil
+        }
+        if kind == .microsoft, ["/common", "/organizations", "/consumers"].contains(where: text.contains) {
+            reading.problem(
+                value.location, value.path,
+                "found \(Document.Node.quote(text)): tokens of it are of every tenant; expected "
+                    + "https://login.microsoftonline.com/TENANT-ID/v2.0")
+            return nil
+        }
+        if let publicURL = keptPublicURL ?? Origin(root.filled("public_url")?.text ?? ""),
+            text == publicURL.description
+        {
+            reading.problem(
+                value.location, value.path, "is public_url: nobody can sign in here by having signed in here")
+        }
+        return kind == .github && text.hasSuffix("/") ? String(text.dropLast()) : text
+    }
+
+    private func readScopes(_ view: MapView) -> [String]? {
+        guard let found = view.texts("scopes", allowEmptyList: false) else { return nil }
+        for (text, value) in found
+        where !text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != 0x22 && $0 != 0x5c }) {
+            reading.refuse(value, expected: "a scope: printable ASCII without space, \" and \\")
+        }
+        if let kind = view.choice("kind", of: Settings.Provider.Kind.self), kind != .github,
+            !found.contains(where: { $0.text == "openid" }), let value = view.value("scopes")
+        {
+            reading.problem(value.location, value.path, "openid is missing: without it there is no ID token")
+        }
+        return found.map(\.text)
+    }
+
+    // MARK: accept
+
+    private func readAcceptance(
+        _ view: MapView, _ kind: Settings.Provider.Kind?
+    ) -> Settings.Provider.Acceptance? {
+        guard let value = view.value("accept") else {
+            if !view.has("accept") {
+                reading.problem(
+                    view.location, Problem.join(view.path, "accept"),
+                    "is missing; expected anyone, or a map with emails, domains, hosted_domains, groups or organizations"
+                )
+            }
+            return nil
+        }
+        if value.text == "anyone" { return Settings.Provider.Acceptance() }
+        guard case .map(let entries) = value.node.content, !entries.isEmpty else {
+            reading.refuse(
+                value, expected: "anyone, or a map with emails, domains, hosted_domains, groups or organizations")
+            return nil
+        }
+        let accept = view.map("accept")
+        var acceptance = Settings.Provider.Acceptance()
+        acceptance.emails = accept.texts("emails", allowEmptyList: false)?.compactMap { text, value in
+            guard let address = EmailAddress(text) else {
+                reading.refuse(value)
+                return nil
+            }
+            return address.canonical
+        }
+        acceptance.domains = domains(accept, "domains")
+        acceptance.hostedDomains = domains(accept, "hosted_domains")
+        acceptance.groups = accept.texts("groups", allowEmptyList: false)?.map(\.text)
+        acceptance.organizations = accept.texts("organizations", allowEmptyList: false)?.map { $0.text.lowercased() }
+        if let kind { refuseUnprovable(accept, kind) }
+        return acceptance
+    }
+
+    /// What no answer of this kind of provider says would keep everybody out, or, worse, nobody.
+    private func refuseUnprovable(_ accept: MapView, _ kind: Settings.Provider.Kind) {
+        let unprovable: [(key: String, kinds: [Settings.Provider.Kind])] = [
+            ("hosted_domains", [.github, .gitlab, .microsoft, .oidc]),
+            ("organizations", [.google, .gitlab, .microsoft, .oidc]), ("groups", [.google]),
+        ]
+        for (key, kinds) in unprovable where accept.has(key) && kinds.contains(kind) {
+            reading.problem(
+                accept.location(of: key), Problem.join(accept.path, key),
+                "cannot be proved: an answer of a provider of kind \(kind.rawValue) never says it")
+        }
+    }
+
+    private func domains(_ view: MapView, _ key: String) -> [String]? {
+        view.texts(key, allowEmptyList: key == "claim_accounts")?.compactMap { text, value in
+            guard let address = EmailAddress("a@" + text), address.domain != "localhost" else {
+                reading.refuse(value, expected: "a domain like example.com, without @ and *")
+                return nil
+            }
+            return address.domain
+        }
+    }
+
+    // MARK: groups
+
+    private func readAddedGroups(_ view: MapView) -> [String] {
+        (view.texts("add") ?? []).compactMap { text, value in
+            guard isGroup(text) else {
+                reading.refuse(value, expected: "a group: 1 to 64 of A-Z a-z 0-9 . _ : @ / -")
+                return nil
+            }
+            guard !text.lowercased().hasPrefix("gatehouse-") else {
+                reading.problem(
+                    value.location, value.path,
+                    "\(text) is a group that Gatehouse itself gives meaning to: no provider hands it out")
+                return nil
+            }
+            return text
+        }
+    }
+
+    private func readGroupsPrefix(_ view: MapView, id: String) -> String {
+        guard let (text, value) = view.scalar("prefix") else { return id + ":" }
+        guard text.isEmpty || isGroup(text), text.utf8.count <= 32 else {
+            reading.refuse(value, expected: "at most 32 of A-Z a-z 0-9 . _ : @ / -")
+            return id + ":"
+        }
+        return text
+    }
+
+    private func isGroup(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
+                default: "._:@/-".utf8.contains(byte)
+                }
+            }
+    }
+
+    // MARK: Beside the routes
+
+    /// Whoever has an account anywhere would get in: most often not what was meant.
+    func warnAboutOpenDoors(_ providers: [Settings.Provider], _ routes: [Settings.Route]) {
+        let open = providers.filter { $0.acceptance.isOpen && $0.createsUsers }
+        for provider in open {
+            for route in routes {
+                for (index, rule) in route.policy.rules.enumerated() where !rule.shadow {
+                    guard case .allow(.signedIn) = rule.effect else { continue }
+                    reading.warning(
+                        root.map("login").location(of: "providers"), "login.providers",
+                        "\(provider.id) accepts anyone and makes accounts for them, and rule "
+                            + "\(rule.name ?? String(index)) of route \(route.policy.name) allows whoever is signed in: "
+                            + "anyone who has an account there gets in")
+                }
+            }
+        }
+    }
+}
+
+extension RouteBuilder {
+    /// `routes[].providers`.
+    func readOfferedProviders(_ view: MapView) -> [String] {
+        (view.texts("providers") ?? []).compactMap { text, value in
+            guard providers.contains(text) else {
+                reading.refuse(
+                    value, text, among: providers,
+                    expected: "the id of one of login.providers"
+                        + (providers.isEmpty ? " (there are none)" : " (\(providers.joined(separator: ", ")))"))
+                return nil
+            }
+            return text
+        }
+    }
+}
+
+extension Settings.Provider.Kind {
+    var standardName: String? {
+        switch self {
+        case .google: "Google"
+        case .github: "GitHub"
+        case .gitlab: "GitLab"
+        case .microsoft: "Microsoft"
+        case .oidc: nil
+        }
+    }
+
+    var standardIssuer: String? {
+        switch self {
+        case .google: "https://accounts.google.com"
+        case .github: "https://github.com"
+        case .gitlab: "https://gitlab.com"
+        case .microsoft, .oidc: nil
+        }
+    }
+
+    var standardScopes: [String] {
+        switch self {
+        case .google, .microsoft, .gitlab, .oidc: ["openid", "profile", "email"]
+        case .github: ["read:user", "user:email", "read:org"]
+        }
+    }
+}

@@ -1,0 +1,54 @@
+public import Core
+
+extension Settings {
+    /// One of `login.providers`.
+    public struct Provider: Sendable {
+        /// `kind`.
+        public enum Kind: String, Sendable, CaseIterable {
+            case google, github, gitlab, microsoft, oidc
+        }
+
+        /// `accept`: all that are not nil must hold.
+        public struct Acceptance: Sendable, Hashable {
+            public var emails: [String]?
+            public var domains: [String]?
+            public var hostedDomains: [String]?
+            public var groups: [String]?
+            public var organizations: [String]?
+
+            /// `anyone`.
+            public var isOpen: Bool { self == Acceptance() }
+        }
+
+        /// In addresses and routes.
+        public var id: String
+        /// What it is.
+        public var kind: Kind
+        /// On the button.
+        public var name: String
+        /// Without a slash at its end for GitHub.
+        public var issuer: String
+        public var clientID: String
+        /// Nil when secrets were left alone.
+        public var clientSecret: SecretBytes?
+        /// What is asked for.
+        public var scopes: [String]
+        /// Whom it may bring.
+        public var acceptance: Acceptance
+        /// A first accepted sign-in makes an account.
+        public var createsUsers: Bool
+        /// E-mail domains that it owns.
+        public var claimedDomains: [String]
+        /// What all its people get.
+        public var addedGroups: [String]
+        /// The claim that groups are read from.
+        public var groupsClaim: String
+        /// Put before each group of the claim.
+        public var groupsPrefix: String
+
+        /// The address that is registered there.
+        ///
+        /// - Parameter publicURL: of this configuration.
+        public func redirectURI(_ publicURL: Origin) -> String { "\(publicURL)/.auth/oauth/\(id)/callback" }
+    }
+}
