@@ -4,6 +4,7 @@ import base64
 import collections
 import hashlib
 import json
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,8 @@ from support.browser import Browser
 from support.wire import request
 
 APP = "http://app.example.com"
-PEOPLE = 1000
-AT_ONCE = 100
+PEOPLE = int(os.environ.get("GATEHOUSE_PEOPLE", "1000"))
+AT_ONCE = min(100, PEOPLE)
 
 
 def password(number):
@@ -65,9 +66,11 @@ def by_page(gate, number, deadline):
     browser = Browser(gate)
     patiently(lambda: browser.open(f"{APP}/{number}"), deadline)
     form = browser.form()
+
     def submit():
         browser.form = lambda action=None: form
         return browser.submit(follow=False, identifier=f"p{number}", password=password(number))
+
     answer = patiently(submit, deadline)
     assert answer.status == 303 and answer["Location"] == f"{APP}/{number}", answer
     status = browser.open(f"{APP}/{number}").status
