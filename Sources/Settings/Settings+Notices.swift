@@ -14,6 +14,10 @@ extension Settings {
         public var apiKeyCreated: Bool
         /// `account_locked`.
         public var accountLocked: Bool
+        /// `factors_changed`.
+        public var factorsChanged: Bool
+        /// `backup_code_used`.
+        public var backupCodeUsed: Bool
     }
 
     /// An item of `webhooks`.

@@ -122,7 +122,8 @@ def test_nginx_that_is_reloaded_under_load(make_gate, make_nginx):
             eventually(lambda: load.answered > mark + 200, 30)
             server.reload(str(turn))
     assert load.failures == []
-    assert bodies(gate) == {b"7"}
+    # An old worker may take one more connection after the first new one has answered.
+    eventually(lambda: bodies(gate) == {b"7"}, 30)
 
 
 def test_server_that_does_not_take_connections(make_gate, make_origin):

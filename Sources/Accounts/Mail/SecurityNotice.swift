@@ -8,8 +8,10 @@ public enum SecurityNotice: String, Sendable, CaseIterable {
     case apiKeyCreated = "api_key_created"
     /// Without it nobody gets the link that ends a lock.
     case accountLocked = "account_locked"
-    /// Few codes are left for a lost second factor.
-    case fewBackupCodes = "few_backup_codes"
+    /// A second factor added or removed, backup codes renewed.
+    case factorsChanged = "factors_changed"
+    /// A backup code used, and how few are left.
+    case backupCodeUsed = "backup_code_used"
 
     /// Its bit in a set.
     fileprivate var bit: UInt32 {
@@ -19,7 +21,8 @@ public enum SecurityNotice: String, Sendable, CaseIterable {
         case .emailChanged: 4
         case .apiKeyCreated: 8
         case .accountLocked: 16
-        case .fewBackupCodes: 32
+        case .factorsChanged: 32
+        case .backupCodeUsed: 64
         }
     }
 }
@@ -51,8 +54,11 @@ extension MailContent {
         case .passwordChanged: .passwordChanged
         case .emailChangeRequested, .emailChanged: .emailChanged
         case .apiKeyCreated: .apiKeyCreated
-        case .accountLocked: .accountLocked
-        case .fewBackupCodes: .fewBackupCodes
+        case .accountLocked, .codesLocked: .accountLocked
+        case .factorAdded, .factorRemoved, .backupCodesRenewed: .factorsChanged
+        case .backupCodeUsed, .fewBackupCodes: .backupCodeUsed
+        // The link of a reset is the only way to a new factor.
+        case .factorsReset: nil
         case .verifyEmail, .magicLink, .passwordReset, .invitation, .confirmNewEmail, .alreadyRegistered, .noAccount:
             nil
         }

@@ -225,7 +225,6 @@ enum Corpus {
         guard let path = place.openPath else { return [] }
         let rows: [(connection: String, upgrade: String)] = [
             ("Upgrade, HTTP2-Settings", "h2c"), ("Upgrade", "h2c"), ("upgrade", "websocket, h2c"), ("Upgrade", "H2C"),
-            ("Upgrade, HTTP2-Settings", "h2"),
         ]
         return rows.map { connection, upgrade in
             Probe(

@@ -49,7 +49,7 @@ struct DoctorReport: Encodable, Sendable {
             let key: String
             switch finding.fault {
             case .unguarded, .describedByClient, .pathAmbiguous, .openRedirect, .headerInjected, .checkExposed,
-                .forwardingAliased, .identityAliased, .identityDropped:
+                .forwardingAliased, .identityAliased, .identityDropped, .upgradeForwarded:
                 key = finding.fault.rawValue
             case .identityForged, .identityMissing, .credentialLeaked, .forwardingForged, .otherHeaders:
                 key = finding.fault.rawValue + " " + HeaderText.fold(finding.subject)
@@ -69,7 +69,10 @@ struct DoctorReport: Encodable, Sendable {
     var text: String {
         var lines: [String] = []
         for entry in findings where entry.severity == "leak" { lines += Self.lines(entry) }
-        let notes = findings.filter { $0.severity == "note" }
+        for entry in findings where entry.severity == "note" && entry.fault != .otherHeaders {
+            lines += Self.lines(entry)
+        }
+        let notes = findings.filter { $0.fault == .otherHeaders }
         if !notes.isEmpty {
             lines.append("note: these come to the app from the client; drop what your app believes:")
             lines.append("    " + notes.map(\.subject).joined(separator: ", "))
@@ -82,7 +85,7 @@ struct DoctorReport: Encodable, Sendable {
     }
 
     private static func lines(_ entry: Entry) -> [String] {
-        var lines = ["LEAK: \(entry.title) (\(entry.fault.rawValue))"]
+        var lines = ["\(entry.severity == "leak" ? "LEAK" : "note"): \(entry.title) (\(entry.fault.rawValue))"]
         lines.append("    sent:  \(entry.sent)")
         lines.append("    seen:  \(entry.seen)" + (entry.count > 1 ? ", and \(entry.count - 1) more like it" : ""))
         if let place = entry.configuration {

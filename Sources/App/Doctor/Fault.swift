@@ -31,8 +31,8 @@ enum Fault: String, CaseIterable, Encodable, Sendable {
     /// Clients can ask the check endpoint themselves.
     case checkExposed = "check_exposed"
 
-    /// One that does no harm by itself is told, and does not make the whole fail.
-    var isNote: Bool { self == .otherHeaders }
+    /// Whether it does harm depends on the app: it is told, and does not make the whole fail.
+    var isNote: Bool { self == .otherHeaders || self == .upgradeForwarded }
 
     /// For people.
     var title: String {

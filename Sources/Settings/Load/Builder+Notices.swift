@@ -7,7 +7,9 @@ extension Builder {
         return Settings.Notifications(
             newDevice: view.boolean("new_device") ?? true, passwordChanged: view.boolean("password_changed") ?? true,
             emailChanged: view.boolean("email_changed") ?? true, apiKeyCreated: view.boolean("api_key_created") ?? true,
-            accountLocked: view.boolean("account_locked") ?? true)
+            accountLocked: view.boolean("account_locked") ?? true,
+            factorsChanged: view.boolean("factors_changed") ?? true,
+            backupCodeUsed: view.boolean("backup_code_used") ?? true)
     }
 
     func readWebhooks() -> [Settings.Webhook] {

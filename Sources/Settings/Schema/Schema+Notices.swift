@@ -7,6 +7,8 @@ extension Schema {
         Key("notifications.email_changed", .boolean, "true", "Another address, to the old one and the new one."),
         Key("notifications.api_key_created", .boolean, "true", "A new API key."),
         Key("notifications.account_locked", .boolean, "true", "A lock, with the link that ends it."),
+        Key("notifications.factors_changed", .boolean, "true", "A second factor more or less, new backup codes."),
+        Key("notifications.backup_code_used", .boolean, "true", "A backup code used, and how many are left."),
         Key("webhooks", .section, "[]", "Who is told of events."),
         Key("webhooks[].url", .text("an https URL, or http on loopback"), nil, "Where events are posted."),
         Key("webhooks[].secret", .secret, nil, "Signs them: whsec_ and base 64, or at least 16 characters."),

@@ -140,8 +140,9 @@ class Caddy(Proxy):
             "credential_leaked", "copy_headers", ("Cookie Authorization X-API-Key X-Request-Id", "X-Request-Id")),
         "a folder without a check": Planted(
             "unguarded", "handle /static/*",
-            ("    handle {\n        route {",
-             "    handle /static/* {\n        reverse_proxy CANARY\n    }\n    handle {\n        route {"),
+            ("        handle {\n            route {",
+             "        handle /static/* {\n            reverse_proxy CANARY\n        }\n"
+             "        handle {\n            route {"),
             also=["path_ambiguous"]),
         "the client's address": Planted(
             "forwarding_forged", "header_up X-Forwarded-For {header.X-Forwarded-For}",
@@ -149,7 +150,7 @@ class Caddy(Proxy):
              "                header_up -Gatehouse-Key\n"
              "                header_up X-Forwarded-For {header.X-Forwarded-For}\n")),
         "the check endpoint": Planted(
-            "check_exposed", "handle /.auth/*", ("    handle /.auth/check* {\n        respond 404\n    }\n", "")),
+            "check_exposed", "handle /.auth/*", ("        handle /.auth/check* {\n            respond 404\n        }\n", "")),
         "a redirect to any host": Planted(
             "open_redirect", "redir",
             ("            forward_auth ",
@@ -179,7 +180,7 @@ global: { checkNewVersion: false, sendAnonymousUsage: false }
             "unguarded", "PathPrefix(`/static/`)",
             ("  routers:\n",
              "  routers:\n    static:\n      rule: 'Host(`canary.example.com`) && PathPrefix(`/static/`)'\n"
-             "      service: app-canary\n"), also=["path_ambiguous"]),
+             "      service: app-canary\n      priority: 60000\n"), also=["path_ambiguous"]),
         "the check endpoint": Planted(
             "check_exposed", "/.auth", (" && !PathPrefix(`/.auth/check`)", "")),
     }
@@ -222,6 +223,7 @@ HAProxy.faults = {
     "a suffix without a check": Planted(
         "unguarded", "path_end .css", (" if !{ path_beg /.auth/ } {", " if !{ path_beg /.auth/ } !{ path_end .css } {"),
         ("unless { var(txn.gatehouse) -m found } or", "unless { var(txn.gatehouse) -m found } or { path_end .css } or"),
+        ("    use_backend app_canary if", "    use_backend app_canary if { path_end .css }\n    use_backend app_canary if"),
         also=["path_ambiguous"]),
     "the check endpoint": Planted(
         "check_exposed", "use_backend", ("    http-request deny deny_status 404 if { path_beg /.auth/check }\n", "")),
