@@ -3,6 +3,7 @@
 temporary folder. Usage: proxied.py PROXY [--check]; GATEHOUSE_BINARY names the binary.
 """
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -71,6 +72,8 @@ def main():
         print(f"usage: {sys.argv[0]} {'|'.join(KINDS)} [--check]", file=sys.stderr)
         return 2
     counts = {True: 0, False: 0}
+    # Whoever ends this ends what it has started, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def report(what, ok, seen):
         counts[bool(ok)] += 1

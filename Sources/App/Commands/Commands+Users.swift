@@ -1,5 +1,6 @@
 internal import Accounts
 internal import Core
+internal import Settings
 
 /// What the command line can do; one function a command. Each prints its result and throws ``CommandFailure`` or a
 /// room's own error.
@@ -113,7 +114,12 @@ extension Commands {
     public static func disableUser(_ invocation: Invocation, _ selector: String) throws {
         try invocation.withStore { store, context in
             let report = try store.disableUser(selector, by: context.actor)
-            try context.output.value(report) { "Disabled. \(describe(report))" }
+            let trusted = context.settings.trustedProxies
+            let others = !trusted.networks.isEmpty || trusted.unix
+            try context.output.value(report) {
+                "Disabled. \(describe(report))"
+                    + (others ? " A proxy that only asks keeps the WebSockets and streams that it has opened." : "")
+            }
         }
     }
 
