@@ -10,7 +10,6 @@ extension PortalRequest {
     func providerLogout() async throws -> Answer {
         let provider = try provider()
         let id = provider.configuration.id
-        try operations.admitFederatedAnswer(from: client())
         let token = try form()["logout_token"] ?? ""
         let logout: ProviderLogout
         do throws(FlowFailure) {
@@ -19,6 +18,8 @@ extension PortalRequest {
             portal.log.warning(
                 "a logout token was refused",
                 metadata: ["provider": "\(id)", "error": "\(error)", "request_id": "\(local.requestID)"])
+            // Those that are good are not counted: a provider may end many sessions at once.
+            try operations.admitFederatedAnswer(from: client())
             try await operations.noteFederatedFailure("bad_logout_token", provider: id, from: client())
             throw PortalFailure(status: 400, code: "invalid_request", detail: "This is no logout token for us.")
         }

@@ -72,6 +72,8 @@ extension PortalRequest {
                 AuthorizationFlow.Secrets(state: try secretText(), nonce: try secretText(), verifier: try secretText()),
                 redirectURI: configuration.redirectURI(provider.configuration.id), anew: anew)
         } catch {
+            // Whoever asks again and again for a provider that is down must not fill the audit log.
+            try operations.admitFederatedAnswer(from: client())
             return try await failed(error, at: provider.configuration.id, purpose)
         }
         portal.federated.flows.insert(
