@@ -134,7 +134,8 @@ extension Settings {
         let wanted: [(SecurityNotice, Bool)] = [
             (.newDevice, notifications.newDevice), (.passwordChanged, notifications.passwordChanged),
             (.emailChanged, notifications.emailChanged), (.apiKeyCreated, notifications.apiKeyCreated),
-            (.accountLocked, notifications.accountLocked), (.fewBackupCodes, true),
+            (.accountLocked, notifications.accountLocked), (.factorsChanged, notifications.factorsChanged),
+            (.backupCodeUsed, notifications.backupCodeUsed),
         ]
         return SecurityNotices(Set(wanted.filter(\.1).map(\.0)))
     }
