@@ -22,6 +22,8 @@ public struct AccountsError: Error, Sendable, CustomStringConvertible {
         case invalidCredentials
         /// A link, a refresh token or a session that is not, or not any more, good.
         case invalidToken
+        /// A code of a second factor is wrong, or was used already; nobody is told which.
+        case invalidCode
         /// The password is right and a second factor is needed.
         case twoFactorRequired
         /// The password is right and the address was never shown to be the user's.
@@ -44,6 +46,8 @@ public struct AccountsError: Error, Sendable, CustomStringConvertible {
     public let cause: (any Error)?
     /// When it may be tried again, for `accountLocked` and `rateLimited`.
     public let retryAfter: Duration?
+    /// With `twoFactorRequired` on pages: the sign-in as far as it has come.
+    public let partial: PartialSignIn?
 
     /// - Parameter message: for people; must not hold a secret.
     public init(_ code: Code, _ message: String, retryAfter: Duration? = nil, cause: (any Error)? = nil) {
@@ -51,6 +55,15 @@ public struct AccountsError: Error, Sendable, CustomStringConvertible {
         self.message = message
         self.cause = cause
         self.retryAfter = retryAfter
+        partial = nil
+    }
+
+    init(twoFactorRequired message: String, _ partial: PartialSignIn?) {
+        code = .twoFactorRequired
+        self.message = message
+        cause = nil
+        retryAfter = nil
+        self.partial = partial
     }
 
     public var description: String {
@@ -62,6 +75,7 @@ public struct AccountsError: Error, Sendable, CustomStringConvertible {
         .invalidCredentials, "The user name, the e-mail address or the password is wrong.")
     static let emailNotVerified = AccountsError(
         .emailNotVerified, "The e-mail address is not verified yet: follow the link that was mailed to it.")
+    static let invalidCode = AccountsError(.invalidCode, "The code is wrong, or was used already.")
     static let invalidLink = AccountsError(
         .invalidToken, "This link was used already, is too old or is not complete: ask for a new one.")
 

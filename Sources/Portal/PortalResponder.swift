@@ -43,6 +43,9 @@ public final class PortalResponder: LocalResponder {
             local: local, configuration: configuration, portal: self,
             language: Language(accepting: local.values(of: "accept-language").first), now: services.clock.now())
         if let reason = local.refusal { return request.deniedPage(reason, request: local.requestID).local }
+        if local.path.hasPrefix("/.well-known/"), local.host == configuration.host {
+            return (try? request.wellKnown())?.local
+        }
         guard local.path == "/.auth" || local.path.hasPrefix("/.auth/") else { return nil }
         guard local.host == configuration.host else { return await elsewhere(request).local }
         return await route(request).local
@@ -51,6 +54,9 @@ public final class PortalResponder: LocalResponder {
     private func route(_ request: PortalRequest) async -> Answer {
         let local = request.local
         if local.path == Stylesheet.path, local.method == "GET" || local.method == "HEAD" { return Stylesheet.answer }
+        if local.path == PasskeyScript.path, local.method == "GET" || local.method == "HEAD" {
+            return PasskeyScript.answer
+        }
         let methods = Endpoint.methods(of: local.path)
         let face: Endpoint.Face = local.path.hasPrefix("/.auth/api/") ? .api : .page
         guard methods.contains(local.method), let method = Self.method(local.method) else {
@@ -96,6 +102,7 @@ public final class PortalResponder: LocalResponder {
 
     /// What a failure is to whoever asked. The log gets what they are not told.
     func answer(to error: any Error, of request: PortalRequest, face: Endpoint.Face) -> Answer {
+        if face == .page, let known = error as? AccountsError, let answer = request.proofFirst(known) { return answer }
         let failure: PortalFailure
         switch error {
         case let known as PortalFailure: failure = known

@@ -34,6 +34,23 @@ extension Settings {
         public var refreshLifetime: Duration
     }
 
+    /// `login.passkeys`.
+    public struct Passkeys: Sendable, Hashable {
+        /// How much an authenticator must know of who holds it.
+        public enum UserVerification: String, Sendable, CaseIterable {
+            case required, preferred, discouraged
+        }
+
+        /// `enabled`.
+        public var isEnabled: Bool
+        /// `rp_id`: the domain that they are bound to.
+        public var relyingParty: String
+        /// `origins`: besides that of `public_url`.
+        public var origins: [String]
+        /// `user_verification`.
+        public var userVerification: UserVerification
+    }
+
     /// `login`.
     public struct Login: Sendable, Hashable {
         /// Who may register.
@@ -60,6 +77,12 @@ extension Settings {
         public var lockoutFailures: Int
         /// `lockout.period`.
         public var lockoutPeriod: Duration
+        /// `passkeys`.
+        public var passkeys: Passkeys
+        /// `two_factor` is `required`.
+        public var secondFactorIsRequired: Bool
+        /// `trust_device`; nil: none.
+        public var trustsDevicesFor: Duration?
     }
 
     /// `limits`.

@@ -121,6 +121,7 @@ import Testing
         let reader = try AccountReader(store: accounts.store)
         let identity = reader.read(tokens.accessToken, .bearer, at: accounts.now).identity
         let principal = try operations.principal(identity)
+        _ = try await operations.reauthenticate(principal, password: password, from: TestAccounts.client)
         var keys: [IssuedAPIKey] = []
         func make() async -> AccountsError.Code? {
             await refusal {

@@ -255,7 +255,9 @@ extension TestStore {
         .emailChanged(newEmail: "new@example.com", occasion), .passwordChanged(occasion), .newDevice(occasion),
         .apiKeyCreated(name: "laptop", prefix: "gate_1234567", occasion),
         .accountLocked(link: link, minutes: 30, occasion), .fewBackupCodes(left: 2), .alreadyRegistered(link: link),
-        .noAccount,
+        .noAccount, .factorAdded(.totp, occasion), .factorRemoved(.totp, occasion), .factorAdded(.passkey, occasion),
+        .factorRemoved(.passkey, occasion), .factorsReset(link: link, occasion), .backupCodeUsed(left: 4, occasion),
+        .backupCodesRenewed(occasion), .codesLocked(minutes: 30, occasion),
     ]
 
     static func write(_ content: MailContent, _ language: MailLanguage, site: MailSite = site) throws -> Mail {

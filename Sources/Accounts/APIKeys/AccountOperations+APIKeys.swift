@@ -12,7 +12,8 @@ extension AccountOperations {
     /// exist.
     ///
     /// - Parameter new: its `user` is of no account.
-    /// - Throws: `invalid`, `invalidToken`; `refused` to who has too many, `rateLimited` to who makes too many.
+    /// - Throws: `invalid`, `invalidToken`, `reauthenticationRequired`; `refused` to who has too many, `rateLimited` to
+    ///   who makes too many.
     public func createAPIKey(
         _ new: NewAPIKey, of principal: Principal, from client: Client
     ) async throws(AccountsError) -> IssuedAPIKey {
@@ -28,7 +29,8 @@ extension AccountOperations {
             }
         }
         let (text, job) = try store.creation(of: new, policy: configuration.keys, by: try actor(principal, client))
-        return IssuedAPIKey(key: try await perform(bounded(job, for: principal), for: principal), secret: text)
+        let key = try await perform(bounded(job, for: principal), for: principal, isSensitive: true)
+        return IssuedAPIKey(key: key, secret: text)
     }
 
     /// Ends a key of whoever asks.
@@ -50,7 +52,8 @@ extension AccountOperations {
         let actor = try actor(principal, client)
         try requireOwn(id, principal)
         let (text, job) = try store.rotation(of: id, overlap: overlap, policy: configuration.keys, by: actor)
-        return IssuedAPIKey(key: try await perform(bounded(job, for: principal), for: principal), secret: text)
+        let key = try await perform(bounded(job, for: principal), for: principal, isSensitive: true)
+        return IssuedAPIKey(key: key, secret: text)
     }
 
     /// A job that makes a key, where there may be one more.
@@ -67,11 +70,18 @@ extension AccountOperations {
         }
     }
 
-    private func perform(_ job: @escaping KeyJob, for principal: Principal) async throws(AccountsError) -> APIKey {
+    /// - Parameter isSensitive: a new secret comes of it, so a recent proof is needed.
+    private func perform(
+        _ job: @escaping KeyJob, for principal: Principal, isSensitive: Bool = false
+    ) async throws(AccountsError) -> APIKey {
         let store = store
         let now = now
         return try await store.writing { transaction in
-            _ = try store.require(principal, at: now, in: transaction)
+            if isSensitive {
+                _ = try store.requireRecentProof(principal, at: now, in: transaction)
+            } else {
+                _ = try store.require(principal, at: now, in: transaction)
+            }
             return try job(transaction)
         }
     }

@@ -90,6 +90,7 @@ public final class StoredAssertionSigner: AssertionSigner {
         payload.member("groups", groups)
         if groupsTruncated { payload.member("groups_truncated", true) }
         payload.member("amr", identity.amr)
+        if identity.factors > 0 { payload.member("acr", AuthenticationContext.of(factors: identity.factors)) }
         if let time = identity.authenticatedAt { payload.member("auth_time", time.seconds) }
         payload.member("sid", identity.session)
         payload.member("iat", now.seconds)

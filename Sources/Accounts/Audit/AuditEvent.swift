@@ -31,6 +31,14 @@ public enum AuditEventType: String, Sendable, CaseIterable {
     case emailVerified = "email_verified"
     case emailChangeRequested = "email_change_requested"
     case emailChanged = "email_changed"
+    /// An authenticator was set up; good for nothing until a code proves it.
+    case factorSetUp = "factor_set_up"
+    case factorAdded = "factor_added"
+    case factorRemoved = "factor_removed"
+    /// The operator took factors away.
+    case factorsReset = "factors_reset"
+    case backupCodeUsed = "backup_code_used"
+    case backupCodesRenewed = "backup_codes_renewed"
     case passwordChanged = "password_changed"
     case passwordResetRequested = "password_reset_requested"
     case magicLinkRequested = "magic_link_requested"

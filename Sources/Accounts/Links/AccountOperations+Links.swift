@@ -61,7 +61,7 @@ extension LinkRequest {
         case .invitation: return .invitation(link: link, days: minutes / 1440)
         case .registration, .verifyEmail: return .verifyEmail(link: link)
         case .changeEmail: return .confirmNewEmail(link: link)
-        case .unlock: return .magicLink(link: link, minutes: minutes)
+        case .unlock, .enrolFactor: return .magicLink(link: link, minutes: minutes)
         }
     }
 }

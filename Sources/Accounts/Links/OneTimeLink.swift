@@ -17,6 +17,8 @@ public enum LinkPurpose: String, Sendable, Codable, CaseIterable {
     case invitation
     /// Lifts a lock.
     case unlock
+    /// Lets the owner of a password set up a second factor after the operator has taken the old ones away.
+    case enrolFactor = "enrol-factor"
 
     /// The page below `/.auth/` that acts on it.
     var page: String {
@@ -25,6 +27,7 @@ public enum LinkPurpose: String, Sendable, Codable, CaseIterable {
         case .magicLink: "magic-link"
         case .resetPassword, .invitation: "reset-password"
         case .unlock: "unlock"
+        case .enrolFactor: "enrol-factor"
         }
     }
 }

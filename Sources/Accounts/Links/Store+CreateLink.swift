@@ -24,6 +24,8 @@ extension Store {
         case .verifyEmail: lifetime = AccountOperations.verificationLifetime
         case .invitation: lifetime = AccountOperations.invitationLifetime
         case .unlock: lifetime = AccountOperations.resetLifetime
+        case .enrolFactor:
+            throw AccountsError(.refused, "`gatehouse user reset-2fa` makes this link.")
         case .changeEmail:
             throw AccountsError(.refused, "Only the user can ask for another address.")
         case .registration:
@@ -62,6 +64,7 @@ extension Store {
         try Tables.usersByName.delete(UserName.folded(user.username), in: transaction)
         try Tables.passwords.delete(user.id, in: transaction)
         try removeLinks(of: user.id, at: now, in: transaction)
+        try removeFactors(of: user.id, in: transaction)
         try Tables.lockouts.delete(LockoutSubject.user(user.id).key, in: transaction)
     }
 }

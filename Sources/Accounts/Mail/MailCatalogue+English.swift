@@ -44,6 +44,39 @@ extension MailCatalogue {
                 .text("After too many failed sign-ins your account at {site} is locked for {minutes} minutes."),
                 .occasion, .text("If it was you, you can go on at once:"), .link("Unlock the account"),
                 .text("If it was not you, nothing has happened: nobody got in.")),
+            .totpAdded: MailText(
+                "Second factor added at {site}",
+                .text("An authenticator app was set up as second factor of your account at {site}."), .occasion,
+                .text("If it was not you, change your password at {url} and tell your administrator.")),
+            .totpRemoved: MailText(
+                "Second factor removed at {site}",
+                .text("The authenticator app is no longer a second factor of your account at {site}."), .occasion,
+                .text("If it was not you, change your password at {url} and tell your administrator.")),
+            .passkeyAdded: MailText(
+                "Passkey added at {site}", .text("A passkey was added to your account at {site}."), .occasion,
+                .text("If it was not you, remove it at {url}, change your password and tell your administrator.")),
+            .passkeyRemoved: MailText(
+                "Passkey removed at {site}", .text("A passkey of your account at {site} was removed."), .occasion,
+                .text("If it was not you, change your password at {url} and tell your administrator.")),
+            .factorsReset: MailText(
+                "Second factors reset at {site}",
+                .text("The administrator took second factors of your account at {site} away and ended all sessions."),
+                .occasion, .link("Set up a new second factor"),
+                .text("If you did not ask for it, tell your administrator.")),
+            .backupCodeUsed: MailText(
+                "Backup code used at {site}",
+                .text("A backup code of your account at {site} was used; {left} are left."), .occasion,
+                .text("If it was not you, change your password at {url} and make new codes.")),
+            .backupCodesRenewed: MailText(
+                "New backup codes at {site}",
+                .text("New backup codes were made for your account at {site}; earlier ones are no longer good."),
+                .occasion, .text("If it was not you, change your password at {url} and tell your administrator.")),
+            .codesLocked: MailText(
+                "Wrong codes for your account at {site}",
+                .text(
+                    "Somebody who knows your password, or is signed in as you, gave too many wrong codes of a second "
+                        + "factor at {site}. No code is taken for {minutes} minutes."), .occasion,
+                .text("If it was not you, change your password at {url}: somebody knows it.")),
             .fewBackupCodes: MailText(
                 "Few backup codes left at {site}",
                 .text("You have {left} backup codes left for your account at {site}. Make new ones at {url}.")),

@@ -59,6 +59,43 @@ extension MailCatalogue {
                 .occasion,
                 .text("Wenn Sie es waren, können Sie sofort weitermachen:"), .link("Konto entsperren"),
                 .text("Wenn Sie es nicht waren, ist nichts geschehen: Niemand kam hinein.")),
+            .totpAdded: MailText(
+                "Zweiter Faktor bei {site} eingerichtet",
+                .text("Eine Authenticator-App wurde als zweiter Faktor Ihres Kontos bei {site} eingerichtet."),
+                .occasion,
+                .text("Wenn Sie das nicht waren, ändern Sie Ihr Passwort unter {url} und melden Sie es dem Betreiber.")),
+            .totpRemoved: MailText(
+                "Zweiter Faktor bei {site} entfernt",
+                .text("Die Authenticator-App ist kein zweiter Faktor Ihres Kontos bei {site} mehr."), .occasion,
+                .text("Wenn Sie das nicht waren, ändern Sie Ihr Passwort unter {url} und melden Sie es dem Betreiber.")),
+            .passkeyAdded: MailText(
+                "Passkey bei {site} hinzugefügt", .text("Ihrem Konto bei {site} wurde ein Passkey hinzugefügt."),
+                .occasion,
+                .text("Wenn Sie das nicht waren, entfernen Sie ihn unter {url} und ändern Sie Ihr Passwort.")),
+            .passkeyRemoved: MailText(
+                "Passkey bei {site} entfernt", .text("Ein Passkey Ihres Kontos bei {site} wurde entfernt."), .occasion,
+                .text("Wenn Sie das nicht waren, ändern Sie Ihr Passwort unter {url} und melden Sie es dem Betreiber.")),
+            .factorsReset: MailText(
+                "Zweite Faktoren bei {site} zurückgesetzt",
+                .text(
+                    "Der Betreiber hat zweite Faktoren Ihres Kontos bei {site} entfernt und alle Sitzungen beendet."),
+                .occasion, .link("Neuen zweiten Faktor einrichten"),
+                .text("Wenn Sie nicht darum gebeten haben, melden Sie es dem Betreiber.")),
+            .backupCodeUsed: MailText(
+                "Backup-Code bei {site} benutzt",
+                .text("Ein Backup-Code Ihres Kontos bei {site} wurde benutzt; es bleiben {left}."), .occasion,
+                .text("Wenn Sie das nicht waren, ändern Sie Ihr Passwort unter {url} und erzeugen Sie neue Codes.")),
+            .backupCodesRenewed: MailText(
+                "Neue Backup-Codes bei {site}",
+                .text("Für Ihr Konto bei {site} wurden neue Backup-Codes erzeugt; frühere gelten nicht mehr."),
+                .occasion,
+                .text("Wenn Sie das nicht waren, ändern Sie Ihr Passwort unter {url} und melden Sie es dem Betreiber.")),
+            .codesLocked: MailText(
+                "Falsche Codes für Ihr Konto bei {site}",
+                .text(
+                    "Jemand, der Ihr Passwort kennt oder als Sie angemeldet ist, hat bei {site} zu viele falsche Codes "
+                        + "eines zweiten Faktors eingegeben. {minutes} Minuten lang wird kein Code angenommen."),
+                .occasion, .text("Wenn Sie das nicht waren, ändern Sie Ihr Passwort unter {url}: Jemand kennt es.")),
             .fewBackupCodes: MailText(
                 "Wenige Ersatzcodes übrig bei {site}",
                 .text("Für Ihr Konto bei {site} sind noch {left} Ersatzcodes übrig. Neue gibt es bei {url}.")),

@@ -32,6 +32,14 @@ enum MailTemplate: String, CaseIterable {
     case newDevice = "new_device"
     case apiKeyCreated = "api_key_created"
     case accountLocked = "account_locked"
+    case totpAdded = "totp_added"
+    case totpRemoved = "totp_removed"
+    case passkeyAdded = "passkey_added"
+    case passkeyRemoved = "passkey_removed"
+    case factorsReset = "factors_reset"
+    case backupCodeUsed = "backup_code_used"
+    case backupCodesRenewed = "backup_codes_renewed"
+    case codesLocked = "codes_locked"
     case fewBackupCodes = "few_backup_codes"
     case alreadyRegistered = "already_registered"
     case noAccount = "no_account"
@@ -56,6 +64,17 @@ extension MailContent {
             StoredMailContent(template: .apiKeyCreated, ["name": name, "prefix": prefix], at: occasion)
         case .accountLocked(let link, let minutes, let occasion):
             StoredMailContent(template: .accountLocked, ["minutes": "\(minutes)"], link: link, at: occasion)
+        case .factorAdded(let factor, let occasion):
+            StoredMailContent(template: factor == .totp ? .totpAdded : .passkeyAdded, at: occasion)
+        case .factorRemoved(let factor, let occasion):
+            StoredMailContent(template: factor == .totp ? .totpRemoved : .passkeyRemoved, at: occasion)
+        case .factorsReset(let link, let occasion):
+            StoredMailContent(template: .factorsReset, link: link, at: occasion)
+        case .backupCodeUsed(let left, let occasion):
+            StoredMailContent(template: .backupCodeUsed, ["left": "\(left)"], at: occasion)
+        case .backupCodesRenewed(let occasion): StoredMailContent(template: .backupCodesRenewed, at: occasion)
+        case .codesLocked(let minutes, let occasion):
+            StoredMailContent(template: .codesLocked, ["minutes": "\(minutes)"], at: occasion)
         case .fewBackupCodes(let left): StoredMailContent(template: .fewBackupCodes, ["left": "\(left)"])
         case .alreadyRegistered(let link): StoredMailContent(template: .alreadyRegistered, link: link)
         case .noAccount: StoredMailContent(template: .noAccount)

@@ -41,12 +41,26 @@ public enum MailContent: Sendable, Equatable {
     case apiKeyCreated(name: String, prefix: String, MailOccasion)
     /// Too many failures; the link, where there is one, ends the lock.
     case accountLocked(link: String?, minutes: Int, MailOccasion)
+    case factorAdded(MailFactor, MailOccasion)
+    case factorRemoved(MailFactor, MailOccasion)
+    /// By the operator; the link, where there is one, leads to a new one.
+    case factorsReset(link: String?, MailOccasion)
+    case backupCodeUsed(left: Int, MailOccasion)
+    case backupCodesRenewed(MailOccasion)
+    /// Too many wrong codes of a second factor.
+    case codesLocked(minutes: Int, MailOccasion)
     /// How many are left of the codes for a lost second factor.
     case fewBackupCodes(left: Int)
     /// Someone registered with the address of an account that exists; the link leads to the page for a new password.
     case alreadyRegistered(link: String)
     /// Someone asked for a link for an address that has no account.
     case noAccount
+}
+
+/// What a mail calls a second factor.
+public enum MailFactor: String, Sendable, Equatable {
+    case totp
+    case passkey
 }
 
 /// The languages that mails are written in.

@@ -36,6 +36,14 @@ public struct AccountOperations: Sendable {
         /// `login.magic_link.enabled`.
         public var magicLinkIsEnabled = false
         public var magicLinkLifetime = Duration.seconds(900)
+        /// `login.two_factor: required`.
+        public var secondFactorIsRequired = false
+        /// `login.passkeys`.
+        public var passkeys = PasskeyPolicy()
+        /// `login.trust_device`; nil: every sign-in is asked for its second factor.
+        public var trustsDevicesFor: Duration?
+        /// `branding.name`: what authenticators call this site.
+        public var siteName = "Gatehouse"
         /// `notifications.new_device`.
         public var notifiesOfNewDevices = true
         /// Names of this site, which make no good password: `branding.name`, the host of `public_url`.

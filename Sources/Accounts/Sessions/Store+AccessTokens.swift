@@ -16,6 +16,8 @@ public struct IssuedToken: Sendable {
 struct SignedAccessToken: Sendable {
     let text: String
     let keyID: String
+    /// What it says of its session.
+    let proof: Proof?
     let expiresAt: Timestamp
     /// In seconds.
     let expiresIn: Int64
@@ -63,7 +65,8 @@ extension Store {
 
     /// Signs an access token outside of any transaction; ``keep(_:in:)`` has to follow in the one that makes it good.
     func signAccessToken(
-        _ userID: String, session: String, from now: Timestamp, until expiresAt: Timestamp
+        _ userID: String, session: String, proof: Proof? = nil, authenticatedAt: Timestamp? = nil, from now: Timestamp,
+        until expiresAt: Timestamp
     ) throws(AccountsError) -> SignedAccessToken {
         // NumericDate has whole seconds here; a token must not outlive what was asked for.
         let from = Timestamp(seconds: now.seconds)
@@ -72,9 +75,11 @@ extension Store {
             var ring = try SigningKeyRing(.access, store: self, in: transaction)
             let signer = try ring.signer(self, at: self.clock.now())
             let bytes = try signer.sign(
-                self.accessTokenPayload(userID, session: session, now: from, expiresAt: until), type: OwnToken.type)
+                self.accessTokenPayload(
+                    userID, session: session, proof, authenticatedAt, now: from, expiresAt: until),
+                type: OwnToken.type)
             return SignedAccessToken(
-                text: String(decoding: bytes, as: UTF8.self), keyID: signer.keyID, expiresAt: until,
+                text: String(decoding: bytes, as: UTF8.self), keyID: signer.keyID, proof: proof, expiresAt: until,
                 expiresIn: until.seconds - from.seconds)
         }
     }
@@ -101,7 +106,8 @@ extension Store {
     }
 
     private func accessTokenPayload(
-        _ subject: String, session: String, now: Timestamp, expiresAt: Timestamp
+        _ subject: String, session: String, _ proof: Proof?, _ authenticatedAt: Timestamp?, now: Timestamp,
+        expiresAt: Timestamp
     ) -> [UInt8] {
         var payload = JSONWriter()
         payload.member("iss", configuration.publicURL)
@@ -110,6 +116,11 @@ extension Store {
         payload.member("jti", session)
         payload.member("iat", now.seconds)
         payload.member("exp", expiresAt.seconds)
+        if let proof {
+            payload.member("amr", proof.amr)
+            payload.member("acr", AuthenticationContext.of(factors: proof.factors))
+        }
+        if let authenticatedAt { payload.member("auth_time", authenticatedAt.seconds) }
         return payload.finish()
     }
 

@@ -47,12 +47,13 @@ extension AccountOperations {
         }
     }
 
-    /// Signs in by a link. It is used up by the sign-in, in the same transaction: of two at the same instant one wins.
+    /// Signs in by a link. It is used up by the complete sign-in, in the same transaction: of two at the same instant
+    /// one wins, and one that waits for a second factor stays good.
     ///
     /// - Parameter browser: what the browser's cookie holds; see ``requestMagicLink(_:browser:returnTo:from:)``.
     /// - Throws: `invalidToken`; `refused` in another browser than the one that asked, and the link stays good.
     public func signIn(
-        magicLink token: String, browser: String?, as face: SignInFace, from client: Client
+        magicLink token: String, browser: String?, code: String? = nil, as face: SignInFace, from client: Client
     ) async throws(AccountsError) -> SignedIn {
         try requireMagicLinks()
         let digest = try Self.digest(token)
@@ -65,20 +66,19 @@ extension AccountOperations {
         }
         var signIn = CompleteSignIn(
             proof: .mailbox, face: face, client: client, kept: kept, materials: try SignInMaterials(store.random),
-            configuration: configuration, method: "magic_link")
+            configuration: configuration, method: "magic_link",
+            basis: .link(digest: digest), code: code)
         try sign(&signIn, for: userID, at: now)
         let complete = signIn
         return try await store.writing { transaction in
-            var (link, user) = try store.usableLink(digest, for: [.magicLink], at: now, in: transaction)
+            let (link, user) = try store.usableLink(digest, for: [.magicLink], at: now, in: transaction)
             guard link.isGood(inBrowser: browser) else {
                 throw AccountsError(
                     .refused, "Open this link in the browser that asked for it, or ask for a new one here.")
             }
             guard user.canonicalEmail == link.email else { throw AccountsError.invalidLink }
-            try store.removeLink(link, digest: digest, in: transaction)
-            try store.verify(&user, link.email, at: now, in: transaction)
             return try store.complete(complete, of: user, at: now, in: transaction)
-        }
+        }.get()
     }
 
     private func requireMagicLinks() throws(AccountsError) {

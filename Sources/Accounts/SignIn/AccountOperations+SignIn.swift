@@ -8,10 +8,12 @@ extension AccountOperations {
     /// - Parameters:
     ///   - identifier: a user name or an e-mail address, in any spelling.
     ///   - password: UTF-8 as typed.
+    ///   - code: of a second factor, where it comes together with the password.
     /// - Throws: `invalidCredentials`, `accountLocked` and `rateLimited` alike for those that nobody has;
-    ///   `emailNotVerified` and `userDisabled` only after the right password; `refused` where there are no passwords.
+    ///   `emailNotVerified`, `userDisabled` and `twoFactorRequired` only after the right password; `refused` where
+    ///   there are no passwords.
     public func signIn(
-        _ identifier: String, password: SecretBytes, as face: SignInFace, from client: Client
+        _ identifier: String, password: SecretBytes, code: String? = nil, as face: SignInFace, from client: Client
     ) async throws(AccountsError) -> SignedIn {
         guard configuration.passwordIsEnabled else {
             throw AccountsError(.refused, "Passwords are not in use here: sign in another way.")
@@ -35,15 +37,18 @@ extension AccountOperations {
         let materials = try SignInMaterials(store.random)
         var signIn = CompleteSignIn(
             proof: .password, face: face, client: client, kept: kept, materials: materials,
-            configuration: configuration, method: "password")
+            configuration: configuration, method: "password", code: code)
         if case .right = verdict, let id = attempt.userID { try sign(&signIn, for: id, at: now) }
         let complete = signIn
-        let outcome = try await store.writing { transaction -> Result<SignedIn, AccountsError> in
+        let outcome = try await store.writing { transaction -> SignInOutcome in
             let judged = try gate.judge(
                 attempt, verdict, event: .signIn, unlock: materials.unlock, at: now, in: transaction)
             switch judged {
-            case .refused(let refusal): return .failure(refusal)
-            case .right(let user): return .success(try store.complete(complete, of: user, at: now, in: transaction))
+            case .refused(let refusal): return .refused(refusal)
+            case .right(let user):
+                var signIn = complete
+                signIn.basis = .password(hash: try Tables.passwords.get(user.id, in: transaction)?.hash ?? "")
+                return try store.complete(signIn, of: user, at: now, in: transaction)
             }
         }
         return try outcome.get()
@@ -60,11 +65,18 @@ extension AccountOperations {
         return attempt
     }
 
-    /// Signs the access token that an API client gets.
+    /// Signs the access token that an API client gets, as it will be if the code that came is right.
     func sign(_ signIn: inout CompleteSignIn, for userID: String, at now: Timestamp) throws(AccountsError) {
         guard signIn.face == .api else { return }
+        var proof = signIn.proof
+        if signIn.code != nil, proof.factors < 2 {
+            let store = store
+            let hasAny = try store.read { try store.factorStanding(of: userID, in: $0).hasAny }
+            if hasAny { proof = proof.withCode }
+        }
         signIn.accessToken = try store.signAccessToken(
-            userID, session: signIn.materials.sessionID, from: now, until: now + configuration.tokens.accessLifetime)
+            userID, session: signIn.materials.sessionID, proof: proof, authenticatedAt: now, from: now,
+            until: now + configuration.tokens.accessLifetime)
     }
 
     func refuseIfLocked(
@@ -88,7 +100,8 @@ extension AccountOperations {
         try await store.writing { transaction in
             let (link, user) = try store.usableLink(digest, for: [.unlock], at: now, in: transaction)
             try store.removeLink(link, digest: digest, in: transaction)
-            try store.unlock(user, by: client.actor(user.username), at: now, in: transaction)
+            try store.unlock(
+                user, withFactors: false, by: client.actor(user.username), at: now, in: transaction)
         }
     }
 }
@@ -122,15 +135,18 @@ extension Store {
         }
     }
 
+    /// - Parameter withFactors: also the lock on codes. A mailed link leaves that one alone.
     @discardableResult
     func unlock(
-        _ user: UserRecord, by actor: AuditActor, at now: Timestamp, in transaction: borrowing WriteTransaction
+        _ user: UserRecord, withFactors: Bool = true, by actor: AuditActor,
+        at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> Bool {
         // Also what was counted for its names before they were its own, or while it did not exist.
         var wasLocked = false
-        let subjects: [LockoutSubject] = [
+        var subjects: [LockoutSubject] = [
             .user(user.id), .stranger(user.canonicalEmail), .stranger(UserName.folded(user.username)),
         ]
+        if withFactors { subjects.append(.factor(userID: user.id)) }
         for subject in subjects {
             if try lockRemaining(subject, at: now, in: transaction) != nil { wasLocked = true }
             try Tables.lockouts.delete(subject.key, in: transaction)

@@ -14,6 +14,8 @@ struct KnownDeviceRecord: JSONRecord, Equatable {
     var name: String?
     var createdAt: Timestamp
     var expiresAt: Timestamp
+    /// Since when it is not asked for a second factor (`login.trust_device`).
+    var trustedSince: Timestamp?
 }
 
 extension Store {
@@ -43,8 +45,9 @@ extension Store {
         let known = try Tables.knownDevices.get(key, in: transaction)
         let end = now + Self.deviceIsKnownFor
         try Tables.knownDevices.put(
-            KnownDeviceRecord(kind: kind, name: name, createdAt: known?.createdAt ?? now, expiresAt: end), for: key,
-            in: transaction)
+            KnownDeviceRecord(
+                kind: kind, name: name, createdAt: known?.createdAt ?? now, expiresAt: end,
+                trustedSince: known?.trustedSince), for: key, in: transaction)
         if known == nil {
             try scheduleSweep(.knownDevice(userID, Hexadecimal.encode(digest)), at: end, in: transaction)
         }

@@ -81,12 +81,15 @@ enum LockoutSubject {
     case stranger(String)
     /// A device that the user is known by: its failures lock it alone.
     case device(userID: String, digest: [UInt8])
+    /// Codes of a second factor, from wherever they come; no password and no mailed link clears these.
+    case factor(userID: String)
 
     var key: [UInt8] {
         switch self {
         case .user(let id): SHA256.digest("user \(id)").bytes
         case .stranger(let text): SHA256.digest("stranger \(text)").bytes
         case .device(let id, let digest): SHA256.digest("device \(id) \(Hexadecimal.encode(digest))").bytes
+        case .factor(let id): SHA256.digest("factor \(id)").bytes
         }
     }
 }

@@ -186,6 +186,7 @@ extension AccountsError.Code {
         case .noMasterKey, .wrongMasterKey, .damaged, .store: "store_unavailable"
         case .invalidCredentials: "invalid_credentials"
         case .invalidToken: "invalid_token"
+        case .invalidCode: "invalid_code"
         case .twoFactorRequired: "two_factor_required"
         case .emailNotVerified: "email_not_verified"
         case .userDisabled: "user_disabled"

@@ -14,12 +14,31 @@ struct CompleteSignIn: Sendable {
     var configuration: AccountOperations.Configuration
     /// `password`, `magic_link`, …: for the audit log.
     var method: String
+    /// What is used up by it, or must still hold when a second factor comes later.
+    var basis = SignInBasis.none
+    /// Of an authenticator or of the backup list, where one came.
+    var code: String?
+    /// This browser is not to be asked for a second factor for a while.
+    var trustsDevice = false
 }
 
 extension Store {
-    /// Begins a session, in the transaction that has judged the proof: the session, its secrets or tokens, the device,
-    /// the audit event and the mail are all there, or nothing is.
+    /// The one end of every way in, in the transaction that has judged the first proof: decides whether a second factor
+    /// is needed, and begins the session. The session, its secrets or tokens, the device, the audit event and the mail
+    /// are all there, or nothing is.
     func complete(
+        _ signIn: CompleteSignIn, of user: UserRecord, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws -> SignInOutcome {
+        var signIn = signIn
+        var user = user
+        if let refusal = try secondFactorRefusal(&signIn, of: user, at: now, in: transaction) {
+            return .refused(refusal)
+        }
+        try useUp(signIn.basis, of: &user, at: now, in: transaction)
+        return .signedIn(try begin(signIn, of: user, at: now, in: transaction))
+    }
+
+    private func begin(
         _ signIn: CompleteSignIn, of user: UserRecord, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> SignedIn {
         let materials = signIn.materials
@@ -34,8 +53,9 @@ extension Store {
             try install(materials.secrets, for: &session, at: now, in: transaction)
             secrets = materials.secrets.handedOut(for: session, at: now)
         case .api:
-            guard let accessToken = signIn.accessToken else {
-                throw AccountsError(.store, "The access token was not signed.")
+            guard let accessToken = signIn.accessToken, accessToken.proof == signIn.proof else {
+                // A factor came or went between the signature and now.
+                throw AccountsError(.store, "The account was changed at the same moment: try again.")
             }
             session = .api(
                 materials.sessionID, of: user, by: signIn.proof, from: signIn.kept, signIn.configuration.tokens, at: now
@@ -53,7 +73,10 @@ extension Store {
         try append(
             NewAuditEvent(
                 .signIn, user: user.username, userID: user.id, session: session.id,
-                metadata: ["method": .string(signIn.method), "new_device": .boolean(device.isNew)]),
+                metadata: [
+                    "method": .string(signIn.method), "new_device": .boolean(device.isNew),
+                    "amr": .strings(signIn.proof.amr),
+                ]),
             by: signIn.client.actor(user.username, session: session.id), at: now, in: transaction)
         return SignedIn(
             user: User(user), session: session.id, secrets: secrets, tokens: tokens, deviceToken: device.token)
@@ -78,6 +101,9 @@ extension Store {
             let name = SHA256.digest("api client \(signIn.kept.deviceName ?? "")").bytes
             isNew = try remember(
                 device: name, kind: .name, name: signIn.kept.deviceName, of: user.id, at: now, in: transaction)
+        }
+        if signIn.trustsDevice, signIn.proof.factors >= 2, case .page = signIn.face {
+            try trust(device: known ?? signIn.materials.device.digest, of: user.id, at: now, in: transaction)
         }
         if isNew, signIn.configuration.notifiesOfNewDevices {
             try mail(.newDevice(signIn.client.occasion(at: now)), to: user, signIn.client, at: now, in: transaction)

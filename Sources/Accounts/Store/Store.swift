@@ -51,6 +51,7 @@ public final class Store: Sendable {
     let clock: any WallClock
     let random: any RandomSource
     let auditKeys: AuditKeys
+    let passkeyChallenges = PasskeyChallenges()
     private let queuesMail: Atomic<Bool>
 
     init(

@@ -15,6 +15,10 @@ internal import LMDB
 ///   one_time_links    SHA-256 of the token         purpose, user, expiry
 ///   links_by_user     user id, SHA-256
 ///   known_devices     user id, SHA-256             a device that the user has signed in with
+///   totp              user id                      the authenticator, its secret sealed
+///   backup_codes      user id                      digests of the codes that are left
+///   passkeys          SHA-256 of its id            a passkey's public key
+///   passkeys_by_user  user id, SHA-256
 ///   lockouts          SHA-256 of whom              failed sign-ins
 ///   api_keys          SHA-256 of the key           the key's record
 ///   api_keys_by_id    key id                       SHA-256 of the key
@@ -44,6 +48,10 @@ enum Tables {
     static let oneTimeLinks = Table<[UInt8], LinkRecord>("one_time_links")
     static let linksByUser = Table<KeyPair<String, [UInt8]>, EmptyRecord>("links_by_user")
     static let knownDevices = Table<KeyPair<String, [UInt8]>, KnownDeviceRecord>("known_devices")
+    static let totp = Table<String, TOTPRecord>("totp")
+    static let backupCodes = Table<String, BackupCodesRecord>("backup_codes")
+    static let passkeys = Table<[UInt8], PasskeyRecord>("passkeys")
+    static let passkeysByUser = Table<KeyPair<String, [UInt8]>, EmptyRecord>("passkeys_by_user")
     static let lockouts = Table<[UInt8], LockoutRecord>("lockouts")
     static let apiKeys = Table<[UInt8], APIKeyRecord>("api_keys")
     static let apiKeysByID = Table<String, ReferenceRecord>("api_keys_by_id")
@@ -66,7 +74,8 @@ enum Tables {
         [
             users.description, usersByEmail.description, usersByName.description, sessions.description,
             sessionsByUser.description, sessionSecrets.description, refreshTokens.description, passwords.description,
-            oneTimeLinks.description, linksByUser.description, knownDevices.description, lockouts.description,
+            oneTimeLinks.description, linksByUser.description, knownDevices.description, totp.description,
+            backupCodes.description, passkeys.description, passkeysByUser.description, lockouts.description,
             apiKeys.description, apiKeysByID.description, apiKeysByUser.description,
             lastUses.description, audit.description, auditByUser.description, auditHead.description,
             access.description, blocks.description, keys.description, outbox.description,

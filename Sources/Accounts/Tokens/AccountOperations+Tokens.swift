@@ -23,7 +23,9 @@ extension AccountOperations {
         }
         let next = try SecretText(store.random)
         let access = try store.signAccessToken(
-            found.user.id, session: found.session.id, from: now, until: now + configuration.tokens.accessLifetime)
+            found.user.id, session: found.session.id,
+            proof: Proof(amr: found.session.amr, factors: found.session.factors),
+            authenticatedAt: found.session.authenticatedAt, from: now, until: now + configuration.tokens.accessLifetime)
         let policy = configuration.tokens
         let tokens = try await store.writing { transaction -> IssuedTokens? in
             guard let (record, session, user) = try store.refreshable(digest, at: now, in: transaction) else {

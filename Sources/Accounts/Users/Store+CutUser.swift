@@ -48,6 +48,7 @@ extension Store {
             _ = try Tables.users.delete(user.id, in: transaction)
             _ = try Tables.usersByEmail.delete(user.canonicalEmail, in: transaction)
             _ = try Tables.passwords.delete(user.id, in: transaction)
+            try self.removeFactors(of: user.id, in: transaction)
             _ = try Tables.lockouts.delete(LockoutSubject.user(user.id).key, in: transaction)
             try Tables.usersByName.put(
                 NameRecord(userID: user.id, current: false), for: UserName.folded(user.username), in: transaction)

@@ -15,6 +15,9 @@ struct UserRecord: JSONRecord, Equatable {
     /// Registered, and the address was never shown to be theirs; nil: it was, or the operator vouches for it.
     var unverified: Bool?
 
+    /// The operator has taken the factors away: a new one is set up by the link that was made then.
+    var enrolsByLink: Bool?
+
     var isVerified: Bool { unverified != true }
 
     /// What blocks by e-mail are compared with.

@@ -46,7 +46,8 @@ extension Commands {
 
     /// `user link`.
     public static func createLink(_ invocation: Invocation, _ selector: String, kind: String) throws {
-        guard let purpose = LinkPurpose(rawValue: kind), purpose != .changeEmail, purpose != .registration else {
+        let byOperator: Set<LinkPurpose> = [.invitation, .resetPassword, .magicLink, .verifyEmail, .unlock]
+        guard let purpose = LinkPurpose(rawValue: kind), byOperator.contains(purpose) else {
             throw CommandFailure(
                 .usage, "“\(kind)” is no kind of link; use invitation, reset-password, magic-link, verify-email, unlock"
             )

@@ -53,6 +53,12 @@ extension Settings {
         configuration.registration = registration
         configuration.magicLinkIsEnabled = login.magicLinkIsEnabled
         configuration.magicLinkLifetime = login.magicLinkLifetime
+        configuration.passkeys = PasskeyPolicy(
+            isEnabled: login.passkeys.isEnabled, relyingParty: login.passkeys.relyingParty,
+            origins: [publicURL.description] + login.passkeys.origins,
+            userVerification: .init(rawValue: login.passkeys.userVerification.rawValue) ?? .required)
+        configuration.secondFactorIsRequired = login.secondFactorIsRequired
+        configuration.trustsDevicesFor = login.trustsDevicesFor
         configuration.passwordIsEnabled = login.passwordIsEnabled
         configuration.passwords = PasswordPolicy(minimumLength: login.minimumPasswordLength)
         configuration.keys = KeyPolicy(

@@ -22,10 +22,12 @@ private enum Wire {
     struct Login: Decodable {
         var email: String
         var password: String
+        var code: String?
         var deviceName: String?
 
         enum CodingKeys: String, CodingKey {
             case email, password
+            case code = "two_factor_code"
             case deviceName = "device_name"
         }
     }
@@ -38,8 +40,9 @@ private enum Wire {
         }
     }
 
-    struct Password: Decodable {
-        var password: String
+    struct Again: Decodable {
+        var password: String?
+        var code: String?
     }
 
     struct PasswordChange: Decodable {
@@ -125,7 +128,7 @@ extension PortalRequest {
     func apiLogin() async throws -> Answer {
         let login = try body(Wire.Login.self)
         let signedIn = try await operations.signIn(
-            login.email, password: SecretBytes(copying: Array(login.password.utf8)), as: .api,
+            login.email, password: SecretBytes(copying: Array(login.password.utf8)), code: login.code, as: .api,
             from: client(deviceName: login.deviceName))
         return try tokens(of: signedIn)
     }
@@ -133,8 +136,10 @@ extension PortalRequest {
     /// What an API client gets for whatever it signed in by.
     func tokens(of signedIn: SignedIn) throws -> Answer {
         guard let tokens = signedIn.tokens else { throw PortalFailure.notFound }
-        return try json(Wire.Tokens(tokens: tokens))
+        return try json(tokens: tokens)
     }
+
+    func json(tokens: IssuedTokens) throws -> Answer { try json(Wire.Tokens(tokens: tokens)) }
 
     func apiRefresh() async throws -> Answer {
         let token = try body(Wire.Refresh.self).refreshToken
@@ -150,9 +155,22 @@ extension PortalRequest {
 
     func apiReauthenticate() async throws -> Answer {
         let principal = try writer()
-        let password = try body(Wire.Password.self).password
-        let secrets = try await operations.reauthenticate(
-            principal, password: SecretBytes(copying: Array(password.utf8)), from: client())
+        let secrets: SessionSecrets?
+        if let proof = PasskeyProof(json: local.body) {
+            try requireJSON()
+            let secrets = try await operations.reauthenticate(principal, passkey: proof, from: client())
+            return Self.noContent.setting(secrets.map(cookies.session) ?? [])
+        }
+        switch try body(Wire.Again.self) {
+        case let again where again.code == nil && again.password != nil:
+            secrets = try await operations.reauthenticate(
+                principal, password: SecretBytes(copying: Array((again.password ?? "").utf8)), from: client())
+        case let again where again.password == nil && again.code != nil:
+            secrets = try await operations.reauthenticate(principal, code: again.code ?? "", from: client())
+        default:
+            throw PortalFailure(
+                status: 400, code: "invalid_request", detail: "Give either the password or a code.")
+        }
         return Self.noContent.setting(secrets.map(cookies.session) ?? [])
     }
 

@@ -36,9 +36,7 @@ extension PortalRequest {
     ) throws -> Answer {
         var all = values
         all["token"] = try portal.forms.token(for: principal.session)
-        var tabs = Tab.allCases
-        if !configuration.passwordIsEnabled { tabs.removeAll { $0 == .security } }
-        var links: [[String: Any]] = tabs.map {
+        var links: [[String: Any]] = Tab.allCases.map {
             ["href": $0.path, "label": text($0.rawValue), "current": $0 == tab]
         }
         links.append(["href": "/.auth/logout", "label": text("sign_out"), "current": false])
@@ -133,10 +131,27 @@ extension PortalRequest {
 
     func showSecurity() throws -> Answer {
         guard let principal = signedIn() else { return signInFirst }
-        guard configuration.passwordIsEnabled else { throw PortalFailure.notFound }
         var values: [String: Any] = [:]
-        if let notice = notice("password_changed") { values["notice"] = notice }
-        return try page(.security, principal, title: "security_title", values)
+        if let notice = notice("password_changed", "factor_added", "factor_removed", "saved") {
+            values["notice"] = notice
+        }
+        return try securityPage(principal, values)
+    }
+
+    func securityPage(_ principal: Principal, status: Int = 200, _ values: [String: Any]) throws -> Answer {
+        var all = try factorValues(principal)
+        all["password_enabled"] = configuration.passwordIsEnabled
+        all.merge(values) { _, new in new }
+        return try page(.security, principal, title: "security_title", status: status, all)
+    }
+
+    func securityPage(_ principal: Principal, _ error: AccountsError) throws -> Answer {
+        let failure = PortalFailure(error)
+        var answer = try securityPage(
+            principal, status: failure.status == 401 ? 403 : failure.status == 429 ? 429 : 400,
+            ["error": sentence(for: error)])
+        answer.headers += failure.headers
+        return answer
     }
 
     func changePassword() async throws -> Answer {
@@ -149,11 +164,7 @@ extension PortalRequest {
             return Answer.seeOther("/.auth/account/security?done=password_changed")
                 .setting(secrets.map(cookies.session) ?? [])
         } catch {
-            var answer = try page(
-                .security, principal, title: "security_title", status: PortalFailure(error).status == 401 ? 403 : 400,
-                ["error": sentence(for: error)])
-            answer.headers += PortalFailure(error).headers
-            return answer
+            return try securityPage(principal, error)
         }
     }
 }

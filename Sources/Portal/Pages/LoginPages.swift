@@ -23,10 +23,8 @@ extension PortalRequest {
         let returnTo = query["return_to"].flatMap(configuration.returns.address)
         let principal = signedIn()
         switch (query["step_up"], principal) {
-        case (Reason.factorMissing.rawValue?, _):
-            return page(
-                "message", title: "factor_title", status: 403,
-                ["text": text("factor_text"), "request": local.requestID])
+        case (Reason.factorMissing.rawValue?, let principal?):
+            return try stepUpByFactor(principal, to: returnTo)
         case (Reason.tooOld.rawValue?, _?): return try loginForm(returnTo, isStepUp: true)
         case (_, let principal?): return sendOn(principal, to: returnTo)
         case (_, nil): return try loginForm(returnTo, isStepUp: false)
@@ -49,19 +47,23 @@ extension PortalRequest {
     }
 
     /// A form for a sign-in that begins now.
-    private func loginForm(
-        _ returnTo: ReturnAddress?, isStepUp: Bool, error: String? = nil, status: Int = 200
+    func loginForm(
+        _ returnTo: ReturnAddress?, isStepUp: Bool, enrolmentLink: String? = nil, error: String? = nil,
+        status: Int = 200
     ) throws -> Answer {
-        let (flow, cookies) = try beginFlow(returnTo, stepUp: isStepUp ? .tooOld : nil)
+        let (flow, cookies) = try beginFlow(
+            returnTo, stepUp: isStepUp ? .tooOld : nil, enrolmentLink: enrolmentLink)
         let pending = PendingSignIn(
             returnTo: returnTo, browser: [], isStepUp: isStepUp, expiresAt: now + PendingSignIns.lifetime)
-        return loginPage(pending, flow: flow, error: error, status: status).setting(cookies)
+        return try loginPage(pending, flow: flow, error: error, status: status).setting(cookies)
     }
 
     /// A sign-in or a step-up that begins now, kept for this browser.
     ///
     /// - Returns: the name of its form, and the cookie that ties it to the browser where it has none yet.
-    func beginFlow(_ returnTo: ReturnAddress?, stepUp: Reason?) throws -> (flow: String, cookies: [String]) {
+    func beginFlow(
+        _ returnTo: ReturnAddress?, stepUp: Reason?, enrolmentLink: String? = nil
+    ) throws -> (flow: String, cookies: [String]) {
         var cookies: [String] = []
         let browser: String
         if let known = local.browserToken, Base64URL.decode(known)?.count == 32 {
@@ -73,7 +75,7 @@ extension PortalRequest {
         let flow = try secret()
         let pending = PendingSignIn(
             returnTo: returnTo, browser: try portal.forms.digest(ofBrowser: browser), isStepUp: stepUp != nil,
-            expiresAt: now + PendingSignIns.lifetime)
+            stepUp: stepUp, enrolmentLink: enrolmentLink, expiresAt: now + PendingSignIns.lifetime)
         portal.pending.insert(pending, id: flow, from: place)
         return (flow, cookies)
     }
@@ -86,25 +88,35 @@ extension PortalRequest {
         return (flow, pending)
     }
 
-    private func loginPage(
+    /// Where a form's answer may lead besides our own pages.
+    func formTarget(of pending: PendingSignIn) -> String? {
+        pending.returnTo.map(\.origin).flatMap { $0 == configuration.publicURL ? nil : $0 }
+    }
+
+    func loginPage(
         _ pending: PendingSignIn, flow: String, identifier: String = "", remember: Bool = false, error: String? = nil,
         status: Int = 200
-    ) -> Answer {
+    ) throws -> Answer {
         var values: [String: Any] = [
             "flow": flow, "identifier": identifier, "remember": remember, "step_up": pending.isStepUp,
             "password_enabled": configuration.passwordIsEnabled, "sends_mail": configuration.sendsMail,
             "action": text(pending.isStepUp ? "confirm" : "sign_in"),
             "magic_link": configuration.magicLinkIsEnabled && configuration.sendsMail,
+            "autofill": !pending.isStepUp,
         ]
         if configuration.registration != .closed, configuration.sendsMail, !pending.isStepUp {
             values["register"] = registerAddress(pending.returnTo)
         }
         if let error { values["error"] = error }
         if let user = local.identity?.user, pending.isStepUp { values["user"] = user }
+        if pending.isStepUp, let principal = signedIn(), try operations.factors(of: principal).hasAny {
+            values["takes_codes"] = true
+        }
+        values.merge(passkeyValues(try passkeyOptions(isStepUp: pending.isStepUp))) { _, new in new }
         if let origin = pending.returnTo?.origin, origin != configuration.publicURL { values["destination"] = origin }
         return page(
             "login", title: pending.isStepUp ? "step_up_title" : "sign_in_title", status: status, values,
-            formTarget: pending.returnTo.map(\.origin).flatMap { $0 == configuration.publicURL ? nil : $0 })
+            formTarget: formTarget(of: pending))
     }
 
     func signIn() async throws -> Answer {
@@ -124,7 +136,8 @@ extension PortalRequest {
                 identifier, password: password, as: .page(remember: remember), from: client())
             return try await finish(signedIn, pending, flow)
         } catch let error as AccountsError {
-            var answer = loginPage(
+            if let partial = error.partial { return askSecondFactor(partial, flow: flow) }
+            var answer = try loginPage(
                 pending, flow: flow, identifier: identifier, remember: remember, error: sentence(for: error),
                 status: error.code == .rateLimited ? 429 : error.code == .store ? 503 : 403)
             answer.headers += PortalFailure(error).headers

@@ -19,10 +19,12 @@ private enum MagicLinkWire {
 
     struct Verify: Decodable {
         var token: String
+        var code: String?
         var deviceName: String?
 
         enum CodingKeys: String, CodingKey {
             case token
+            case code = "two_factor_code"
             case deviceName = "device_name"
         }
     }
@@ -114,17 +116,18 @@ extension PortalRequest {
         try requireMagicLinks()
         let form = try form()
         guard isSameOrigin else { throw PortalFailure.crossSite }
+        var returnTo: ReturnAddress?
         do {
             let link = try operations.magicLink(at: token, browser: local.browserToken)
             guard link.isOfThisBrowser else { return try magicLinkPage(link) }
+            returnTo = link.returnTo.flatMap(configuration.returns.address)
             let signedIn = try await operations.signIn(
                 magicLink: token, browser: local.browserToken, as: .page(remember: form["remember"] == "yes"),
                 from: client())
-            let pending = PendingSignIn(
-                returnTo: link.returnTo.flatMap(configuration.returns.address), browser: [], isStepUp: false,
-                expiresAt: now)
+            let pending = PendingSignIn(returnTo: returnTo, browser: [], isStepUp: false, expiresAt: now)
             return try await finish(signedIn, pending, "")
         } catch let error as AccountsError {
+            if let partial = error.partial { return try askSecondFactor(partial, returnTo: returnTo) }
             guard error.code == .invalidToken else { throw error }
             return deadLink
         }
@@ -142,7 +145,8 @@ extension PortalRequest {
     func apiUseMagicLink() async throws -> Answer {
         let proof = try body(MagicLinkWire.Verify.self)
         let signedIn = try await operations.signIn(
-            magicLink: proof.token, browser: local.browserToken, as: .api, from: client(deviceName: proof.deviceName))
+            magicLink: proof.token, browser: local.browserToken, code: proof.code, as: .api,
+            from: client(deviceName: proof.deviceName))
         return try tokens(of: signedIn)
     }
 }

@@ -61,6 +61,8 @@ extension PortalRequest {
             "stylesheet": home + Stylesheet.path,
         ]
         all.merge(values) { _, own in own }
+        let usesScript = values["passkey_options"] != nil
+        if usesScript { all["script"] = PasskeyScript.path }
         return Answer(
             status: status,
             headers: [
@@ -70,6 +72,7 @@ extension PortalRequest {
                 (
                     "Content-Security-Policy",
                     Self.contentSecurityPolicy(styles: isOnAppHost ? home : "'self'", formTarget: formTarget)
+                        + (usesScript ? "; script-src 'self'" : "")
                 ),
             ], body: portal.renderer.render(template, all))
     }
@@ -107,6 +110,7 @@ extension PortalRequest {
     func sentence(for error: AccountsError) -> String {
         switch error.code {
         case .invalidCredentials: text("wrong_credentials")
+        case .invalidCode: text("wrong_code")
         case .accountLocked: text("account_locked")
         case .rateLimited: text("rate_limited")
         case .emailNotVerified: text("email_not_verified")

@@ -6,7 +6,7 @@ enum Templates {
         "signed_out": signedOut, "denied": denied, "loop": loop, "message": message, "account": account,
         "sessions": sessions, "security": security, "keys": keys, "link": link, "done": done, "forgot": forgot,
         "reset": reset,
-    ].merging(registration) { own, _ in own }
+    ].merging(registration) { own, _ in own }.merging(factors) { own, _ in own }
 
     private static let head = """
         <!DOCTYPE html>
@@ -17,7 +17,8 @@ enum Templates {
         <meta name="color-scheme" content="light dark">
         <title>{{title}} – {{site}}</title>
         <link rel="stylesheet" href="{{stylesheet}}">
-        </head>
+        {{#script}}<script src="{{script}}" defer></script>
+        {{/script}}        </head>
         <body>
         <a class="skip" href="#main">{{t.skip}}</a>
         <header><p class="site">{{site}}</p></header>
@@ -56,7 +57,7 @@ enum Templates {
         <input type="hidden" name="flow" value="{{flow}}">
         {{^step_up}}<div class="field">
         <label for="identifier">{{t.identifier}}</label>
-        <input id="identifier" name="identifier" type="text" autocomplete="username" autocapitalize="none" spellcheck="false" required value="{{identifier}}"{{#error}} aria-invalid="true" aria-describedby="error"{{/error}}>
+        <input id="identifier" name="identifier" type="text" autocomplete="username{{#passkey_options}} webauthn{{/passkey_options}}" autocapitalize="none" spellcheck="false" required value="{{identifier}}"{{#error}} aria-invalid="true" aria-describedby="error"{{/error}}>
         </div>
         {{/step_up}}<div class="field">
         <label for="password">{{t.password}}</label>
@@ -68,9 +69,14 @@ enum Templates {
         </div>
         {{/step_up}}<button type="submit">{{action}}</button>
         </form>
-        {{#sends_mail}}<p><a href="/.auth/forgot-password">{{t.forgot_title}}</a></p>
+        {{#takes_codes}}<h2>{{t.or_by_code}}</h2>
+        <form method="post" action="/.auth/two-factor">
+        <input type="hidden" name="flow" value="{{flow}}">
+        {{> code_field}}<button type="submit">{{t.confirm}}</button>
+        </form>
+        {{/takes_codes}}{{#sends_mail}}<p><a href="/.auth/forgot-password">{{t.forgot_title}}</a></p>
         {{/sends_mail}}{{/password_enabled}}{{^password_enabled}}{{^magic_link}}<p>{{t.no_password_sign_in}}</p>
-        {{/magic_link}}{{/password_enabled}}{{#magic_link}}<h2>{{t.or_by_mail}}</h2>
+        {{/magic_link}}{{/password_enabled}}{{> passkey_form}}{{#magic_link}}<h2>{{t.or_by_mail}}</h2>
         {{> magic_form}}{{/magic_link}}{{#register}}<p><a href="{{register}}">{{t.register}}</a></p>
         {{/register}}{{> foot}}
         """
@@ -119,7 +125,8 @@ enum Templates {
     private static let message = """
         {{> head}}<p>{{text}}</p>
         {{#request}}<dl><dt>{{t.request_id}}</dt><dd><code>{{request}}</code></dd></dl>
-        {{/request}}<p><a href="/.auth/account">{{t.back_to_account}}</a></p>
+        {{/request}}{{#set_up}}<p><a href="/.auth/account/security">{{t.totp_set_up}}</a></p>
+        {{/set_up}}<p><a href="/.auth/account">{{t.back_to_account}}</a></p>
         {{> foot}}
         """
 
@@ -252,6 +259,7 @@ enum Templates {
 
     private static let security = """
         {{> head}}{{> navigation}}{{> error}}
+        {{#password_enabled}}<h2>{{t.password}}</h2>
         <form method="post" action="/.auth/account/security">
         <input type="hidden" name="token" value="{{token}}">
         <div class="field">
@@ -265,6 +273,6 @@ enum Templates {
         </div>
         <button type="submit">{{t.change_password}}</button>
         </form>
-        {{> foot}}
+        {{/password_enabled}}{{> factors}}{{> foot}}
         """
 }

@@ -1,3 +1,4 @@
+internal import Accounts
 internal import Core
 internal import Synchronization
 
@@ -9,6 +10,12 @@ struct PendingSignIn: Sendable {
     var browser: [UInt8]
     /// The session is there and is to be proved once more.
     var isStepUp: Bool
+    /// What the page that they want is missing.
+    var stepUp: Reason?
+    /// The token of the link that lets a new factor be set up after a reset.
+    var enrolmentLink: String?
+    /// The first proof was good and the second is missing.
+    var partial: PartialSignIn?
     var expiresAt: Timestamp
 }
 
@@ -68,6 +75,11 @@ final class PendingSignIns: Sendable {
             }
             return constantTimeEqual(entry.pending.browser, browser) ? entry.pending : nil
         }
+    }
+
+    /// The first proof was good.
+    func note(_ partial: PartialSignIn, of id: String) {
+        state.withLock { $0.entries[id]?.pending.partial = partial }
     }
 
     /// It has been gone through with.

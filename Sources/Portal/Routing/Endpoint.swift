@@ -24,7 +24,9 @@ struct Endpoint: Sendable {
     }
 
     /// Everything that there is.
-    static let all: [Endpoint] = pages + links + registration + magicLinks + account + keys + operations + keyOperations
+    static let all: [Endpoint] =
+        pages + links + registration + magicLinks + account + factors + passkeys + keys + operations + keyOperations
+        + factorOperations + passkeyOperations
 
     /// Whether a path is one of this endpoint, whatever the method.
     func takes(_ path: String) -> Bool {

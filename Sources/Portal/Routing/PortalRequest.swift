@@ -75,7 +75,7 @@ struct PortalFailure: Error, Equatable {
             switch error.code {
             case .notFound: 404
             case .exists: 409
-            case .invalid: 400
+            case .invalid, .invalidCode: 400
             case .refused, .twoFactorRequired, .emailNotVerified, .userDisabled, .accountLocked,
                 .reauthenticationRequired:
                 403

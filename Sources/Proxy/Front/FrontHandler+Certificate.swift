@@ -25,7 +25,7 @@ extension FrontHandler {
         switch OwnPath(head.path.bytes(in: incoming.bytes)) {
         case .check: return false
         case .portal: return true
-        case nil: break
+        case .wellKnown, nil: break
         }
         let method = head.method.bytes(in: incoming.bytes).bindMemory(to: UInt8.self)
         let path = head.path.bytes(in: incoming.bytes).bindMemory(to: UInt8.self)

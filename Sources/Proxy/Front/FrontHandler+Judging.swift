@@ -48,7 +48,7 @@ extension FrontHandler {
         } else if let security, namesDisagree(incoming, security) {
             current.clientAddress = clientAddress(incoming)
             refuse(incoming, RefusalAnswer(status: 421, reason: .descriptionConflict, verdict: .deny))
-        } else if let own = OwnPath(head.path.bytes(in: bytes)) {
+        } else if let own = OwnPath(head.path.bytes(in: bytes)), own != .wellKnown || isPortals(incoming) {
             serveOwn(own, incoming)
         } else if role.serve.contains(.apps) {
             judgeForApp(incoming)
@@ -58,6 +58,10 @@ extension FrontHandler {
         }
         if exchange.state == .resolving { return 0 }
         return head.headLength + current.skippedBody
+    }
+
+    private func isPortals(_ incoming: Incoming) -> Bool {
+        role.serve.contains(.portal) && site.isPortal(incoming.head.host.bytes(in: incoming.bytes))
     }
 
     /// Everything of one head for as long as its bytes are there.

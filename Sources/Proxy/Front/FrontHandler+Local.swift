@@ -7,10 +7,16 @@ import Policy
 enum OwnPath: Equatable {
     case check(String)
     case portal
+    /// What programs look for on every site: the portal's on its own host, an app's on all others.
+    case wellKnown
 
     /// Nil when the path is an app's.
     init?(_ path: UnsafeRawBufferPointer) {
-        guard ByteSearch.hasPrefix(path, "/.auth") else { return nil }
+        guard ByteSearch.hasPrefix(path, "/.auth") else {
+            guard ByteSearch.hasPrefix(path, "/.well-known/"), Self.isWellKnown(path) else { return nil }
+            self = .wellKnown
+            return
+        }
         guard path.count > 6 else {
             self = .portal
             return
@@ -28,6 +34,15 @@ enum OwnPath: Equatable {
     }
 }
 
+extension OwnPath {
+    private static let wellKnownNames = ["webauthn", "passkey-endpoints", "change-password"].map { Array($0.utf8) }
+
+    private static func isWellKnown(_ path: UnsafeRawBufferPointer) -> Bool {
+        let name = UnsafeRawBufferPointer(rebasing: path.dropFirst("/.well-known/".utf8.count))
+        return wellKnownNames.contains { name.elementsEqual($0) }
+    }
+}
+
 /// Requests for ourselves: taken whole, answered off the loop.
 extension FrontHandler {
     /// A larger body is refused.
@@ -40,7 +55,7 @@ extension FrontHandler {
             current.shape = .check
             guard role.serve.contains(.check), dialect == NginxDialect.name else { return refuseUnknownPath(incoming) }
             check(NginxDialect.self, incoming)
-        case .portal:
+        case .portal, .wellKnown:
             current.shape = .portal
             guard role.serve.contains(.portal) else { return refuseUnknownPath(incoming) }
             takeLocal(incoming)

@@ -55,7 +55,7 @@ extension Builder {
             refreshLifetime: view.duration("refresh_lifetime") ?? .seconds(2_592_000))
     }
 
-    func readLogin() -> Settings.Login {
+    func readLogin(publicURL: Origin?) -> Settings.Login {
         let view = root.map("login")
         let password = view.map("password")
         let lockout = view.map("lockout")
@@ -66,7 +66,25 @@ extension Builder {
             passwordIsEnabled: password.boolean("enabled") ?? true,
             minimumPasswordLength: number(password, "min_length", 8...128) ?? 12,
             lockoutFailures: number(lockout, "failures", 1...1000) ?? 5,
-            lockoutPeriod: lockout.duration("period") ?? .seconds(1800))
+            lockoutPeriod: lockout.duration("period") ?? .seconds(1800),
+            passkeys: readPasskeys(view.map("passkeys"), publicURL: publicURL),
+            secondFactorIsRequired: view.choice("two_factor", of: SecondFactor.self) == .required,
+            trustsDevicesFor: readTrustDevice(view))
+    }
+
+    private enum SecondFactor: String {
+        case optional, required
+    }
+
+    /// `none`, or an hour to a year.
+    private func readTrustDevice(_ view: MapView) -> Duration? {
+        guard let (text, value) = view.scalar("trust_device"), text != "none" else { return nil }
+        guard let duration = Measures.duration(text), duration >= .seconds(3600), duration <= .seconds(365 * 86_400)
+        else {
+            reading.refuse(value, expected: "none, or 1h to 365d")
+            return nil
+        }
+        return duration
     }
 
     /// A link in a mailbox is a key under the mat.

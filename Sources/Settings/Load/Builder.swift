@@ -35,7 +35,7 @@ struct Builder {
         let proxySecret = readProxySecret(trusted)
         let log = readLog()
         let mail = readMail()
-        let login = readLogin()
+        let login = readLogin(publicURL: keptPublicURL ?? publicURL)
         checkMail(login, mail)
         let audit = readAudit()
         let store = root.map("store").size("max_size", minimum: 1 << 20)

@@ -28,6 +28,23 @@ extension Schema {
         Key("login.lockout", .section, "{}", "When failed sign-ins lock an account."),
         Key("login.lockout.failures", .text("a number from 1 to 1000"), "5", "So many lock it."),
         Key("login.lockout.period", .duration, "30m", "How long a lock lasts, and how long a failure counts."),
+        Key("login.passkeys", .section, "{}", "Passkeys and security keys."),
+        Key(
+            "login.passkeys.enabled", .boolean, nil,
+            "Default: true where browsers can use them: on https and localhost, by name."),
+        Key("login.passkeys.rp_id", .text("a domain like example.com"), nil, "Default: the host of public_url."),
+        Key(
+            "login.passkeys.origins", .texts("an origin like https://example.org"), "[]",
+            "More origins whose pages may use them."),
+        Key(
+            "login.passkeys.user_verification", .choice(["required", "preferred", "discouraged"]), "preferred",
+            "Whether an authenticator has to know who holds it."),
+        Key(
+            "login.two_factor", .choice(["optional", "required"]), "optional",
+            "required: who has no second factor sets one up at the next sign-in."),
+        Key(
+            "login.trust_device", .text("none, or a duration like 30d"), "none",
+            "For so long a device that was trusted is not asked for a second factor; rules with factors still ask."),
         Key("limits", .section, "{}", "What one client may take."),
         Key(
             "limits.connections_per_client", .text("a number from 1 to 1000000"), "512",

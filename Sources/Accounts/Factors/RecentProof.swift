@@ -1,0 +1,27 @@
+internal import Core
+internal import LMDB
+
+extension Store {
+    /// How long ago a person may have proved themselves who changes what protects the account.
+    static let recentProof = Duration.seconds(600)
+
+    /// The account and the session of a principal who is about to change something that protects the account: a
+    /// session that somebody left open is not enough.
+    ///
+    /// - Throws: as ``require(_:at:in:)``; `reauthenticationRequired`; `twoFactorRequired` for a session that was begun
+    ///   on a trusted device without the factor that the account has.
+    func requireRecentProof(
+        _ principal: Principal, at now: Timestamp, in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> (user: UserRecord, session: SessionRecord) {
+        let (user, session) = try require(principal, at: now, in: transaction)
+        guard let proved = session.authenticatedAt, proved + Self.recentProof > now, proved <= now + .seconds(60)
+        else {
+            throw AccountsError(
+                .reauthenticationRequired, "Prove once more that it is you: this was too long ago for such a change.")
+        }
+        if session.factors < 2, try factorStanding(of: user.id, in: transaction).hasAny {
+            throw AccountsError(.twoFactorRequired, "This change needs your second factor first.")
+        }
+        return (user, session)
+    }
+}

@@ -1,0 +1,113 @@
+public import Core
+internal import LMDB
+
+/// What became of a sign-in. A refusal is returned from the transaction and not thrown in it, so that what it has
+/// counted and written down is kept.
+enum SignInOutcome: Sendable {
+    case signedIn(SignedIn)
+    case refused(AccountsError)
+
+    func get() throws(AccountsError) -> SignedIn {
+        switch self {
+        case .signedIn(let signedIn): return signedIn
+        case .refused(let refusal): throw refusal
+        }
+    }
+}
+
+/// What the first proof rests on. It must still be so when the second factor comes.
+enum SignInBasis: Sendable, Equatable {
+    case none
+    /// The hash that the password fitted.
+    case password(hash: String)
+    /// The digest of a link. It is used up by the whole sign-in, not by its first half.
+    case link(digest: [UInt8])
+    /// What a provider said of the person a moment ago.
+    case provider
+}
+
+/// A person who has given the first proof and not the second. Not a credential: it has no text, leaves the process in no
+/// form, and nothing but the operations that finish a sign-in takes one. Only ``Store/complete(_:of:at:in:)`` makes it.
+public struct PartialSignIn: Sendable {
+    /// What is missing.
+    public enum Need: Sendable, Equatable {
+        /// A second factor.
+        case factor
+        /// The operator wants a second factor, and there is none yet.
+        case enrolment
+    }
+
+    /// How long the second proof may take.
+    static let lifetime = Duration.seconds(600)
+
+    public let need: Need
+    /// The user name, for the page that asks.
+    public let username: String
+    /// A code can be given: of an authenticator or of the backup list.
+    public let takesCodes: Bool
+    /// To set up a factor takes the link that the operator had made besides.
+    public let needsLink: Bool
+    /// The operator lets people trust a device for a while.
+    public let offersTrust: Bool
+    public let expiresAt: Timestamp
+
+    let userID: String
+    let epoch: UInt64
+    let proof: Proof
+    let basis: SignInBasis
+    let remember: Bool
+    let method: String
+
+    init(_ signIn: CompleteSignIn, of user: UserRecord, need: Need, _ standing: FactorStanding, at now: Timestamp) {
+        self.need = need
+        username = user.username
+        takesCodes = standing.takesCodes
+        needsLink = need == .enrolment && user.enrolsByLink == true
+        offersTrust = signIn.configuration.trustsDevicesFor != nil && need == .factor
+        expiresAt = now + Self.lifetime
+        userID = user.id
+        epoch = user.epoch
+        proof = signIn.proof
+        basis = signIn.basis
+        if case .page(let remember) = signIn.face { self.remember = remember } else { remember = false }
+        method = signIn.method
+    }
+}
+
+extension Store {
+    /// The account of a partial sign-in, if everything is still as it was.
+    ///
+    /// - Throws: `invalidToken`.
+    func resume(
+        _ partial: PartialSignIn, at now: Timestamp, in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> UserRecord {
+        let over = AccountsError(.invalidToken, "The sign-in took too long, or the account was changed: begin again.")
+        guard partial.expiresAt > now, partial.expiresAt <= now + PartialSignIn.lifetime + .seconds(60),
+            let user = try Tables.users.get(partial.userID, in: transaction), user.epoch == partial.epoch,
+            !user.service, try !isShutOut(user, in: transaction)
+        else { throw over }
+        switch partial.basis {
+        case .none, .provider: break
+        case .password(let hash):
+            guard try Tables.passwords.get(user.id, in: transaction)?.hash == hash else { throw over }
+        case .link(let digest):
+            guard try usableLink(digest, for: [.magicLink], at: now, in: transaction).user.id == user.id else {
+                throw over
+            }
+        }
+        return user
+    }
+
+    /// Takes away what a complete sign-in uses up.
+    func useUp(
+        _ basis: SignInBasis, of user: inout UserRecord, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws {
+        guard case .link(let digest) = basis else { return }
+        let (link, owner) = try usableLink(digest, for: [.magicLink], at: now, in: transaction)
+        guard owner.id == user.id, user.canonicalEmail == link.email else { throw AccountsError.invalidLink }
+        try removeLink(link, digest: digest, in: transaction)
+        // It may have been written since the sign-in began.
+        user = try Tables.users.get(user.id, in: transaction) ?? user
+        try verify(&user, link.email, at: now, in: transaction)
+    }
+}
