@@ -56,9 +56,9 @@ extension TestAccounts {
         let operations = accounts.operations()
         let principal = try await accounts.person()
         try accounts.emptyOutbox()
-        #expect(try operations.isFresh(principal))
-        accounts.test.clock.advance(.seconds(301))
-        #expect(try !operations.isFresh(principal))
+        #expect(try operations.missingProof(of: principal) == nil)
+        accounts.test.clock.advance(.seconds(601))
+        #expect(try operations.missingProof(of: principal)?.code == .reauthenticationRequired)
         let stale = await refusal {
             try await operations.changeEmail(of: principal, to: "new@example.com", from: TestAccounts.client)
         }

@@ -210,7 +210,7 @@ final class FederationScene: Sendable {
         let entered = try await enter(scene, identity())
         scene.test.clock.advance(.seconds(901))
         let mine = principal(entered)
-        #expect(try !scene.operations.mayChangeSocialAccounts(mine))
+        #expect(try scene.operations.missingProof(of: mine) != nil)
         #expect(
             await refusal {
                 try await scene.operations.link(
@@ -226,7 +226,7 @@ final class FederationScene: Sendable {
             } == .refused)
         let secrets = try await scene.operations.reauthenticate(mine, by: identity(), from: scene.client)
         #expect(secrets != nil)
-        #expect(try scene.operations.mayChangeSocialAccounts(mine))
+        #expect(try scene.operations.missingProof(of: mine) == nil)
     }
 
     // MARK: Out

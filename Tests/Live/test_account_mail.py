@@ -116,7 +116,7 @@ def test_an_old_sign_in_has_to_be_confirmed_first(site, mailbox, tmp_path):
     browser = Browser(gate)
     sign_in(browser, PORTAL + "/.auth/account")
     assert 'name="email"' in browser.response.body.decode()
-    clock.move(360)
+    clock.move(660)
     browser.open(PORTAL + "/.auth/account")
     page = browser.response.body.decode()
     assert 'name="email"' not in page and "confirm once more" in browser.text

@@ -4,13 +4,12 @@ internal import LMDB
 extension Store {
     /// Who may ask for this address now.
     ///
-    /// - Throws: `invalidToken`, `reauthenticationRequired`, `invalid`.
+    /// - Throws: as ``requireRecentProof(_:at:in:)``; `invalid`.
     func requireEmailChange(
         of principal: Principal, to email: EmailAddress, at now: Timestamp,
         in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> (user: UserRecord, session: SessionRecord) {
-        let (user, session) = try require(principal, at: now, in: transaction)
-        try session.requireFresh(at: now)
+        let (user, session) = try requireRecentProof(principal, at: now, in: transaction)
         guard user.canonicalEmail != email.canonical else {
             throw AccountsError(.invalid, "This is the address of the account already.")
         }

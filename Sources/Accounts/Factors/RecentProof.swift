@@ -1,6 +1,21 @@
 internal import Core
 internal import LMDB
 
+extension AccountOperations {
+    /// What the asker has to prove once more before changing what protects the account.
+    ///
+    /// - Returns: `reauthenticationRequired`, or `twoFactorRequired`; nil: nothing.
+    /// - Throws: `invalidToken` when the session is over.
+    public func missingProof(of principal: Principal) throws(AccountsError) -> AccountsError? {
+        let store = store
+        let now = now
+        return try store.read { transaction in
+            let (user, session) = try store.require(principal, at: now, in: transaction)
+            return try store.missingProof(of: user, session, at: now, in: transaction)
+        }
+    }
+}
+
 extension Store {
     /// How long ago a person may have proved themselves who changes what protects the account.
     static let recentProof = Duration.seconds(600)
@@ -14,14 +29,23 @@ extension Store {
         _ principal: Principal, at now: Timestamp, in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> (user: UserRecord, session: SessionRecord) {
         let (user, session) = try require(principal, at: now, in: transaction)
+        if let missing = try missingProof(of: user, session, at: now, in: transaction) { throw missing }
+        return (user, session)
+    }
+
+    fileprivate func missingProof(
+        of user: UserRecord, _ session: SessionRecord, at now: Timestamp,
+        in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> AccountsError? {
+        // A clock that was set back makes no proof recent for longer.
         guard let proved = session.authenticatedAt, proved + Self.recentProof > now, proved <= now + .seconds(60)
         else {
-            throw AccountsError(
+            return AccountsError(
                 .reauthenticationRequired, "Prove once more that it is you: this was too long ago for such a change.")
         }
         if session.factors < 2, try factorStanding(of: user.id, in: transaction).hasAny {
-            throw AccountsError(.twoFactorRequired, "This change needs your second factor first.")
+            return AccountsError(.twoFactorRequired, "This change needs your second factor first.")
         }
-        return (user, session)
+        return nil
     }
 }

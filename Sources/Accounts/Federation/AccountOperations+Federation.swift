@@ -29,10 +29,12 @@ extension AccountOperations {
 
     /// Signs in whom a provider has brought: to the account that is linked, or to one that may be linked or made.
     ///
+    /// - Parameter code: of a second factor, where an API client has one at hand.
     /// - Throws: `userDisabled` for a disabled or blocked account, address or identity; `emailNotVerified`; `exists`
-    ///   for an account that must be proved first; `refused` where there is none and none is made.
+    ///   for an account that must be proved first; `refused` where there is none and none is made; `twoFactorRequired`.
     public func signIn(
-        by identity: FederatedIdentity, _ terms: FederationTerms, as face: SignInFace, from client: Client
+        by identity: FederatedIdentity, _ terms: FederationTerms, code: String? = nil, as face: SignInFace,
+        from client: Client
     ) async throws(AccountsError) -> SignedIn {
         let kept = try KeptClient(client)
         let now = now
@@ -42,12 +44,12 @@ extension AccountOperations {
             actor: client.actor(identity.email?.description ?? "anonymous"))
         var complete = CompleteSignIn(
             proof: .provider, face: face, client: client, kept: kept, materials: try SignInMaterials(store.random),
-            configuration: configuration, method: "oauth:\(identity.provider)")
+            configuration: configuration, method: "oauth:\(identity.provider)", basis: .provider, code: code)
         let known = try store.read { transaction in try store.userID(of: identity, in: transaction) }
         try sign(&complete, for: known ?? signIn.userID, at: now)
         let signed = complete
         let expected = known ?? signIn.userID
-        let outcome = try await store.writing { transaction -> Result<SignedIn, AccountsError> in
+        return try await store.writing { transaction -> SignInOutcome in
             switch try store.account(for: signIn, at: now, in: transaction) {
             case .success((let user, let link)):
                 // An access token was signed for whoever it was a moment ago.
@@ -57,17 +59,16 @@ extension AccountOperations {
                 var signed = signed
                 signed.federated = FederatedSession(
                     link: link.id, issuer: identity.issuer, sessionID: identity.sessionID)
-                return .success(try store.complete(signed, of: user, at: now, in: transaction))
+                return try store.complete(signed, of: user, at: now, in: transaction)
             case .failure(let refusal):
                 try store.append(
                     NewAuditEvent(
                         .signIn, success: false, reason: refusal.reason, user: refusal.user?.name,
                         userID: refusal.user?.id, metadata: identity.metadata),
                     by: client.actor("anonymous"), at: now, in: transaction)
-                return .failure(refusal.error)
+                return .refused(refusal.error)
             }
-        }
-        return try outcome.get()
+        }.get()
     }
 
     /// Proves once more who is there, by a provider that is linked with the account.

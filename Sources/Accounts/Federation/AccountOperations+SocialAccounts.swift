@@ -2,9 +2,6 @@ internal import Core
 internal import LMDB
 
 extension AccountOperations {
-    /// How fresh a sign-in must be for who may change how the account is signed in to.
-    static let linkingNeeds = Duration.seconds(900)
-
     /// What is linked with the account of whoever asks, newest first.
     public func socialAccounts(of principal: Principal) throws(AccountsError) -> [SocialAccount] {
         let store = store
@@ -12,16 +9,6 @@ extension AccountOperations {
         return try store.read { transaction in
             let (user, _) = try store.require(principal, at: now, in: transaction)
             return try store.socialAccounts(of: user.id, in: transaction).reversed().map(SocialAccount.init)
-        }
-    }
-
-    /// Whether ``link(_:_:to:from:)`` and ``unlink(_:of:from:)`` would ask for a fresh sign-in.
-    public func mayChangeSocialAccounts(_ principal: Principal) throws(AccountsError) -> Bool {
-        let store = store
-        let now = now
-        return try store.read { transaction in
-            let (_, session) = try store.require(principal, at: now, in: transaction)
-            return Self.isFresh(session, at: now)
         }
     }
 
@@ -36,8 +23,7 @@ extension AccountOperations {
         let store = store
         let id = try store.random.id("soc")
         let outcome = try await store.writing { transaction -> Result<Void, AccountsError> in
-            var (user, session) = try store.require(principal, at: now, in: transaction)
-            try Self.requireFresh(session, at: now)
+            var (user, session) = try store.requireRecentProof(principal, at: now, in: transaction)
             let actor = client.actor(user.username, session: session.id)
             let known = try Tables.socialAccounts.get(identity.key, in: transaction)
             if let known, known.userID == user.id { return .success(()) }
@@ -71,12 +57,11 @@ extension AccountOperations {
         let store = store
         let configuration = configuration
         try await store.writing { transaction in
-            var (user, session) = try store.require(principal, at: now, in: transaction)
+            var (user, session) = try store.requireRecentProof(principal, at: now, in: transaction)
             let links = try store.socialAccounts(of: user.id, in: transaction)
             guard let link = links.first(where: { $0.id == id }) else {
                 throw AccountsError(.notFound, "There is no such link of yours.")
             }
-            try Self.requireFresh(session, at: now)
             guard
                 try store.waysToSignIn(of: user, configuration, besides: link.id, in: transaction) > 0
             else {
@@ -97,30 +82,22 @@ extension AccountOperations {
                 by: client.actor(user.username, session: session.id), at: now, in: transaction)
         }
     }
-
-    private static func isFresh(_ session: SessionRecord, at now: Timestamp) -> Bool {
-        guard let proved = session.authenticatedAt else { return false }
-        return proved + linkingNeeds > now && proved <= now + linkingNeeds
-    }
-
-    private static func requireFresh(_ session: SessionRecord, at now: Timestamp) throws(AccountsError) {
-        guard isFresh(session, at: now) else {
-            throw AccountsError(.reauthenticationRequired, "Prove once more that it is you: the sign-in is too old.")
-        }
-    }
 }
 
 extension Store {
     /// In how many ways a person can sign in to their account without anybody's help.
     ///
-    /// - Parameter link: one that does not count.
+    /// - Parameters:
+    ///   - link: one that does not count.
+    ///   - removed: so many passkeys that do not count.
     func waysToSignIn(
         of user: UserRecord, _ configuration: AccountOperations.Configuration, besides link: String? = nil,
-        in transaction: borrowing some ReadableTransaction & ~Copyable
+        withoutPasskeys removed: Int = 0, in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> Int {
         var ways = 0
         if configuration.passwordIsEnabled, try Tables.passwords.get(user.id, in: transaction) != nil { ways += 1 }
         if configuration.magicLinkIsEnabled, mailIsOn { ways += 1 }
+        if configuration.passkeys.isEnabled { ways += try passkeys(of: user.id, in: transaction).count - removed }
         ways += try socialAccounts(of: user.id, in: transaction)
             .count { $0.id != link && configuration.providerIssuers.contains($0.issuer) }
         return ways

@@ -116,13 +116,17 @@ extension AccountOperations {
     public func removePasskey(_ id: String, of principal: Principal, from client: Client) async throws(AccountsError) {
         let store = store
         let now = now
-        let required = configuration.secondFactorIsRequired
+        let configuration = configuration
         try await store.writing { transaction in
             let (user, session) = try store.requireRecentProof(principal, at: now, in: transaction)
             let (digest, _) = try store.passkey(id, of: user, in: transaction)
             let standing = try store.factorStanding(of: user.id, in: transaction)
-            if required, !standing.totp, standing.passkeys == 1 {
+            if configuration.secondFactorIsRequired, !standing.totp, standing.passkeys == 1 {
                 throw AccountsError(.refused, "A second factor is required here: set up another one first.")
+            }
+            guard try store.waysToSignIn(of: user, configuration, withoutPasskeys: 1, in: transaction) > 0 else {
+                throw AccountsError(
+                    .refused, "This is the last way to sign in to your account: set a password or link another first.")
             }
             try Tables.passkeys.delete(digest, in: transaction)
             try Tables.passkeysByUser.delete(KeyPair(user.id, digest), in: transaction)

@@ -55,6 +55,7 @@ public struct PartialSignIn: Sendable {
     let epoch: UInt64
     let proof: Proof
     let basis: SignInBasis
+    let federated: FederatedSession?
     let remember: Bool
     let method: String
 
@@ -69,6 +70,7 @@ public struct PartialSignIn: Sendable {
         epoch = user.epoch
         proof = signIn.proof
         basis = signIn.basis
+        federated = signIn.federated
         if case .page(let remember) = signIn.face { self.remember = remember } else { remember = false }
         method = signIn.method
     }
@@ -87,7 +89,14 @@ extension Store {
             !user.service, try !isShutOut(user, in: transaction)
         else { throw over }
         switch partial.basis {
-        case .none, .provider: break
+        case .none: break
+        case .provider:
+            let link = try partial.federated.flatMap { known in
+                try socialAccounts(of: user.id, in: transaction).first { $0.id == known.link }
+            }
+            guard let link else { throw over }
+            let subject = BlockSubject.subject(issuer: link.issuer, subject: link.subject)
+            guard try Tables.blocks.revision(of: subject.key, in: transaction) == nil else { throw over }
         case .password(let hash):
             guard try Tables.passwords.get(user.id, in: transaction)?.hash == hash else { throw over }
         case .link(let digest):

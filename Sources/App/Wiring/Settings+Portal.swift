@@ -80,6 +80,7 @@ extension Settings {
             requireRoutes: apiKeys.requiresRoutes)
         configuration.keyScopes = apiKeys.scopes.map(\.name)
         configuration.routeNames = Set(routes.map(\.policy.name))
+        configuration.siteName = branding.name
         configuration.siteWords = [publicURL.host] + (branding.isNamed ? [branding.name] : [])
         configuration.providerIssuers = Set(login.providers.map(\.issuer))
         return configuration

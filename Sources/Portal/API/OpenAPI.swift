@@ -77,7 +77,7 @@ enum OpenAPI {
         "Register":{"type":"object","required":["email","password"],"properties":{"email":{"type":"string","format":"email"},"password":{"type":"string"},"name":{"type":["string","null"]}}},
         "Verify":{"type":"object","required":["token"],"properties":{"token":{"type":"string"},"password":{"type":["string","null"],"description":"Of the account, instead of the one that was registered with."},"name":{"type":["string","null"]}}},
         "MagicLink":{"type":"object","required":["token"],"properties":{"token":{"type":"string"},"two_factor_code":{"type":["string","null"]},"device_name":{"type":["string","null"]}}},
-        "CodeExchange":{"type":"object","required":["code","code_verifier"],"properties":{"code":{"type":"string"},"code_verifier":{"type":"string"},"device_name":{"type":"string"}}},
+        "CodeExchange":{"type":"object","required":["code","code_verifier"],"properties":{"code":{"type":"string"},"code_verifier":{"type":"string"},"two_factor_code":{"type":["string","null"]},"device_name":{"type":["string","null"]}}},
         "SocialAccount":{"type":"object","required":["id","provider","subject","email","linked_at"],"properties":{"id":{"type":"string"},"provider":{"type":"string"},"subject":{"type":"string"},"email":{"type":["string","null"]},"linked_at":{"type":"string","format":"date-time"}}},
         "Name":{"type":"object","required":["name"],"properties":{"name":{"type":"string"}}},
         "Tokens":{"type":"object","required":["access_token","token_type","expires_in","refresh_token","session_id"],"properties":{"access_token":{"type":"string"},"token_type":{"const":"bearer"},"expires_in":{"type":"integer"},"refresh_token":{"type":"string"},"session_id":{"type":"string"}}},

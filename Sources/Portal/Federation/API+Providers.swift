@@ -25,11 +25,13 @@ private enum Wire {
     struct Exchange: Decodable {
         var code: String
         var codeVerifier: String
+        var twoFactorCode: String?
         var deviceName: String?
 
         enum CodingKeys: String, CodingKey {
             case code
             case codeVerifier = "code_verifier"
+            case twoFactorCode = "two_factor_code"
             case deviceName = "device_name"
         }
     }
@@ -79,7 +81,8 @@ extension PortalRequest {
                 status: 401, code: "invalid_token", detail: "This code was used, is too old, or is somebody else's.")
         }
         let signedIn = try await operations.signIn(
-            by: known.identity, known.terms, as: .api, from: client(deviceName: exchange.deviceName))
+            by: known.identity, known.terms, code: exchange.twoFactorCode, as: .api,
+            from: client(deviceName: exchange.deviceName))
         return try tokens(of: signedIn)
     }
 

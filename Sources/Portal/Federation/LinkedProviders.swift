@@ -47,8 +47,8 @@ extension PortalRequest {
             // One that is gone already is what was wanted.
             case .notFound: break
             case .refused: return try providersPage(principal, status: 403, error: text("provider_last_way"))
-            case .reauthenticationRequired:
-                return .seeOther("/.auth/login?step_up=too_old&return_to=\(FormFields.escape(Tab.providers.path))")
+            case .reauthenticationRequired, .twoFactorRequired:
+                return .seeOther(Self.proof(for: error, returnTo: Tab.providers.path) ?? Tab.providers.path)
             default: throw error
             }
         }

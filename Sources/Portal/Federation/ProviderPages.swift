@@ -45,7 +45,7 @@ extension PortalRequest {
     private func beginLinking(_ token: String) async throws -> Answer {
         guard let principal = signedIn() else { return signInFirst(for: Tab.providers.path) }
         guard portal.forms.isGood(token, for: linkingPlace(principal)) else { throw PortalFailure.crossSite }
-        guard try operations.mayChangeSocialAccounts(principal) else { return proveFirst }
+        if let missing = try operations.missingProof(of: principal) { return proveFirst(missing) }
         return try await begin(.link(session: principal.session), try ownBrowser())
     }
 
@@ -140,7 +140,9 @@ extension PortalRequest {
                     by: identity, terms, as: .page(remember: false), from: client())
                 return try await enter(signedIn, returningTo: returnTo)
             case .link(let session):
-                guard let principal = signedIn(), principal.session == session else { return proveFirst }
+                guard let principal = signedIn(), principal.session == session else {
+                    return signInFirst(for: Tab.providers.path)
+                }
                 try await operations.link(identity, terms, to: principal, from: client())
                 return .seeOther("\(Tab.providers.path)?done=provider_linked")
             case .prove(let session, let returnTo):
@@ -152,6 +154,9 @@ extension PortalRequest {
             case .tokens(let challenge): return try handOut(identity, terms, challenge)
             }
         } catch let error as AccountsError {
+            if case .signIn(let returnTo) = purpose, let partial = error.partial {
+                return try askSecondFactor(partial, returnTo: returnTo)
+            }
             return refused(error, purpose)
         }
     }
@@ -184,7 +189,7 @@ extension PortalRequest {
         case .exists:
             if case .link = purpose { return providerFailure("provider_linked_elsewhere", status: status, purpose) }
             return providerFailure("provider_prove_first", status: status, purpose)
-        case .reauthenticationRequired: return proveFirst
+        case .reauthenticationRequired, .twoFactorRequired: return proveFirst(error)
         case .refused: return providerFailure("provider_no_account", status: 403, purpose)
         default:
             var answer = providerFailure(
@@ -226,9 +231,9 @@ extension PortalRequest {
         return (try portal.forms.digest(ofBrowser: made), [cookies.browser(made)])
     }
 
-    /// To the form that wants the password, or a provider, once more.
-    private var proveFirst: Answer {
-        .seeOther("/.auth/login?step_up=too_old&return_to=\(FormFields.escape(Tab.providers.path))")
+    /// To the form that wants the password, a provider or the second factor once more.
+    private func proveFirst(_ missing: AccountsError) -> Answer {
+        .seeOther(Self.proof(for: missing, returnTo: Tab.providers.path) ?? Tab.providers.path)
     }
 
     private func signInFirst(for address: String) -> Answer {

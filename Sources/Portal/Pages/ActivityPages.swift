@@ -50,12 +50,9 @@ extension PortalRequest {
     /// What the form for another address needs: a sign-in of the last minutes, or the way to one.
     func emailChange(_ principal: Principal) throws -> [String: Any] {
         guard configuration.sendsMail else { return [:] }
-        if try operations.isFresh(principal) { return ["email_form": true] }
-        return ["email_proof": Self.proof]
+        guard let missing = try operations.missingProof(of: principal) else { return ["email_form": true] }
+        return ["email_proof": Self.proof(for: missing, returnTo: Tab.account.path) ?? Tab.account.path]
     }
-
-    /// Where a person proves once more who they are, and comes back from.
-    private static let proof = "/.auth/login?step_up=too_old&return_to=/.auth/account"
 
     /// The answer to the form.
     ///
@@ -67,7 +64,8 @@ extension PortalRequest {
             return .seeOther("/.auth/account?done=email_asked")
         } catch {
             switch error.code {
-            case .reauthenticationRequired: return .seeOther(Self.proof)
+            case .reauthenticationRequired, .twoFactorRequired:
+                return .seeOther(Self.proof(for: error, returnTo: Tab.account.path) ?? Tab.account.path)
             case .invalid, .rateLimited:
                 var answer = try accountPage(
                     principal, try operations.user(principal), status: PortalFailure(error).status,

@@ -218,15 +218,19 @@ extension PortalRequest {
 extension PortalRequest {
     /// Where a change wants a proof that is fresh, or one more factor: the way there and back to the page.
     func proofFirst(_ error: AccountsError) -> Answer? {
+        let home = "/.auth/account/security"
+        return Self.proof(for: error, returnTo: local.path.hasPrefix(home) ? home : local.path).map { .seeOther($0) }
+    }
+
+    /// Where a person proves what is missing, and comes back from; nil when it is something else.
+    static func proof(for error: AccountsError, returnTo path: String) -> String? {
         let missing: Reason
         switch (error.code, error.partial == nil) {
         case (.reauthenticationRequired, _): missing = .tooOld
         case (.twoFactorRequired, true): missing = .factorMissing
         default: return nil
         }
-        let home = "/.auth/account/security"
-        let path = local.path.hasPrefix(home) ? home : local.path
-        return .seeOther("/.auth/login?step_up=\(missing.rawValue)&return_to=\(path)")
+        return "/.auth/login?step_up=\(missing.rawValue)&return_to=\(path)"
     }
 }
 
