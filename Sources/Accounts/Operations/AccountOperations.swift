@@ -121,6 +121,11 @@ public struct AccountOperations: Sendable {
 
     func hash(_ password: SecretBytes, for person: PasswordPolicy.Person) async throws(AccountsError) -> String {
         try await requireAcceptable(password, for: person)
+        return try await hashAccepted(password)
+    }
+
+    /// A hash of a password that the policy has taken already: it is not asked about twice.
+    func hashAccepted(_ password: SecretBytes) async throws(AccountsError) -> String {
         do {
             return try await hasher.hash(password).text
         } catch {

@@ -45,7 +45,7 @@ extension AccountOperations {
         let now = now
         let store = store
         try limiter.take(.mail, client: client.address, configuration.limits, at: now)
-        try limiter.take(.mail, mailbox: email.canonical, configuration.limits, at: now)
+        try takeMail(.changeEmail, to: email, from: client, at: now)
         let token = try SecretText(store.random)
         try await store.writing { transaction in
             let (user, session) = try store.require(principal, at: now, in: transaction)
