@@ -51,7 +51,7 @@ import Testing
         try accounts.emptyOutbox()
         let operations = accounts.operations { $0.limits = LimitPolicy() }
         var codes: [AccountsError.Code?] = []
-        for index in 0..<12 {
+        for index in 0..<24 {
             // From everywhere, by every form.
             let client = Client(address: IPAddress("198.51.100.\(index)"))
             codes.append(
@@ -63,8 +63,9 @@ import Testing
                     }
                 })
         }
-        #expect(codes.prefix(5).allSatisfy { $0 == nil } && codes.dropFirst(5).allSatisfy { $0 == .rateLimited })
-        #expect(try accounts.mails().count == 5)
+        // Five of each form.
+        #expect(codes.prefix(15).allSatisfy { $0 == nil } && codes.dropFirst(15).allSatisfy { $0 == .rateLimited })
+        #expect(try accounts.mails().count == 15)
         // One client may not mail many addresses either.
         let client = Client(address: IPAddress("203.0.113.9"))
         var sent = 0
@@ -80,15 +81,43 @@ import Testing
     @Test func aStormOfClientsIsForgottenNotKept() throws {
         let limiter = RateLimiter(capacity: 100)
         let policy = LimitPolicy()
-        for _ in 0..<5 { try limiter.take(.mail, mailbox: "ada@example.com", policy, at: start) }
+        for _ in 0..<5 { try limiter.take(mailbox: "ada@example.com", for: .magicLink, policy, at: start) }
         for index in 0..<10_000 {
             let address = IPAddress("10.\(index / 65_536).\(index / 256 % 256).\(index % 256)")
             #expect(throws: Never.self) { try limiter.take(.signIn, client: address, policy, at: start) }
+            #expect(throws: Never.self) { try limiter.take(.refresh, of: "session \(index)", policy, at: start) }
         }
         // What was sent to an address is not forgotten with them.
         #expect(throws: AccountsError(.rateLimited, "")) {
-            try limiter.take(.mail, mailbox: "ada@example.com", policy, at: start)
+            try limiter.take(mailbox: "ada@example.com", for: .magicLink, policy, at: start)
         }
+    }
+
+    /// Who has a /48 has 65,536 networks, and mails by four of them at most.
+    @Test func aSiteOfNetworksMailsLikeFour() throws {
+        let limiter = RateLimiter()
+        let policy = LimitPolicy(mail: RateLimit(count: 5, per: .seconds(3600), burst: 5))
+        func mailed(_ site: String) -> Int {
+            (0..<400).filter { index in
+                let address = IPAddress("\(site):\(index / 8)::\(index % 8 + 1)")
+                return (try? limiter.take(.mail, client: address, policy, at: start)) != nil
+            }.count
+        }
+        #expect(mailed("2001:db8:1") == 20 && mailed("2001:db8:2") == 20 && mailed("2001:db8:1") == 0)
+        // A network that was refused for its site has lost nothing of its own.
+        let last = IPAddress("2001:db8:1:31::1")
+        for _ in 0..<5 {
+            #expect(throws: Never.self) { try limiter.take(.mail, client: last, policy, at: start + .seconds(3600)) }
+        }
+    }
+
+    @Test func howManyALimitAllows() {
+        let limit = RateLimit(count: 5, per: .seconds(3600), burst: 5)
+        #expect(limit.most(within: .seconds(3600), bound: 64) == 10)
+        #expect(limit.most(within: .seconds(86_400), bound: 64) == 64)
+        #expect(limit.most(within: .seconds(-1), bound: 64) == 5)
+        let huge = RateLimit(count: .max, per: .seconds(1), burst: .max)
+        #expect(huge.most(within: .seconds(86_400), bound: 64) == 64)
     }
 
     /// L5: tokens are exchanged, and keys made, at a bounded rate; and keys there are only so many.

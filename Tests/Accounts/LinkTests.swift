@@ -49,23 +49,41 @@ import Testing
         }
     }
 
-    /// A stranger who asks for links does not make those void that their owner was mailed; there are only so many.
+    /// A stranger who asks for as many links as the limits allow does not make those void that their owner was mailed,
+    /// whatever the limits are; there are only so many.
     @Test func severalLinksAreGoodAtATime() async throws {
-        let accounts = try TestAccounts()
-        try accounts.addPerson()
-        let operations = accounts.operations()
-        try await operations.requestMagicLink("ada@example.com", browser: "tab", from: TestAccounts.client)
-        let mine = try accounts.token("magic_link")
-        for _ in 0..<4 {
-            accounts.test.clock.advance(.seconds(1))
-            try await operations.requestMagicLink("ada@example.com", browser: "other", from: TestAccounts.outsider)
+        for burst in [5, 20, 1_000_000] {
+            let accounts = try TestAccounts()
+            try accounts.addPerson()
+            let operations = accounts.operations {
+                $0.limits.limits[.mail] = RateLimit(count: burst, per: .seconds(3600), burst: burst)
+                $0.limits.exemptNetworks = [Network("0.0.0.0/0")].compactMap { $0 }
+            }
+            var owner = TestAccounts.client
+            owner.deviceToken = try await operations.signIn(
+                "ada@example.com", password: right, as: .page(remember: false), from: owner
+            ).deviceToken
+            try accounts.emptyOutbox()
+            try await operations.requestMagicLink("ada@example.com", browser: "tab", from: owner)
+            let mine = try accounts.token("magic_link")
+            var asked = 0
+            for _ in 0..<85 {
+                accounts.test.clock.advance(.seconds(10))
+                let code = await refusal {
+                    try await operations.requestMagicLink(
+                        "ada@example.com", browser: "other", from: TestAccounts.outsider)
+                }
+                if code == nil { asked += 1 }
+            }
+            let left = try accounts.store.read { try Tables.linksByUser.count(in: $0) }
+            #expect(left == min(64, asked + 1))
+            if asked < 64 {
+                #expect(asked >= burst && asked < 2 * burst)
+                #expect(try operations.look(at: mine, for: [.magicLink]) == .magicLink)
+            } else {
+                #expect(throws: AccountsError(.invalidToken, "")) { try operations.look(at: mine, for: [.magicLink]) }
+            }
         }
-        #expect(try operations.look(at: mine, for: [.magicLink]) == .magicLink)
-        accounts.test.clock.advance(.seconds(1))
-        try await operations.requestMagicLink("ada@example.com", browser: "other", from: TestAccounts.outsider)
-        #expect(throws: AccountsError(.invalidToken, "")) { try operations.look(at: mine, for: [.magicLink]) }
-        let left = try accounts.store.read { try Tables.linksByUser.count(in: $0) }
-        #expect(left == 5)
     }
 
     @Test func aMagicLinkSignsInOnceInTheBrowserThatAsked() async throws {
@@ -93,6 +111,26 @@ import Testing
                 magicLink: token, browser: "nonce", as: .page(remember: false), from: TestAccounts.client)
         }
         #expect(again == .invalidToken)
+    }
+
+    /// Whoever asks for a link of their own account by the API cannot talk somebody into signing in there with it.
+    @Test func aLinkThatTheAPIAskedForIsGoodOnNoPage() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson()
+        let operations = accounts.operations()
+        try await operations.requestMagicLink("ada@example.com", browser: nil, from: TestAccounts.outsider)
+        let token = try accounts.token("magic_link")
+        for browser in [nil, "", "tab"] {
+            #expect(try !operations.magicLink(at: token, browser: browser).isOfThisBrowser)
+            let code = await refusal {
+                _ = try await operations.signIn(
+                    magicLink: token, browser: browser, as: .page(remember: false), from: TestAccounts.client)
+            }
+            #expect(code == .refused)
+        }
+        let signedIn = try await operations.signIn(
+            magicLink: token, browser: nil, as: .api, from: TestAccounts.outsider)
+        #expect(signedIn.tokens != nil && signedIn.secrets == nil)
     }
 
     @Test func lesson28_31_aLinkIsForOnePurposeOneUserAndAShortTime() async throws {
@@ -134,8 +172,9 @@ import Testing
         for _ in 0..<10 {
             accounts.test.clock.advance(.seconds(1))
             try accounts.emptyOutbox()
-            try await operations.requestMagicLink("ada@example.com", browser: nil, from: TestAccounts.client)
-            let token = try accounts.token("magic_link")
+            // The operator's is good by both faces.
+            let link = try accounts.store.createLink(.magicLink, for: "ada@example.com", by: TestStore.cli)
+            let token = String(try #require(link.url.split(separator: "/").last))
             let won = await withTaskGroup(of: Bool.self) { group in
                 for index in 0..<8 {
                     group.addTask {

@@ -152,6 +152,27 @@ import Testing
         #expect(try store.check() == [])
     }
 
+    /// A link that was used after the backup is not good once more.
+    @Test func aRestoreEndsLinks() throws {
+        let test = try TestStore()
+        try test.store.maintainSigningKeys()
+        try test.addUser()
+        let issued = try LinkPurpose.allCases.filter { $0 != .registration && $0 != .changeEmail }.map {
+            try test.store.createLink($0, for: "ada@example.com", by: TestStore.cli)
+        }
+        #expect(issued.count == 5)
+        let backup = test.folder + "/backup"
+        _ = try test.store.backUp(to: backup, by: TestStore.cli)
+        test.close()
+        let (store, _) = try Store.restore(
+            from: backup, into: TestStore.configuration(test.folder, masterKey: 7), clock: test.clock,
+            random: test.random, by: TestStore.cli)
+        test.replace(store)
+        let left = try store.read { (try Tables.oneTimeLinks.count(in: $0), try Tables.linksByUser.count(in: $0)) }
+        #expect(left == (0, 0))
+        #expect(try store.check() == [])
+    }
+
     @Test func anExportIsReplayed() throws {
         let (test, backup, keys, _) = try backedUp()
         _ = try test.store.addBlock(.subject(issuer: "https://i", subject: "s"), by: TestStore.cli)

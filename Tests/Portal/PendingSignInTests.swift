@@ -14,8 +14,8 @@ import Testing
 
     @Test func eachTabHasItsOwn() {
         let all = PendingSignIns()
-        all.insert(pending("/one"), id: "1", from: "a")
-        all.insert(pending("/two"), id: "2", from: "a")
+        all.insert(pending("/one"), id: "1", from: ClientPlace(site: "a"))
+        all.insert(pending("/two"), id: "2", from: ClientPlace(site: "a"))
         #expect(all.find("1", browser: [1], at: now)?.returnTo?.path == "/one")
         #expect(all.find("2", browser: [1], at: now)?.returnTo?.path == "/two")
         all.remove("1")
@@ -25,7 +25,7 @@ import Testing
 
     @Test func lesson71_anotherBrowserHasNoUseForIt() {
         let all = PendingSignIns()
-        all.insert(pending(), id: "1", from: "a")
+        all.insert(pending(), id: "1", from: ClientPlace(site: "a"))
         #expect(all.find("1", browser: [2], at: now) == nil)
         #expect(all.find("1", browser: [], at: now) == nil)
         #expect(all.find("1", browser: [1], at: now) != nil)
@@ -33,47 +33,84 @@ import Testing
 
     @Test func itEndsAtUse() {
         let all = PendingSignIns()
-        all.insert(pending(), id: "1", from: "a")
+        all.insert(pending(), id: "1", from: ClientPlace(site: "a"))
         #expect(all.find("1", browser: [1], at: now + PendingSignIns.lifetime) == nil)
         #expect(all.find("1", browser: [1], at: now) == nil)
     }
 
     @Test func aFloodPushesOutItsOwnOnly() {
-        let all = PendingSignIns(capacity: 100, share: 10)
-        all.insert(pending(), id: "mine", from: "home")
-        for number in 0..<1000 { all.insert(pending(), id: "flood \(number)", from: "elsewhere") }
+        let all = PendingSignIns(capacity: 100, siteShare: 10, networkShare: 10)
+        all.insert(pending(), id: "mine", from: ClientPlace(site: "home"))
+        for number in 0..<1000 { all.insert(pending(), id: "flood \(number)", from: ClientPlace(site: "elsewhere")) }
         #expect(all.find("mine", browser: [1], at: now) != nil)
         #expect(all.find("flood 999", browser: [1], at: now) != nil)
         #expect(all.find("flood 989", browser: [1], at: now) == nil)
     }
 
     @Test func allTogetherAreBounded() {
-        let all = PendingSignIns(capacity: 10, share: 10)
-        for number in 0..<100 { all.insert(pending(), id: "\(number)", from: "place \(number)") }
+        let all = PendingSignIns(capacity: 10, siteShare: 10, networkShare: 10)
+        for number in 0..<100 { all.insert(pending(), id: "\(number)", from: ClientPlace(site: "place \(number)")) }
         #expect(all.find("89", browser: [1], at: now) == nil)
         #expect(all.find("90", browser: [1], at: now) != nil)
     }
 
     /// L6: many places that have a few each push out what they have themselves, not what a place has that has one.
     @Test func theFullestPlaceGivesUpItsOldest() {
-        let all = PendingSignIns(capacity: 100, share: 10)
-        for number in 0..<50 { all.insert(pending(), id: "home \(number)", from: "home \(number)") }
-        for number in 0..<1000 { all.insert(pending(), id: "flood \(number)", from: "away \(number % 20)") }
+        let all = PendingSignIns(capacity: 100, siteShare: 10, networkShare: 10)
+        for number in 0..<50 { all.insert(pending(), id: "home \(number)", from: ClientPlace(site: "home \(number)")) }
+        for number in 0..<1000 {
+            all.insert(pending(), id: "flood \(number)", from: ClientPlace(site: "away \(number % 20)"))
+        }
         for number in 0..<50 { #expect(all.find("home \(number)", browser: [1], at: now) != nil) }
         #expect(all.find("flood 999", browser: [1], at: now) != nil)
         #expect(all.find("flood 900", browser: [1], at: now) == nil)
         for number in 0..<1000 { all.remove("flood \(number)") }
-        for number in 0..<50 { all.insert(pending(), id: "late \(number)", from: "late \(number)") }
+        for number in 0..<50 { all.insert(pending(), id: "late \(number)", from: ClientPlace(site: "late \(number)")) }
         #expect(all.find("home 0", browser: [1], at: now) != nil)
-        all.insert(pending(), id: "one more", from: "one more")
+        all.insert(pending(), id: "one more", from: ClientPlace(site: "one more"))
         #expect(all.find("home 0", browser: [1], at: now) == nil && all.find("home 1", browser: [1], at: now) != nil)
     }
 
-    @Test func allNetworksOfASiteAreOnePlace() {
-        func place(_ text: String) -> String { ClientPlace.text(IPAddress(text)) }
-        #expect(place("2001:db8:1::1") == place("2001:db8:1:ffff::9"))
-        #expect(place("2001:db8:1::1") != place("2001:db8:2::1"))
-        #expect(place("192.0.2.1") != place("192.0.2.2") && place("192.0.2.1") != ClientPlace.text(nil))
+    @Test func aPlaceIsANetworkOfASite() {
+        func place(_ text: String) -> ClientPlace { ClientPlace(IPAddress(text)) }
+        #expect(place("2001:db8:1::1").site == place("2001:db8:1:ffff::9").site)
+        #expect(place("2001:db8:1::1").network != place("2001:db8:1:ffff::9").network)
+        #expect(place("2001:db8:1::1") == place("2001:db8:1::9"))
+        #expect(place("2001:db8:1::1").site != place("2001:db8:2::1").site)
+        #expect(place("192.0.2.1").site != place("192.0.2.2").site)
+        #expect(place("192.0.2.1").site != ClientPlace(nil).site)
+    }
+
+    /// A neighbour in the same /48 does not push out the sign-in of a household that has a /64 of its own.
+    @Test func withinASiteTheFullestNetworkGivesUpItsOldest() {
+        let all = PendingSignIns(capacity: 1000, siteShare: 100, networkShare: 50)
+        func place(_ network: String) -> ClientPlace { ClientPlace(site: "site", network: network) }
+        for number in 0..<20 { all.insert(pending(), id: "home \(number)", from: place("home \(number)")) }
+        for number in 0..<1000 { all.insert(pending(), id: "flood \(number)", from: place("neighbour")) }
+        for number in 0..<1000 { all.insert(pending(), id: "wide \(number)", from: place("away \(number % 30)")) }
+        for number in 0..<20 { #expect(all.find("home \(number)", browser: [1], at: now) != nil) }
+        #expect(all.find("wide 999", browser: [1], at: now) != nil)
+        let left = (0..<1000).filter { number in
+            ["flood", "wide"].contains { all.find("\($0) \(number)", browser: [1], at: now) != nil }
+        }
+        #expect(left.count <= 80, "the site has its share and no more")
+        // A site where all have one each gives up its oldest, and nobody else's.
+        all.insert(pending(), id: "other", from: ClientPlace(site: "other"))
+        for number in 0..<500 { all.insert(pending(), id: "one \(number)", from: place("one \(number)")) }
+        #expect(all.find("home 0", browser: [1], at: now) == nil && all.find("one 499", browser: [1], at: now) != nil)
+        #expect(all.find("one 399", browser: [1], at: now) == nil && all.find("one 400", browser: [1], at: now) != nil)
+        #expect(all.find("other", browser: [1], at: now) != nil)
+    }
+
+    @Test func aNetworksShareIsBoundedBelowItsSites() {
+        let all = PendingSignIns()
+        let place = ClientPlace(IPAddress("2001:db8::1"))
+        for number in 0..<200 { all.insert(pending(), id: "\(number)", from: place) }
+        #expect(all.find("71", browser: [1], at: now) == nil && all.find("72", browser: [1], at: now) != nil)
+        // An id that comes again counts once.
+        for _ in 0..<200 { all.insert(pending(), id: "again", from: ClientPlace(IPAddress("2001:db8:0:1::1"))) }
+        all.remove("again")
+        #expect(all.find("again", browser: [1], at: now) == nil && all.find("199", browser: [1], at: now) != nil)
     }
 
     @Test func theThirdTimeWithinHalfAMinuteIsALoop() throws {

@@ -21,7 +21,7 @@ extension AccountOperations {
             _ = try store.requireEmailChange(of: principal, to: email, at: now, in: transaction)
         }
         try limiter.take(.mail, client: client.address, configuration.limits, at: now)
-        try limiter.take(.mail, mailbox: email.canonical, configuration.limits, at: now)
+        try takeMail(.changeEmail, to: email, from: client, at: now)
         let token = try SecretText(store.random)
         try await store.writing { transaction in
             let (user, session) = try store.requireEmailChange(of: principal, to: email, at: now, in: transaction)

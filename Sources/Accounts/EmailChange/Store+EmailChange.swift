@@ -70,12 +70,12 @@ extension Store {
         if let squatter = try findUser(email: email, in: transaction) {
             try discard(unverified: squatter, at: now, in: transaction)
         }
-        try forgetRegistrations(of: email, at: now, in: transaction)
         let before = user
         try Tables.usersByEmail.delete(user.canonicalEmail, in: transaction)
         try Tables.usersByEmail.put(ReferenceRecord(user.id), for: email.canonical, in: transaction)
         user.email = email.description
         try Tables.users.put(user, for: user.id, in: transaction)
+        try inheritFailures(user, at: now, in: transaction)
         // What was mailed to the old address is nobody's any more.
         try removeLinks(of: user.id, at: now, in: transaction)
         try append(

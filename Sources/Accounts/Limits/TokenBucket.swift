@@ -31,15 +31,22 @@ struct TokenBucket {
     ///
     /// - Returns: nil, or how long to wait for the next one.
     mutating func take(_ limit: RateLimit, at now: Timestamp) -> Duration? {
+        let (next, wait) = next(limit, at: now)
+        if wait == nil { fullAt = next }
+        return wait
+    }
+
+    /// How long to wait for the next one; nil: it can be had now. Takes none.
+    func wait(_ limit: RateLimit, at now: Timestamp) -> Duration? { next(limit, at: now).wait }
+
+    private func next(_ limit: RateLimit, at now: Timestamp) -> (fullAt: Timestamp, wait: Duration?) {
         let interval = limit.interval
         let depth = interval * max(1, limit.burst)
         // A clock that was set back must not lock anybody out.
-        if fullAt > now + depth { fullAt = now }
-        let next = max(fullAt, now) + interval
+        let begin = fullAt > now + depth ? now : max(fullAt, now)
+        let next = begin + interval
         let excess = next - (now + depth)
-        guard excess <= .zero else { return excess }
-        fullAt = next
-        return nil
+        return (next, excess > .zero ? excess : nil)
     }
 }
 
@@ -47,6 +54,17 @@ extension RateLimit {
     /// The time in which one more is allowed.
     fileprivate var interval: Duration {
         .milliseconds(max(1, per.wholeMilliseconds / Int64(max(1, count))))
+    }
+
+    /// At most so many within a time, after a rest; never more than `bound`.
+    func most(within time: Duration, bound: Int) -> Int {
+        let more = Int(clamping: time.wholeMilliseconds / interval.wholeMilliseconds)
+        return min(bound, min(bound, max(1, burst)) + min(bound, max(0, more)))
+    }
+
+    /// For so many clients together.
+    fileprivate func times(_ factor: Int) -> RateLimit {
+        RateLimit(count: min(count, .max / factor) * factor, per: per, burst: min(burst, .max / factor) * factor)
     }
 }
 
@@ -90,34 +108,60 @@ public final class RateLimiter: Sendable {
 
     private typealias Buckets = Mutex<ClockCache<Key, TokenBucket>>
 
-    /// Apart, so that no crowd of clients makes it forget what was sent to an address.
+    /// So many networks' mails a /48 of IPv6 may cause: whoever has one has 65,536 networks.
+    private static let networksOfSite = 4
+
+    /// Apart, so that neither a crowd of clients nor one of accounts makes it forget what was sent to an address.
     private let ofClients: Buckets
+    private let ofMailboxes: Buckets
     private let ofOthers: Buckets
 
-    /// - Parameter capacity: of how many clients, and of how many addresses and accounts, it remembers what they did.
+    /// - Parameter capacity: of how many clients, of how many mail addresses, and of how many accounts and sessions it
+    ///   remembers what they did.
     public init(capacity: Int = 65_536) {
         ofClients = Mutex(ClockCache(capacity: capacity))
+        ofMailboxes = Mutex(ClockCache(capacity: capacity))
         ofOthers = Mutex(ClockCache(capacity: capacity))
     }
 
-    /// Counts one by a client. Clients of an unknown address share one bucket, as do those of one /64.
+    /// Counts one by a client. Clients of an unknown address share one bucket, as do those of one /64; what is mailed
+    /// is counted for the /48 as well.
     ///
     /// - Throws: `rateLimited`.
     func take(
         _ action: LimitedAction, client address: IPAddress?, _ policy: LimitPolicy, at now: Timestamp
     ) throws(AccountsError) {
         if let address, policy.exemptNetworks.contains(where: { $0.contains(address) }) { return }
-        try Self.take(action, who: Self.place(of: address), policy, in: ofClients, at: now)
+        guard let limit = policy.limits[action] else { return }
+        var takes = [(Key(action: action, who: Self.place(of: address)), limit)]
+        if action == .mail, let address, address.family == .v6 {
+            takes.append((Key(action: action, who: "v6/48 \(address.bits >> 80)"), limit.times(Self.networksOfSite)))
+        }
+        try Self.take(takes, in: ofClients, at: now)
     }
 
-    /// Counts one to a mail address, whoever asked.
+    /// Counts one mail to an address, whoever asked. Mails of each purpose are counted apart: nobody uses up the mails
+    /// for a new password by asking for links that sign in.
     ///
     /// - Parameter mailbox: canonical.
     /// - Throws: `rateLimited`.
     func take(
-        _ action: LimitedAction, mailbox: String, _ policy: LimitPolicy, at now: Timestamp
+        mailbox: String, for purpose: LinkPurpose, _ policy: LimitPolicy, at now: Timestamp
     ) throws(AccountsError) {
-        try Self.take(action, who: "to " + mailbox, policy, in: ofOthers, at: now)
+        guard let limit = policy.limits[.mail] else { return }
+        try Self.take(
+            [(Key(action: .mail, who: "\(purpose.rawValue) to \(mailbox)"), limit)], in: ofMailboxes, at: now)
+    }
+
+    /// Counts one mail that a user asked for on a device that they are known by: strangers take nothing of it.
+    ///
+    /// - Throws: `rateLimited`.
+    func take(
+        device digest: [UInt8], of userID: String, for purpose: LinkPurpose, _ policy: LimitPolicy, at now: Timestamp
+    ) throws(AccountsError) {
+        guard let limit = policy.limits[.mail] else { return }
+        let who = "\(purpose.rawValue) from \(userID) \(Hexadecimal.encode(digest))"
+        try Self.take([(Key(action: .mail, who: who), limit)], in: ofMailboxes, at: now)
     }
 
     /// Counts one of an account or of a session, wherever it comes from.
@@ -127,20 +171,25 @@ public final class RateLimiter: Sendable {
     func take(
         _ action: LimitedAction, of id: String, _ policy: LimitPolicy, at now: Timestamp
     ) throws(AccountsError) {
-        try Self.take(action, who: "of " + id, policy, in: ofOthers, at: now)
+        guard let limit = policy.limits[action] else { return }
+        try Self.take([(Key(action: action, who: "of " + id), limit)], in: ofOthers, at: now)
     }
 
+    /// One of each of these buckets, or none of any.
     private static func take(
-        _ action: LimitedAction, who: String, _ policy: LimitPolicy, in buckets: borrowing Buckets, at now: Timestamp
+        _ takes: [(key: Key, limit: RateLimit)], in buckets: borrowing Buckets, at now: Timestamp
     ) throws(AccountsError) {
-        guard let limit = policy.limits[action] else { return }
-        let key = Key(action: action, who: who)
-        let wait = buckets.withLock { buckets in
-            if let place = buckets.find(key) { return buckets[place].take(limit, at: now) }
-            var bucket = TokenBucket()
-            let wait = bucket.take(limit, at: now)
-            buckets.insert(bucket, for: key)
-            return wait
+        let wait = buckets.withLock { buckets -> Duration? in
+            for (key, limit) in takes {
+                guard let place = buckets.find(key) else { continue }
+                if let wait = buckets[place].wait(limit, at: now) { return wait }
+            }
+            for (key, limit) in takes {
+                var bucket = buckets.find(key).map { buckets[$0] } ?? TokenBucket()
+                _ = bucket.take(limit, at: now)
+                buckets.insert(bucket, for: key)
+            }
+            return nil
         }
         if let wait {
             throw AccountsError(

@@ -10,12 +10,11 @@ struct LinkRequest: Sendable {
     var browser: String?
     /// Where the person goes on.
     var returnTo: String?
+    /// Of a link that signs in.
+    var origin: LinkOrigin?
 }
 
 extension AccountOperations {
-    /// So many links of one kind of one account are good at a time.
-    private static let linksKept = 5
-
     /// One transaction, one event and one mail, whether the address has an account or not.
     func sendLink(
         _ request: LinkRequest, to email: EmailAddress, from client: Client
@@ -23,7 +22,8 @@ extension AccountOperations {
         let now = now
         let store = store
         try limiter.take(.mail, client: client.address, configuration.limits, at: now)
-        try limiter.take(.mail, mailbox: email.canonical, configuration.limits, at: now)
+        try takeMail(request.purpose, to: email, from: client, at: now)
+        let kept = linksKept(within: request.lifetime)
         let token = try SecretText(store.random)
         try await store.writing { transaction in
             let user = try store.findUser(email: email, in: transaction)
@@ -39,11 +39,12 @@ extension AccountOperations {
             let end = now + request.lifetime
             // A mailbox full of good links would be a risk for nothing, but more than one tab may have asked; and a
             // stranger who asks for one must not make the one void that the user was just mailed.
-            try store.keepNewest(Self.linksKept - 1, of: user.id, purpose: request.purpose, in: transaction)
+            try store.keepNewest(kept - 1, of: user.id, in: transaction) { $0.purpose == request.purpose }
             try store.insert(
                 LinkRecord(
                     purpose: request.purpose, userID: user.id, epoch: user.epoch, email: user.canonicalEmail,
-                    createdAt: now, expiresAt: end, browser: request.browser, returnTo: request.returnTo),
+                    createdAt: now, expiresAt: end, origin: request.origin, browser: request.browser,
+                    returnTo: request.returnTo),
                 digest: token.digest, in: transaction)
             try store.mail(
                 request.content(store.url(of: request.purpose, token: token.text)), to: user, client, expiresAt: end,

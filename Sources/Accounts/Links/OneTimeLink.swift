@@ -32,6 +32,16 @@ public enum LinkPurpose: String, Sendable, Codable, CaseIterable {
     }
 }
 
+/// By which way somebody asked for a link.
+enum LinkOrigin: String, Sendable, Codable {
+    /// A page, in a browser.
+    case page
+    /// The JSON API.
+    case api
+    /// The address was registered.
+    case registration
+}
+
 /// A link as it is stored, under the SHA-256 of its token. It is gone when it is used, and refused when its time is
 /// over, whether the sweeper has been by or not.
 struct LinkRecord: JSONRecord, Equatable {
@@ -44,6 +54,8 @@ struct LinkRecord: JSONRecord, Equatable {
     var email: String
     var createdAt: Timestamp
     var expiresAt: Timestamp
+    /// Of a sign-in and an invitation; nil: the operator made it.
+    var origin: LinkOrigin?
     /// SHA-256 of what the browser that asked for it holds, in hexadecimal; nil: any may use it.
     var browser: String?
     /// Of a sign-in: where it goes on. Held against the list of such addresses once more when it is used.
@@ -95,13 +107,14 @@ extension Store {
         return removed
     }
 
-    /// Removes the oldest links of one purpose, so that at most `count` are left.
+    /// Removes the oldest links of a kind, so that at most `count` are left.
     func keepNewest(
-        _ count: Int, of userID: String, purpose: LinkPurpose, in transaction: borrowing WriteTransaction
+        _ count: Int, of userID: String, in transaction: borrowing WriteTransaction,
+        where isOfKind: (LinkRecord) -> Bool
     ) throws {
         var links: [(digest: [UInt8], record: LinkRecord)] = []
         for key in try Tables.linksByUser.keys(prefix: KeyPair<String, [UInt8]>.prefix(userID), in: transaction) {
-            guard let record = try Tables.oneTimeLinks.get(key.second, in: transaction), record.purpose == purpose
+            guard let record = try Tables.oneTimeLinks.get(key.second, in: transaction), isOfKind(record)
             else { continue }
             links.append((key.second, record))
         }

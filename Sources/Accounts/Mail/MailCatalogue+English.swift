@@ -88,8 +88,8 @@ extension MailCatalogue {
             .alreadyRegistered: MailText(
                 "You have an account at {site}",
                 .text("Somebody registered at {site} with this e-mail address, which has an account already."),
-                .text("If it was you and you do not know your password any more, set a new one:"),
-                .link("Set a new password"), .text("If it was not you, ignore this mail: nothing was changed.")),
+                .text("If it was you and you cannot sign in any more, go on here:"),
+                .link("Get back into your account"), .text("If it was not you, ignore this mail: nothing was changed.")),
             .noAccount: MailText(
                 "No account at {site}",
                 .text(

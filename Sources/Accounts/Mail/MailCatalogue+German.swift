@@ -111,8 +111,8 @@ extension MailCatalogue {
             .alreadyRegistered: MailText(
                 "Sie haben ein Konto bei {site}",
                 .text("Jemand hat sich bei {site} mit dieser E-Mail-Adresse angemeldet, die schon ein Konto hat."),
-                .text("Wenn Sie das waren und Ihr Passwort nicht mehr kennen, setzen Sie ein neues:"),
-                .link("Neues Passwort setzen"),
+                .text("Wenn Sie das waren und sich nicht mehr anmelden können, geht es hier weiter:"),
+                .link("Zurück in Ihr Konto"),
                 .text("Wenn nicht, beachten Sie diese Nachricht nicht: Es wurde nichts geändert.")),
             .noAccount: MailText(
                 "Kein Konto bei {site}",

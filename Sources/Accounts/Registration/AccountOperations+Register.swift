@@ -39,15 +39,17 @@ extension AccountOperations {
         let now = now
         let store = store
         try limiter.take(.mail, client: client.address, configuration.limits, at: now)
-        try limiter.take(.mail, mailbox: email.canonical, configuration.limits, at: now)
+        let password = configuration.passwordIsEnabled ? password : nil
+        // Before the address is counted: who tries one password after the other sends no mail.
+        if let password { try await requireAcceptable(password, for: Self.person(email, name)) }
+        try takeMail(.registration, to: email, from: client, at: now)
         var hash: String?
-        if let password, configuration.passwordIsEnabled {
-            hash = try await self.hash(password, for: Self.person(email, name))
-        }
+        if let password { hash = try await hashAccepted(password) }
         let registration = Registration(
             email: email, name: name, hash: hash, token: try SecretText(store.random),
             invitation: try SecretText(store.random), client: client,
-            isInvitedOnly: configuration.registration == .invited, returnTo: returnTo)
+            isInvitedOnly: configuration.registration == .invited, passwordIsEnabled: configuration.passwordIsEnabled,
+            returnTo: returnTo, kept: linksKept(within: Self.verificationLifetime))
         try await store.writing { transaction in
             try store.register(registration, at: now, in: transaction)
         }
@@ -94,7 +96,8 @@ extension AccountOperations {
             }
         }
         let accepted = AcceptedRegistration(
-            digest: digest, userID: try store.random.id("usr"), hash: hash, name: name, client: client)
+            digest: digest, rest: try SecretText(store.random), userID: try store.random.id("usr"), hash: hash,
+            name: name, client: client)
         let store = store
         return try await store.writing { transaction in
             User(try store.accept(accepted, at: now, in: transaction))

@@ -11,12 +11,18 @@ struct Registration: Sendable {
     let invitation: SecretText
     let client: Client
     let isInvitedOnly: Bool
+    let passwordIsEnabled: Bool
     let returnTo: String?
+    /// So many registrations of one address wait at a time. Several, so that a stranger who registers somebody's address
+    /// does not make the link void that its owner was just mailed.
+    let kept: Int
 }
 
 /// A registration whose mail was followed, on its way to become an account.
 struct AcceptedRegistration: Sendable {
     let digest: [UInt8]
+    /// Under which it rests: nobody is ever given this.
+    let rest: SecretText
     let userID: String
     let hash: String?
     let name: String
@@ -24,9 +30,8 @@ struct AcceptedRegistration: Sendable {
 }
 
 extension Store {
-    /// So many registrations of one address wait at a time. Several, so that a stranger who registers somebody's address
-    /// does not make the link void that its owner was just mailed.
-    private static let registrationsKept = 8
+    /// So many invitations that were asked for again are good at a time, beside the operator's own.
+    private static let invitationsKept = 4
 
     /// Whose links registrations of an address are, since there is no user yet. User ids have another form, so that
     /// nothing that is for a user ever finds these.
@@ -38,7 +43,9 @@ extension Store {
         _ new: Registration, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws {
         let known = try findUser(email: new.email, in: transaction)
-        let invitedUntil = try known.flatMap { try invitationEnd(of: $0, at: now, in: transaction) }
+        // Where there are no passwords, an invitation would lead to a page that refuses to set one.
+        let invited = new.passwordIsEnabled ? known : nil
+        let invitedUntil = try invited.flatMap { try invitationEnd(of: $0, at: now, in: transaction) }
         let isFree = try known == nil && isRegistrable(new.email, in: transaction)
         let isWelcome = isFree && !new.isInvitedOnly
         try append(
@@ -49,8 +56,7 @@ extension Store {
             by: new.client.actor("anonymous"), at: now, in: transaction)
         let end = now + AccountOperations.verificationLifetime
         let registrant = Self.registrant(new.email)
-        try keepNewest(
-            Self.registrationsKept - 1, of: registrant, purpose: .registration, in: transaction)
+        try keepNewest(new.kept - 1, of: registrant, in: transaction) { $0.purpose == .registration }
         try insert(
             LinkRecord(
                 purpose: .registration, userID: registrant, epoch: 0, email: new.email.description, createdAt: now,
@@ -63,7 +69,7 @@ extension Store {
             if isWelcome {
                 .verifyEmail(link: url(of: .registration, token: new.token.text))
             } else if known != nil {
-                .alreadyRegistered(link: forgotPasswordURL)
+                .alreadyRegistered(link: new.passwordIsEnabled ? forgotPasswordURL : loginURL)
             } else {
                 .noAccount
             }
@@ -76,15 +82,21 @@ extension Store {
     /// The page for a new password, for who has an account and does not know it any more.
     var forgotPasswordURL: String { "\(configuration.publicURL)/.auth/forgot-password" }
 
+    /// The page for who has an account where there are no passwords.
+    private var loginURL: String { "\(configuration.publicURL)/.auth/login" }
+
     /// Another invitation, beside the operator's own and never for longer.
     private func inviteAgain(
         _ user: UserRecord, _ new: Registration, until end: Timestamp, at now: Timestamp,
         in transaction: borrowing WriteTransaction
     ) throws {
+        try keepNewest(Self.invitationsKept - 1, of: user.id, in: transaction) {
+            $0.purpose == .invitation && $0.origin == .registration
+        }
         try insert(
             LinkRecord(
                 purpose: .invitation, userID: user.id, epoch: user.epoch, email: user.canonicalEmail, createdAt: now,
-                expiresAt: end), digest: new.invitation.digest, in: transaction)
+                expiresAt: end, origin: .registration), digest: new.invitation.digest, in: transaction)
         let days = max(1, Int((end - now).wholeMilliseconds / 86_400_000))
         try mail(
             .invitation(link: url(of: .invitation, token: new.invitation.text), days: days), to: user, new.client,
@@ -131,7 +143,9 @@ extension Store {
         return email
     }
 
-    /// Makes the account. Every other registration of the address ends with it, and their passwords.
+    /// Makes the account. No registration of the address can become another one now (``acceptable(_:at:in:)``), but all
+    /// rest until their time is over, and failures go on to count: what strangers are told at a sign-in, who may have
+    /// registered the address too, is the same before and after.
     func accept(
         _ accepted: AcceptedRegistration, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> UserRecord {
@@ -149,21 +163,14 @@ extension Store {
         if let hash = accepted.hash {
             try Tables.passwords.put(PasswordRecord(hash: hash, changedAt: now), for: user.id, in: transaction)
         }
-        try forgetRegistrations(of: email, at: now, in: transaction)
+        try removeLink(link, digest: accepted.digest, in: transaction)
+        try insert(link, digest: accepted.rest.digest, in: transaction)
+        try inheritFailures(user, at: now, in: transaction)
         try append(
             NewAuditEvent(
                 .emailVerified, user: user.username, userID: user.id, metadata: ["email": .string(user.email)]),
             by: accepted.client.actor(user.username), at: now, in: transaction)
         return user
-    }
-
-    /// Ends all registrations of an address that is somebody's from now on, and what was counted for it while it was
-    /// nobody's.
-    func forgetRegistrations(
-        of email: EmailAddress, at now: Timestamp, in transaction: borrowing WriteTransaction
-    ) throws {
-        try removeLinks(of: Self.registrant(email), at: now, in: transaction)
-        try Tables.lockouts.delete(LockoutSubject.stranger(email.canonical).key, in: transaction)
     }
 
     /// The hash of the newest registration of what somebody signs in by, if it is an address and there is one.

@@ -17,7 +17,7 @@ extension AccountOperations {
     ///
     /// - Parameters:
     ///   - browser: a random text that the asking browser keeps in a cookie: the link is good in that browser only. Nil
-    ///     where there is no browser: it is good anywhere.
+    ///     for a program: it is good by the API only, so that nobody is talked into signing in to a stranger's account.
     ///   - returnTo: where the person goes on after it.
     /// - Throws: `invalid` for what is no address, `rateLimited`, `refused` when magic links are off.
     public func requestMagicLink(
@@ -28,11 +28,11 @@ extension AccountOperations {
         try await sendLink(
             LinkRequest(
                 purpose: .magicLink, event: .magicLinkRequested, lifetime: configuration.magicLinkLifetime,
-                browser: nonce, returnTo: returnTo),
+                browser: nonce, returnTo: returnTo, origin: browser == nil ? .api : .page),
             to: try Self.email(email), from: client)
     }
 
-    /// Looks at a link without using it up.
+    /// Looks at a link on a page, without using it up.
     ///
     /// - Throws: `invalidToken`, `refused` when magic links are off.
     public func magicLink(at token: String, browser: String?) throws(AccountsError) -> OpenedMagicLink {
@@ -43,7 +43,8 @@ extension AccountOperations {
         return try store.read { transaction in
             let (link, user) = try store.usableLink(digest, for: [.magicLink], at: now, in: transaction)
             return OpenedMagicLink(
-                user: User(user), isOfThisBrowser: link.isGood(inBrowser: browser), returnTo: link.returnTo)
+                user: User(user), isOfThisBrowser: link.isGood(inBrowser: browser, as: .page(remember: false)),
+                returnTo: link.returnTo)
         }
     }
 
@@ -51,7 +52,8 @@ extension AccountOperations {
     /// one wins, and one that waits for a second factor stays good.
     ///
     /// - Parameter browser: what the browser's cookie holds; see ``requestMagicLink(_:browser:returnTo:from:)``.
-    /// - Throws: `invalidToken`; `refused` in another browser than the one that asked, and the link stays good.
+    /// - Throws: `invalidToken`; `refused` in another browser than the one that asked, and on pages for a link that was
+    ///   asked for by the API, and the link stays good.
     public func signIn(
         magicLink token: String, browser: String?, code: String? = nil, as face: SignInFace, from client: Client
     ) async throws(AccountsError) -> SignedIn {
@@ -72,7 +74,7 @@ extension AccountOperations {
         let complete = signIn
         return try await store.writing { transaction in
             let (link, user) = try store.usableLink(digest, for: [.magicLink], at: now, in: transaction)
-            guard link.isGood(inBrowser: browser) else {
+            guard link.isGood(inBrowser: browser, as: face) else {
                 throw AccountsError(
                     .refused, "Open this link in the browser that asked for it, or ask for a new one here.")
             }
@@ -89,9 +91,10 @@ extension AccountOperations {
 }
 
 extension LinkRecord {
-    /// It asks for no browser, or for the one that holds this.
-    fileprivate func isGood(inBrowser nonce: String?) -> Bool {
-        guard let browser else { return true }
+    /// It was made by the operator, or asked for by the API and used there, or is for the browser that holds this.
+    fileprivate func isGood(inBrowser nonce: String?, as face: SignInFace) -> Bool {
+        if origin == .api { return face == .api }
+        guard let browser else { return origin == nil }
         return nonce.map { Hexadecimal.encode(SecretText.digest(of: $0)) } == browser
     }
 }

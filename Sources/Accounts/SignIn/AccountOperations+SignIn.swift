@@ -33,7 +33,7 @@ extension AccountOperations {
         }
         try await refuseIfLocked(looked, gate, event: .signIn, at: now)
         let verdict = try await verify(password, against: looked.hash)
-        let attempt = try await comparingRegistration(looked, verdict, password)
+        let attempt = await comparingRegistration(looked, verdict, password)
         let materials = try SignInMaterials(store.random)
         var signIn = CompleteSignIn(
             proof: .password, face: face, client: client, kept: kept, materials: materials,
@@ -55,13 +55,13 @@ extension AccountOperations {
     }
 
     /// Compares a password that is not the account's with that of a registration. Whether there is an account makes no
-    /// difference to it.
+    /// difference to it. It never fails: the guess was wrong by now, and is counted even where nothing is compared.
     private func comparingRegistration(
         _ attempt: PasswordGate.Attempt, _ verdict: PasswordVerdict, _ password: SecretBytes
-    ) async throws(AccountsError) -> PasswordGate.Attempt {
+    ) async -> PasswordGate.Attempt {
         guard case .wrong = verdict, let hash = attempt.registrationHash else { return attempt }
         var attempt = attempt
-        if case .right = try await verify(password, against: hash) { attempt.isRegistrants = true }
+        if case .right? = try? await verify(password, against: hash) { attempt.isRegistrants = true }
         return attempt
     }
 

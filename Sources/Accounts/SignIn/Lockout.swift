@@ -62,6 +62,17 @@ struct LockoutRecord: JSONRecord, Equatable {
         return true
     }
 
+    /// Counts what another one has counted.
+    mutating func merge(_ other: LockoutRecord) {
+        for (place, theirs) in other.shares {
+            let key = shares[place] != nil || shares.count < Self.maximumShares ? place : ""
+            let mine = shares[key] ?? Share(count: 0, last: theirs.last)
+            shares[key] = Share(count: mine.count + theirs.count, last: max(mine.last, theirs.last))
+        }
+        if let end = other.lockedUntil { lockedUntil = max(lockedUntil ?? end, end) }
+        freeAt = max(freeAt, other.freeAt)
+    }
+
     mutating func succeed(from place: String, _ policy: LockoutPolicy, at now: Timestamp) {
         forget(policy, at: now)
         shares[place] = nil
@@ -114,6 +125,27 @@ extension Store {
         try Tables.lockouts.put(record, for: key, in: transaction)
         if known == nil { try scheduleSweep(.lockout(Hexadecimal.encode(key)), at: record.freeAt, in: transaction) }
         return hasLocked
+    }
+
+    /// Goes on to count for an account what was counted for its address and its user name while they were nobody's: a
+    /// lock that is lifted at that moment would tell that they are somebody's now.
+    func inheritFailures(
+        _ user: UserRecord, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws {
+        // Nobody signs in as a service account: whoever tries is a stranger still.
+        guard !user.service else { return }
+        let key = LockoutSubject.user(user.id).key
+        let known = try Tables.lockouts.get(key, in: transaction)
+        var record = known ?? LockoutRecord(at: now)
+        for name in Set([user.canonicalEmail, Self.canonical(user.username)]) {
+            let stranger = LockoutSubject.stranger(name).key
+            guard let counted = try Tables.lockouts.get(stranger, in: transaction) else { continue }
+            try Tables.lockouts.delete(stranger, in: transaction)
+            record.merge(counted)
+        }
+        guard record != known ?? LockoutRecord(at: now) else { return }
+        try Tables.lockouts.put(record, for: key, in: transaction)
+        if known == nil { try scheduleSweep(.lockout(Hexadecimal.encode(key)), at: record.freeAt, in: transaction) }
     }
 
     func clearFailures(

@@ -130,6 +130,7 @@ extension Store {
         let now = clock.now()
         // What waited when the backup was made has been handed over since, and its links have ended.
         while try dropQueuedMail() > 0 {}
+        while try dropLinks() > 0 {}
         var ended = 0
         while true {
             let (removed, alive) = try write { transaction in
@@ -144,6 +145,17 @@ extension Store {
             }
             ended += alive
             if removed < Self.batchSize { return ended }
+        }
+    }
+
+    /// Removes links: one that was used after the backup would be good once more. They can be asked for again.
+    private func dropLinks() throws(AccountsError) -> Int {
+        try write { transaction in
+            let digests = try Tables.oneTimeLinks.keys(limit: Self.batchSize, in: transaction)
+            for digest in digests { try Tables.oneTimeLinks.delete(digest, in: transaction) }
+            let keys = try Tables.linksByUser.keys(limit: Self.batchSize, in: transaction)
+            for key in keys { try Tables.linksByUser.delete(key, in: transaction) }
+            return digests.count + keys.count
         }
     }
 

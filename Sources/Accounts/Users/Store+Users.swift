@@ -27,7 +27,6 @@ extension Store {
             if let known = try self.findUser(email: email, in: transaction), !known.isVerified {
                 try self.discard(unverified: known, at: now, in: transaction)
             }
-            try self.forgetRegistrations(of: email, at: now, in: transaction)
             guard
                 try Tables.usersByEmail.insert(
                     ReferenceRecord(user.id), for: email.canonical, in: transaction)
@@ -39,6 +38,7 @@ extension Store {
             }
             try self.claim(name: user.username, for: user, in: transaction)
             try Tables.users.put(user, for: user.id, in: transaction)
+            try self.inheritFailures(user, at: now, in: transaction)
             if let hash = new.passwordHash {
                 try Tables.passwords.put(PasswordRecord(hash: hash, changedAt: now), for: user.id, in: transaction)
             }

@@ -32,7 +32,7 @@ private enum MagicLinkWire {
 
 /// Signing in by a link that was mailed. It is good in the browser that asked for it, which the cookie of its login form
 /// tells: who reads a mail elsewhere, or talks somebody into opening one, signs nobody in. Where an API client asked it is
-/// good anywhere. To look at the page uses nothing up.
+/// good there and on no page. To look at the page uses nothing up.
 extension PortalRequest {
     private var token: String { parameters["token"] ?? "" }
 
@@ -109,6 +109,10 @@ extension PortalRequest {
         let elsewhere = returnTo.map(\.origin).flatMap { $0 == configuration.publicURL ? nil : $0 }
         var values: [String: Any] = ["action": local.path, "user": link.user.username]
         if let elsewhere { values["destination"] = elsewhere }
+        // Whoever is signed in as somebody else sees that they will not be any more, and who they will be.
+        if let present = signedIn(), present.userID != link.user.id, let user = local.identity?.user {
+            values["present"] = user
+        }
         return page("magic_confirm", title: "sign_in_title", values, formTarget: elsewhere)
     }
 

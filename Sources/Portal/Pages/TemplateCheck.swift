@@ -111,7 +111,7 @@ public enum TemplateCheck {
         return TemplateText.tags(of: text).compactMap { tag in
             guard [.value, .section, .inverted].contains(tag.kind) else { return nil }
             if tag.name.hasPrefix("t.") {
-                guard Catalogue.english[String(tag.name.dropFirst(2))] == nil else { return nil }
+                guard Catalogue.allEnglish[String(tag.name.dropFirst(2))] == nil else { return nil }
                 return Problem(template: name, line: tag.line, message: "there is no text \(tag.name)")
             }
             guard !known.contains(tag.name) else { return nil }

@@ -89,6 +89,7 @@ enum TemplateText {
     static func blocked(in text: String) -> [(text: String, line: Int)] {
         var found: [(text: String, line: Int)] = []
         for element in elements(in: text) {
+            if element.isOurProgram { continue }
             if ["script", "style", "iframe", "frame", "object", "embed", "base", "applet", "portal"].contains(
                 element.name)
             {
@@ -153,6 +154,12 @@ enum TemplateText {
         var line: Int
         /// A value stands where escaping does not help: in a tag, outside of quotes.
         var hasBareValue = false
+
+        /// The one program that our own pages name; the page decides whether it is there.
+        var isOurProgram: Bool {
+            name == "script" && !hasBareValue && attributes["src"] == "{{script}}"
+                && Set(attributes.keys).isSubset(of: ["src", "defer"])
+        }
     }
 
     private static func isLink(_ name: String) -> Bool { name == "href" || name == "src" || name == "action" }

@@ -101,7 +101,8 @@ extension Templates {
 
     private static let magicConfirm = """
         {{> head}}<p>{{t.magic_confirm_text}} <strong>{{user}}</strong></p>
-        {{#destination}}<p>{{t.sign_in_to}} <strong>{{destination}}</strong></p>
+        {{#present}}<p>{{t.magic_confirm_present}} <strong>{{present}}</strong></p>
+        {{/present}}{{#destination}}<p>{{t.sign_in_to}} <strong>{{destination}}</strong></p>
         {{/destination}}<form method="post" action="{{action}}">
         <div class="choice">
         <input id="remember" name="remember" type="checkbox" value="yes">

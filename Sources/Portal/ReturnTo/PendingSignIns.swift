@@ -19,61 +19,35 @@ struct PendingSignIn: Sendable {
     var expiresAt: Timestamp
 }
 
-/// The sign-ins that have begun, in memory: after a restart a person ends on the account page. Bounded, also a place's
-/// share of it; when all are taken, the place that has most gives up its oldest. So nobody pushes out those of others,
-/// but by coming from as many places as there is room for.
+/// The sign-ins that have begun, in memory: after a restart a person ends on the account page. Bounded, also each place's
+/// share of it (``FairShares``): nobody pushes out those of others, but by coming from as many sites as there is room for.
 final class PendingSignIns: Sendable {
     static let lifetime = Duration.seconds(3600)
 
-    private struct State {
-        var entries: [String: (pending: PendingSignIn, place: String)] = [:]
-        /// Oldest first; ids that are gone stay until the list is tidied.
-        var order: [String] = []
-        /// Oldest first.
-        var ofPlace: [String: [String]] = [:]
-        /// The places that have so many each; none have more than there are rows.
-        var placesWith: [Set<String>] = [[]]
-    }
-
-    private let state = Mutex(State())
-    private let capacity: Int
-    private let share: Int
+    private let all: Mutex<FairShares<PendingSignIn>>
 
     /// - Parameters:
     ///   - capacity: of all clients together.
-    ///   - share: of one place.
-    init(capacity: Int = 16_384, share: Int = 512) {
-        self.capacity = max(1, capacity)
-        self.share = max(1, share)
+    ///   - siteShare: of an IPv4 address, or a /48.
+    ///   - networkShare: of a /64 in it.
+    init(capacity: Int = 16_384, siteShare: Int = 2048, networkShare: Int = 128) {
+        all = Mutex(FairShares(capacity: capacity, siteShare: siteShare, networkShare: networkShare))
     }
 
     /// Keeps a sign-in under an id that nobody can guess.
-    ///
-    /// - Parameter place: see ``ClientPlace``.
-    func insert(_ pending: PendingSignIn, id: String, from place: String) {
-        state.withLock { state in
-            Self.remove(id, from: &state)
-            if let mine = state.ofPlace[place], mine.count >= share, let oldest = mine.first {
-                Self.remove(oldest, from: &state)
-            }
-            if state.entries.count >= capacity { Self.makeRoom(in: &state) }
-            if state.order.count > 2 * capacity { state.order.removeAll { state.entries[$0] == nil } }
-            state.entries[id] = (pending, place)
-            state.order.append(id)
-            state.ofPlace[place, default: []].append(id)
-            Self.moved(place, from: (state.ofPlace[place]?.count ?? 1) - 1, in: &state)
-        }
+    func insert(_ pending: PendingSignIn, id: String, from place: ClientPlace) {
+        all.withLock { $0.insert(pending, id: id, from: place) }
     }
 
     /// The sign-in of that form in that browser; it stays until ``remove(_:)``.
     func find(_ id: String, browser: [UInt8], at now: Timestamp) -> PendingSignIn? {
-        state.withLock { state in
-            guard let entry = state.entries[id] else { return nil }
-            guard entry.pending.expiresAt > now else {
-                Self.remove(id, from: &state)
+        all.withLock { all in
+            guard let pending = all[id] else { return nil }
+            guard pending.expiresAt > now else {
+                all.remove(id)
                 return nil
             }
-            return constantTimeEqual(entry.pending.browser, browser) ? entry.pending : nil
+            return constantTimeEqual(pending.browser, browser) ? pending : nil
         }
     }
 
@@ -84,35 +58,7 @@ final class PendingSignIns: Sendable {
 
     /// It has been gone through with.
     func remove(_ id: String) {
-        state.withLock { Self.remove(id, from: &$0) }
-    }
-
-    /// The oldest of the fullest place goes; where all have one each, the oldest of all.
-    private static func makeRoom(in state: inout State) {
-        if let most = state.placesWith.lastIndex(where: { !$0.isEmpty }), most > 1,
-            let place = state.placesWith[most].first, let oldest = state.ofPlace[place]?.first
-        {
-            return remove(oldest, from: &state)
-        }
-        let first = state.order.firstIndex { state.entries[$0] != nil } ?? state.order.endIndex
-        if first < state.order.endIndex { remove(state.order[first], from: &state) }
-        state.order.removeFirst(min(first + 1, state.order.count))
-    }
-
-    private static func remove(_ id: String, from state: inout State) {
-        guard let entry = state.entries.removeValue(forKey: id) else { return }
-        let before = state.ofPlace[entry.place]?.count ?? 0
-        state.ofPlace[entry.place]?.removeAll { $0 == id }
-        if state.ofPlace[entry.place]?.isEmpty == true { state.ofPlace[entry.place] = nil }
-        moved(entry.place, from: before, in: &state)
-    }
-
-    /// Notes that a place has another number than `before`.
-    private static func moved(_ place: String, from before: Int, in state: inout State) {
-        let after = state.ofPlace[place]?.count ?? 0
-        while state.placesWith.count <= after { state.placesWith.append([]) }
-        if before > 0 { state.placesWith[before].remove(place) }
-        if after > 0 { state.placesWith[after].insert(place) }
+        all.withLock { $0.remove(id) }
     }
 }
 

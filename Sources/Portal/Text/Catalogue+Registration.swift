@@ -26,6 +26,7 @@ extension Catalogue {
         "magic_elsewhere_text":
             "This link is good in the browser alone that asked for it: open it there. Or ask for one for this browser. If you asked for none, somebody else did: do not pass it on.",
         "magic_confirm_text": "You sign in as",
+        "magic_confirm_present": "This browser is then no longer signed in as",
         "or_by_mail": "Or without a password",
         "password_too_short": "The password is too short.",
         "password_too_long": "The password is too long.",
@@ -62,6 +63,7 @@ extension Catalogue {
         "magic_elsewhere_text":
             "Dieser Link gilt nur in dem Browser, der ihn angefordert hat: Öffnen Sie ihn dort. Oder fordern Sie einen für diesen Browser an. Wenn Sie keinen angefordert haben, war es jemand anderes: Geben Sie ihn nicht weiter.",
         "magic_confirm_text": "Sie melden sich an als",
+        "magic_confirm_present": "Dieser Browser ist dann nicht mehr angemeldet als",
         "or_by_mail": "Oder ohne Passwort",
         "password_too_short": "Das Passwort ist zu kurz.",
         "password_too_long": "Das Passwort ist zu lang.",
