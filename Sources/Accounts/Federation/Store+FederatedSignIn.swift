@@ -120,6 +120,7 @@ extension Store {
         try Tables.usersByEmail.put(ReferenceRecord(user.id), for: email.canonical, in: transaction)
         try Tables.usersByName.put(
             NameRecord(userID: user.id, current: true), for: UserName.folded(username), in: transaction)
+        try inheritFailures(user, at: now, in: transaction)
         try append(
             NewAuditEvent(
                 .userRegistered, user: user.username, userID: user.id, metadata: signIn.identity.metadata),

@@ -8,7 +8,7 @@
 /// A value, without a lock.
 struct FairShares<Value> {
     private struct Entry {
-        let value: Value
+        var value: Value
         let place: ClientPlace
         let serial: UInt64
     }
@@ -74,6 +74,12 @@ struct FairShares<Value> {
     }
 
     subscript(id: String) -> Value? { entries[id]?.value }
+
+    /// Changes what is kept under an id; nothing when it is gone.
+    mutating func change(_ id: String, _ change: (inout Value) -> Void) {
+        guard let index = entries.index(forKey: id) else { return }
+        change(&entries.values[index].value)
+    }
 
     mutating func insert(_ value: Value, id: String, from place: ClientPlace) {
         remove(id)

@@ -53,7 +53,7 @@ final class PendingSignIns: Sendable {
 
     /// The first proof was good.
     func note(_ partial: PartialSignIn, of id: String) {
-        state.withLock { $0.entries[id]?.pending.partial = partial }
+        all.withLock { $0.change(id) { $0.partial = partial } }
     }
 
     /// It has been gone through with.
