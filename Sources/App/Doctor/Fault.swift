@@ -32,7 +32,7 @@ enum Fault: String, CaseIterable, Encodable, Sendable {
     case checkExposed = "check_exposed"
 
     /// Whether it does harm depends on the app: it is told, and does not make the whole fail.
-    var isNote: Bool { self == .otherHeaders || self == .upgradeForwarded }
+    var isNote: Bool { self == .otherHeaders }
 
     /// For people.
     var title: String {

@@ -222,7 +222,7 @@ enum Remedies {
             Remedy(
                 missingAt: ["reverse_proxy"],
                 write:
-                    "@other {\n    header Upgrade *\n    not header Upgrade websocket\n}\nrequest_header @other -Upgrade"
+                    "@other not header_regexp Upgrade (?i)^websocket$\nrequest_header @other -Upgrade"
             )
         case .identityDropped: nil
         }
@@ -330,7 +330,7 @@ enum Remedies {
         case .upgradeForwarded:
             Remedy(
                 missingAt: ["lua.", "use_backend", "bind"],
-                write: "http-request del-header Upgrade unless { req.hdr(Upgrade) -m str -i websocket }")
+                write: "http-request del-header Upgrade unless { req.fhdr_cnt(Upgrade) 1 } { req.fhdr(Upgrade) -m str -i websocket }")
         case .identityDropped: nil
         }
     }

@@ -62,11 +62,14 @@ struct CaddySnippet {
         var text = ""
         // Whatever `Connection` names falls out behind the check: a client could take the user away from the app.
         var body = """
-            # What `Connection` names does not reach the app; it must not name what Gatehouse says.
-            @upgrade header Upgrade *
-            request_header @upgrade Connection Upgrade
-            @ordinary not header Upgrade *
+            # What `Connection` names does not reach the app; it must not name what Gatehouse says. WebSockets alone go on:
+            # with `Upgrade: h2c` an app that speaks HTTP/2 would take requests that nobody judges.
+            @ordinary not header_regexp Upgrade (?i)^websocket$
+            @upgrade header_regexp Upgrade (?i)^websocket$
             request_header @ordinary -Connection
+            request_header @ordinary -Upgrade
+            request_header @upgrade Connection Upgrade
+            request_header @upgrade Upgrade websocket
 
             """
         body += "# Names that only Gatehouse may speak, in the spellings that servers take for one.\n"

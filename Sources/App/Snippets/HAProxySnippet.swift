@@ -26,6 +26,8 @@ struct HAProxySnippet {
                 # Nobody may ask for a check: whoever does describes the request himself.
                 http-request deny deny_status 404 if { path_beg /.auth/check }
                 http-request set-header X-Forwarded-For %[src]
+                # WebSockets alone: with `Upgrade: h2c` an app that speaks HTTP/2 would take requests that nobody judges.
+                http-request del-header Upgrade unless { req.fhdr_cnt(Upgrade) 1 } { req.fhdr(Upgrade) -m str -i websocket }
 
             """
         var uses = "    use_backend gatehouse if { path_beg /.auth/ }\n"

@@ -24,7 +24,9 @@ struct NginxSnippet {
         }
         text += """
 
-            map $http_upgrade $gatehouse_connection { default upgrade; "" ""; }
+            # WebSockets alone: with `Upgrade: h2c` an app that speaks HTTP/2 would take requests that nobody judges.
+            map $http_upgrade $gatehouse_upgrade { default ""; ~*^websocket$ websocket; }
+            map $http_upgrade $gatehouse_connection { default ""; ~*^websocket$ upgrade; }
 
             # nginx chooses the server by the host of the request line, if there is one, and Gatehouse is asked about that of
             # `Host`: they must be the same.
@@ -160,7 +162,7 @@ struct NginxSnippet {
         }
         body += app.keepsHost ? "proxy_set_header Host $http_host;\n" : "proxy_set_header Host \(target);\n"
         body += """
-            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Upgrade $gatehouse_upgrade;
             proxy_set_header Connection $gatehouse_connection;
             proxy_read_timeout \(app.idleSeconds)s;
             client_max_body_size \(app.maximumBody ?? 0);

@@ -101,9 +101,9 @@ http {
         "the client's description": Planted(
             "described_by_client", "$http_x_original_url",
             ("X-Original-URL $scheme://$http_host$request_uri", "X-Original-URL $described"),
-            ("map $http_upgrade",
+            ("map $http_upgrade $gatehouse_connection",
              "map $http_x_original_url $described { \"\" $scheme://$http_host$request_uri;"
-             " default $http_x_original_url; }\nmap $http_upgrade")),
+             " default $http_x_original_url; }\nmap $http_upgrade $gatehouse_connection")),
         "the decoded path": Planted(
             "path_ambiguous", "set $asked $uri", ("$scheme://$http_host$request_uri", "$scheme://$http_host$asked"),
             ("        auth_request /internal", "        set $asked $uri;\n        auth_request /internal")),
