@@ -23,7 +23,9 @@ import Testing
     @Test func nobodyPushesOutWhatOthersHave() {
         let table = BoundedTable<Int>(capacity: 10, siteShare: 3)
         table.insert(0, id: "mine", from: ClientPlace(site: "me"), until: now + .seconds(10))
-        for index in 0..<100 { table.insert(index, id: "\(index)", from: ClientPlace(site: "flood"), until: now + .seconds(10)) }
+        for index in 0..<100 {
+            table.insert(index, id: "\(index)", from: ClientPlace(site: "flood"), until: now + .seconds(10))
+        }
         #expect(table.take("mine", at: now) == 0)
         #expect(table.take("96", at: now) == nil && table.take("97", at: now) == 97)
     }

@@ -330,7 +330,8 @@ enum Remedies {
         case .upgradeForwarded:
             Remedy(
                 missingAt: ["lua.", "use_backend", "bind"],
-                write: "http-request del-header Upgrade unless { req.fhdr_cnt(Upgrade) 1 } { req.fhdr(Upgrade) -m str -i websocket }")
+                write: "http-request del-header Upgrade unless { req.fhdr_cnt(Upgrade) 1 } "
+                    + "{ req.fhdr(Upgrade) -m str -i websocket }")
         case .identityDropped: nil
         }
     }
