@@ -55,6 +55,17 @@ def asked_for_magic_link(visitor, site):
     visitor.page.click("main form button[type=submit]")
 
 
+def set_up_totp(visitor, site):
+    visitor.page.goto(site + "/.auth/account/security")
+    visitor.page.click("form[action='/.auth/account/security/two-factor'] button")
+
+
+def wanted_email(visitor, site):
+    visitor.page.goto(site + "/.auth/account")
+    visitor.page.fill("#email", "mary@example.com")
+    visitor.page.click("form:has(#email) button")
+
+
 def mailed(purpose):
     return lambda visitor, site: visitor.page.goto(visitor.link(purpose))
 
@@ -87,6 +98,9 @@ PAGES = [
     ("sessions", True, "/.auth/account/sessions"),
     ("security", True, "/.auth/account/security"),
     ("security-refused", True, refused_password),
+    ("security-totp", True, set_up_totp),
+    ("activity", True, "/.auth/account/activity"),
+    ("change-email", True, wanted_email),
     ("api-keys", True, "/.auth/account/api-keys"),
     ("api-key-made", True, new_key),
     ("logout", True, "/.auth/logout"),
@@ -107,7 +121,8 @@ def mails():
 def site(tmp_path_factory, mails):
     """The portal on localhost, one app beside it and one on a host of its own."""
     origin = RawOrigin()
-    rules = [{"paths": ["/admin/**"], "allow": {"groups": ["admins"]}}, {"allow": "signed_in"}]
+    rules = [{"paths": ["/admin/**"], "allow": {"groups": ["admins"]}},
+             {"paths": ["/api/**"], "allow": {"scopes": ["wiki:read"]}}, {"allow": "signed_in"}]
     gate = Gatehouse(tmp_path_factory.mktemp("browser"), upstreams={"app": {"url": [origin.url]}}, routes=[
         {"name": "app", "host": ["app.portal.localhost"], "upstream": "app", "rules": rules}],
         sessions={"cookie": {"domain": "portal.localhost"}}, api_keys={"scopes": SCOPES},
@@ -236,7 +251,8 @@ def test_a_person_signs_in_uses_the_account_and_signs_out(visit, site, script):
     page.click("form:has(#days) button")
     key = page.locator(".notice code").inner_text()
     assert re.fullmatch(r"gate_[A-Za-z0-9]{49}", key)
-    assert site.get("/", host="app.portal.localhost", key=key).status in (200, 403)
+    assert site.get("/api/pages", host="app.portal.localhost", key=key).status == 200
+    assert site.get("/", host="app.portal.localhost", key=key).status == 403, "it is for the wiki's API alone"
     page.reload()
     page.click("nav a[href='/.auth/logout']")
     page.click("main form button[type=submit]")
