@@ -39,6 +39,9 @@ ROUTES = [
     {"name": "lobby", "host": ["halls.example.com"], "paths": ["/open/**"], "upstream": "second", "ignore_path_case": True,
      "rules": [{"allow": "everyone"}]},
     {"name": "vault", "host": ["halls.example.com"], "upstream": "first", "rules": [{"allow": {"groups": ["staff"]}}]},
+    {"name": "drawer", "host": ["desk.example.com"], "paths": ["/admin/**"], "upstream": "first", "ignore_path_case": True,
+     "rules": [{"allow": {"groups": ["admins"]}}]},
+    {"name": "desk", "host": ["desk.example.com"], "upstream": "first", "rules": [{"allow": "everyone"}]},
     {"name": "chat", "host": ["chat.example.com"], "upstream": "chat", "rules": [{"allow": {"groups": ["staff"]}}]},
     {"name": "wild", "host": ["*.wild.example.com"], "upstream": "second", "rules": [{"allow": "signed_in"}]},
 ]
@@ -113,6 +116,17 @@ def test_no_spelling_leads_to_an_app_by_the_weaker_rules_of_another(site, path):
     before = len(site.first.seen)
     response = ask(site, "halls.example.com", path)
     assert len(site.first.seen) == before, f"{path}: {response}"
+
+
+@pytest.mark.parametrize("path", ["/%61dmin/x", "/admin;x/y", "/ADMIN/x", "/%41dmin/x", "/admin;/x", "/admin%3bx/y"])
+def test_no_spelling_names_the_weaker_route_of_one_app(site, path):
+    """The app behind both reads `/admin` in what the proxy gives to the other route."""
+    before = len(site.first.seen)
+    refused = ask(site, "desk.example.com", path)
+    if len(site.first.seen) > before:
+        assert site.first.seen[-1].startswith("/admin;x"), refused
+        assert path == "/admin%3bx/y"
+    assert ask(site, "desk.example.com", "/x").status == 200
 
 
 @pytest.mark.parametrize("said", [
