@@ -29,6 +29,24 @@ struct DoctorTests {
         judgement.findings(in: Outcome(probe: probe, answer: ProbeAnswer(text))).map(\.fault)
     }
 
+    /// The key is not sent to whoever does not show that he asks Gatehouse.
+    @Test func aRefusalOfGatehouseIsKnown() throws {
+        func isOurs(_ text: String) throws -> Bool {
+            try #require(ProbeAnswer(text)).isRefusal(portal: place.portal)
+        }
+        #expect(try isOurs("HTTP/1.1 401 X\r\nGatehouse-Reason: sign_in_required\r\n\r\n"))
+        #expect(try isOurs("HTTP/1.1 401 X\r\nA: b\r\n\r\n{\"status\":401,\"code\":\"sign_in_required\"}"))
+        #expect(try isOurs("HTTP/1.1 303 X\r\nLocation: https://auth.example.com/.auth/login?return_to=x\r\n\r\n"))
+        for text in [
+            "HTTP/1.1 401 X\r\nA: b\r\n\r\n", "HTTP/1.1 200 X\r\nGatehouse-Reason: sign_in_required\r\n\r\n",
+            "HTTP/1.1 401 X\r\nGatehouse-Reason: x\r\n\r\n{\"code\":\"x\"}", "HTTP/1.1 404 X\r\nA: b\r\n\r\nnot found",
+            "HTTP/1.1 303 X\r\nLocation: https://auth.example.com.evil.example/.auth/login\r\n\r\n",
+            "HTTP/1.1 303 X\r\nLocation: /.auth/login\r\n\r\n",
+        ] {
+            #expect(try !isOurs(text), "\(text)")
+        }
+    }
+
     // MARK: The corpus
 
     @Test func everyProbeIsOneHeadAndHarmless() {

@@ -145,6 +145,22 @@ def test_what_is_missing_is_said(ward):
     assert ward.ask("--key-file", str(wrong), key=False).returncode == 2
 
 
+def test_the_key_is_sent_to_nobody_who_does_not_ask_gatehouse(make_gate, make_origin, tmp_path):
+    """Another server under the target's name: it gets a request without the key and no other."""
+    stranger = make_origin()
+    gate = make_gate(start=False, routes=[ROUTE | {"rules": [{"allow": "signed_in"}]}])
+    gate.add_user("mary")
+    key = tmp_path / "key"
+    key.write_text(gate.add_key("mary")["key"])
+    command = [binary(), "doctor", "--config", str(gate.config), "--key-file", str(key), "--canary",
+               f"127.0.0.1:{free_ports(1)[0]}", "--target", "http://canary.example.com"]
+    result = subprocess.run(command + ["--connect", f"127.0.0.1:{stranger.port}"], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 2 and "the key was not sent" in result.stderr, result.stderr
+    assert len(stranger.requests) == 1 and key.read_text() not in str(vars(stranger.requests[0]))
+    clear = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert clear.returncode == 2 and "in the clear" in clear.stderr, clear.stderr
+
+
 @pytest.mark.parametrize("ward", ["nginx"], indirect=True)
 def test_it_changes_nothing(ward):
     ward.start()

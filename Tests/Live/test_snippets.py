@@ -36,6 +36,12 @@ ROUTES = [
     {"name": "below", "host": ["many.example.com"], "paths": ["/below/**"], "upstream": "second",
      "rules": [{"allow": {"groups": ["admins"]}}]},
     {"name": "rest", "host": ["many.example.com"], "upstream": "first", "rules": [{"allow": "everyone"}]},
+    {"name": "lobby", "host": ["halls.example.com"], "paths": ["/open/**"], "upstream": "second", "ignore_path_case": True,
+     "rules": [{"allow": "everyone"}]},
+    {"name": "vault", "host": ["halls.example.com"], "upstream": "first", "rules": [{"allow": {"groups": ["staff"]}}]},
+    {"name": "drawer", "host": ["desk.example.com"], "paths": ["/admin/**"], "upstream": "first", "ignore_path_case": True,
+     "rules": [{"allow": {"groups": ["admins"]}}]},
+    {"name": "desk", "host": ["desk.example.com"], "upstream": "first", "rules": [{"allow": "everyone"}]},
     {"name": "chat", "host": ["chat.example.com"], "upstream": "chat", "rules": [{"allow": {"groups": ["staff"]}}]},
     {"name": "wild", "host": ["*.wild.example.com"], "upstream": "second", "rules": [{"allow": "signed_in"}]},
 ]
@@ -105,6 +111,47 @@ def test_no_spelling_leads_to_an_app_past_its_rules(site, path):
     assert len(site.second.seen) == before, f"{path}: {response}"
 
 
+@pytest.mark.parametrize("path", ["/%6fpen/x", "/OPEN/x", "/open;a/x", "/open%2fx", "/open;/x", "/%4Fpen/x", "/open%3b/x"])
+def test_no_spelling_leads_to_an_app_by_the_weaker_rules_of_another(site, path):
+    before = len(site.first.seen)
+    response = ask(site, "halls.example.com", path)
+    assert len(site.first.seen) == before, f"{path}: {response}"
+
+
+@pytest.mark.parametrize("path", ["/%61dmin/x", "/admin;x/y", "/ADMIN/x", "/%41dmin/x", "/admin;/x"])
+def test_no_spelling_names_the_weaker_route_of_one_app(site, path):
+    """The app behind both reads `/admin` in what the proxy gives to the other route."""
+    before = len(site.first.seen)
+    response = ask(site, "desk.example.com", path)
+    assert len(site.first.seen) == before, f"{path}: {response}"
+    assert ask(site, "desk.example.com", "/x").status == 200
+
+
+@pytest.mark.parametrize("said", [
+    "app.example.com,open.example.com", "open.example.com,app.example.com", "app.example.com:1,open.example.com:1",
+    "app.example.com, open.example.com", "open.example.com\r\nHost: app.example.com", "app.example.com#,open.example.com",
+])
+def test_a_host_that_is_two(site, said):
+    before = [len(app.seen) for app in (site.first, site.second)]
+    with Connection(site.proxy.port) as connection:
+        connection.send(f"GET /x HTTP/1.1\r\nHost: {said}\r\nConnection: close\r\n\r\n".encode())
+        response = connection.read()
+    assert [len(app.seen) for app in (site.first, site.second)] == before, response
+
+
+@pytest.mark.parametrize("upgrade", ["h2c", "H2C", "h2", "HTTP/2.0", "TLS/1.2", "websocket, h2c", "h2c\r\nUpgrade: websocket"])
+def test_no_other_upgrade_than_to_websockets_comes_to_an_app(site, upgrade):
+    key = site.keys["mary"]
+    with Connection(site.proxy.port) as connection:
+        connection.send(
+            f"GET /x HTTP/1.1\r\nHost: app.example.com:{site.proxy.port}\r\nX-API-Key: {key}\r\nConnection: Upgrade, "
+            f"HTTP2-Settings\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n".encode())
+        response = connection.read()
+    assert response.status != 101, response
+    if response.status == 200:
+        assert response.json().get("HTTP_UPGRADE", "").lower() in ("", "websocket"), response
+
+
 def test_wildcard_hosts(site):
     assert ask(site, "a.wild.example.com", "/", "mary").status == 200
     assert ask(site, "a.wild.example.com", "/").status == 401
@@ -147,6 +194,48 @@ def test_an_address_that_names_one_host_beside_another(site, asked, said):
         response = connection.read()
     if response.status == 200:
         assert asked == "open" and response.json()["HTTP_HOST"].startswith("open."), response
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_routes_of_other_hosts_that_cover_a_host(name, make_gate, make_origin, tmp_path):
+    """Each host has all routes that take it, in their order; and a host that nobody named never gets those of another."""
+    first, second = make_origin(), make_origin()
+    proxy = Proxy(name, tmp_path / "proxy")
+    staff, everyone = [{"allow": {"groups": ["staff"]}}], [{"allow": "everyone"}]
+    gate = make_gate(
+        public_url=f"http://auth.example.com:{proxy.port}", listen=[{"serve": ["portal", "check"]}],
+        trusted_proxies=["127.0.0.1"], upstreams={"first": {"url": [first.url]}, "second": {"url": [second.url]}},
+        routes=[
+            {"name": "shared", "host": ["*.example.com"], "paths": ["/shared/**"], "upstream": "second", "rules": staff},
+            {"name": "docs", "host": ["app.example.com", "docs.example.com"], "paths": ["/docs/**"], "upstream": "second",
+             "rules": everyone},
+            {"name": "app", "host": ["app.example.com", "www.example.com"], "upstream": "first", "rules": everyone},
+            {"name": "any", "upstream": "second", "rules": staff}])
+    gate.add_user("mary", ["staff"])
+    key = gate.add_key("mary")["key"]
+
+    def came_to(host, path, key=None):
+        before = len(first.requests), len(second.requests)
+        response = request(proxy.port, path, host, headers=[("X-API-Key", key)] if key else [])
+        after = len(first.requests), len(second.requests)
+        return {(0, 0): response.status, (1, 0): "first", (0, 1): "second"}[after[0] - before[0], after[1] - before[1]]
+
+    try:
+        proxy.write(gate).start()
+        for host in ["app.example.com", "www.example.com", "docs.example.com", "b.example.com"]:
+            assert came_to(host, "/shared/x") == 401, host
+            assert came_to(host, "/shared/x", key) == "second", host
+        for host in ["app.example.com", "www.example.com"]:
+            assert came_to(host, "/x") == "first", host
+        assert came_to("app.example.com", "/docs/x") == came_to("docs.example.com", "/docs/x") == "second"
+        for host in ["docs.example.com", "b.example.com", "elsewhere.test"]:
+            assert came_to(host, "/x") == 401, host
+            assert came_to(host, "/x", key) == "second", host
+        for host in ["app.example.com.", "APP.example.com", "app.example.com.:80", "b.example.com."]:
+            assert came_to(host, "/shared/x") not in ("first", "second"), host
+            assert came_to(host, "/%73hared/x") not in ("first", "second"), host
+    finally:
+        proxy.stop()
 
 
 # Apps of other kinds
@@ -204,6 +293,44 @@ def test_what_has_to_be_done_by_hand_is_said(printing):
         assert "trusted_proxies is empty" in text.replace("\n#", ""), text
         assert "By hand: route app has no upstream" in text
         assert "stays open" in text.replace("\n# ", " ")
+
+
+def test_a_proxy_that_cannot_name_a_route_gets_none_that_it_would_have_to_guess(printing):
+    """Caddy and Envoy: which of two apps gets a request would not be what Gatehouse judged it by."""
+    more = {"name": "more", "host": ["app.example.com"], "paths": ["/a/**", "/b/*/c"], "rules": [{"allow": "everyone"}]}
+    wide = more | {"host": ["*.example.com"]}
+    rest = {"name": "rest", "host": ["app.example.com"], "rules": [{"allow": "signed_in"}]}
+    for routes in [[more, rest], [wide, rest]]:
+        for name in KINDS:
+            result = printing(name, routes=routes)
+            assert (result.returncode == 2) == (name in ("caddy", "envoy")), (name, result.stderr)
+            assert result.returncode == 0 or "more" in result.stderr and not result.stdout
+
+
+def test_every_listener_of_nginx_has_a_default_of_its_own(printing):
+    """Its first server would be that otherwise, and would ask about a host that is not its own."""
+    def routes(**other):
+        return [{"name": "app", "host": ["app.example.com"], "rules": [{"allow": "everyone"}]} | other]
+    text = printing("nginx", public_url="https://auth.example.com").stdout
+    assert "listen 443 ssl default_server;" in text and "ssl_reject_handshake on;" in text and "listen 80" not in text
+    both = printing("nginx", public_url="https://auth.example.com", routes=routes(scheme="http")).stdout
+    assert both.count("default_server;") == 2 and both.count("return 421;\n}") == 2, both
+    anywhere = routes()[0] | {"name": "any"}
+    del anywhere["host"]
+    open_ = printing("nginx", "--listen", "0.0.0.0:80", routes=routes() + [anywhere]).stdout
+    assert open_.count("listen 0.0.0.0:80 default_server;") == 1 and "return 421;\n}" not in open_
+
+
+def test_every_route_is_named_where_the_proxy_can(printing):
+    for name in ["nginx", "traefik", "haproxy"]:
+        text = printing(name).stdout
+        assert f"/.auth/check/{name}?route=app" in text and f"/.auth/check/{name} " not in text, text
+
+
+def test_letters_of_a_prefix_are_no_pattern(printing):
+    routes = [{"name": "app", "host": ["app.example.com"], "paths": ["/a[b].c/**"], "rules": [{"allow": "everyone"}]}]
+    for name in ["nginx", "caddy", "traefik"]:
+        assert r"^/a\[b\]\.c(/|$)" in printing(name, routes=routes).stdout
 
 
 def test_https_routes_have_a_place_for_the_certificate(printing):

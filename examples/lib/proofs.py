@@ -16,6 +16,10 @@ FORGED = [
     "X-Forwarded-Groups", "X-Forwarded-Email", "X-Auth-Request-User", "X_Auth_Request_User", "X-WEBAUTH-USER",
     "X_WEBAUTH_USER", "Gatehouse-Assertion", "Gatehouse_Assertion", "Gatehouse-Key", "X-Original-URL", "X_Original_URL",
     "X-Original-URI", "X-Original-Method", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Method-Override", "Forwarded",
+    "X-Forwarded_User", "X_Forwarded-User", "X-HTTP_Method-Override", "X-HTTP-Method_Override", "Remote-User_", "X-Remote.User",
+    "X-Auth-Request_User", "X-Original_URL", "X-Webauth_User", "Gatehouse_Assertion", "Remote!User", "Remote~User", "Remote#User",
+    "X-Forwarded-Prefix", "X-Forwarded-Port", "X-Forwarded-Server", "X-Real-IP", "X-Real_IP", "X-Remote-Addr", "X-Client-Cert",
+    "X-Client-Cert-Subject", "X-Envoy-External-Address", "X-Envoy-Original-Path", "Proxy-User", "Proxy_User", "X-Webauth-Role",
 ]
 # Descriptions of a public path by the client.
 DESCRIPTIONS = [

@@ -52,6 +52,16 @@ extension Commands {
         }
         let kind = try proxyKind(consultation.proxy, files)
         let key = try consultation.keyFile.map { path throws(CommandFailure) in try readKey(path) }
+        if key != nil, scheme == "http", consultation.connect == nil,
+            !Loopback.isHost(try Place(target.host, standardPort: 80).host)
+        {
+            throw CommandFailure(
+                .usage,
+                """
+                --key-file would be sent over the network in the clear: name an https target, or say by --connect where \
+                the proxy listens
+                """)
+        }
         let patient = try Patient(settings, host: target.host)
         let place = try patient.surroundings(scheme: scheme, settings, consultation, key: key)
         let client = try client(to: target.host, scheme: scheme, consultation)

@@ -33,7 +33,7 @@ extension Commands {
             switch proxy {
             case .nginx: NginxSnippet(site: site).render()
             case .traefik: try TraefikSnippet(site: site).render()
-            case .caddy: CaddySnippet(site: site).render()
+            case .caddy: try CaddySnippet(site: site).render()
             case .envoy: try EnvoySnippet(site: site).render()
             case .haproxy: lua ? HAProxyLua.text : try HAProxySnippet(site: site).render()
             }

@@ -47,6 +47,17 @@ struct Examination: Sendable {
             guard !outcome.arrivals.isEmpty else { throw Unreachable(problem: missing(path, outcome)) }
         }
         guard let path = place.closedPath, let key = place.key else { return [:] }
+        // The key is a real one: whoever is there first shows, without it, that Gatehouse is asked or the canary behind him.
+        let unsigned = try await send(
+            Probe(name: "control, not signed in", target: path, test: .keepsMarksOut), &result)
+        guard !unsigned.arrivals.isEmpty || unsigned.answer?.isRefusal(portal: place.portal) == true else {
+            let answer = unsigned.answer.map { "was answered \($0.status)" } ?? "was not answered"
+            throw Unreachable(
+                problem: """
+                    GET \(path) without a credential \(answer), which is no refusal of Gatehouse (no Gatehouse-Reason, no \
+                    redirect to \(place.portal)): the key was not sent
+                    """)
+        }
         let probe = Probe(
             name: "control, signed in", target: path, fields: [Probe.Field("X-API-Key", key)], usesKey: true,
             test: .keepsIdentity)

@@ -1,3 +1,5 @@
+internal import Core
+
 /// One request of the corpus, as it goes out byte for byte.
 struct Probe: Sendable {
     /// Where it asks, and whether that needs a credential.
@@ -116,6 +118,19 @@ struct ProbeAnswer: Sendable {
         self.status = status
         headers = HeaderText.lines(lines.dropFirst())
         body = String(text[end.upperBound...].prefix(4096))
+    }
+
+    /// Whether it says what only Gatehouse says. Proxies keep one of these: the header, the problem's code, or the redirect.
+    ///
+    /// - Parameter portal: host and port of `public_url`.
+    func isRefusal(portal: String) -> Bool {
+        guard (300..<500).contains(status) else { return false }
+        if values("gatehouse-reason").contains(where: { Reason(rawValue: $0) != nil }) { return true }
+        let places = ["http://", "https://"].map { $0 + portal + "/.auth/" }
+        if values("location").contains(where: { place in places.contains(where: place.hasPrefix) }) { return true }
+        return Reason.allCases.contains { reason in
+            body.contains("\"code\":\"\(reason.rawValue)\"")
+        }
     }
 
     func values(_ name: String) -> [String] {

@@ -106,7 +106,7 @@ struct ProxyConfiguration: Sendable {
         let line = lines[index]
         let content = line.text.drop { $0 == " " || $0 == "\t" }
         return ConfigurationLine(
-            file: line.file, line: line.number, text: String(content.prefix(200)), isWrong: isWrong)
+            file: line.file, line: line.number, text: String(content.prefix(400)), isWrong: isWrong)
     }
 }
 

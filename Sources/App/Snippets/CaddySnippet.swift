@@ -5,7 +5,8 @@ internal import Settings
 struct CaddySnippet {
     let site: SnippetSite
 
-    func render() -> String {
+    func render() throws(CommandFailure) -> String {
+        try site.requirePrefixes("Caddy")
         var text = site.heading(
             "caddy",
             tunnels: "A WebSocket or stream that Caddy has opened stays open when its session or key is revoked; "
@@ -48,7 +49,7 @@ struct CaddySnippet {
         for app in block.apps {
             if !app.prefix.isEmpty {
                 // `path` would compare without case, which the rules do not.
-                body += "@\(app.identifier) path_regexp \(SnippetSite.pattern(app.prefix))\n"
+                body += "@\(app.identifier) path_regexp \(app.pattern)\n"
             }
             body += "handle\(app.prefix.isEmpty ? "" : " @\(app.identifier)") {\n" + handling(app).indented(4) + "}\n"
         }
@@ -74,8 +75,10 @@ struct CaddySnippet {
             """
         body += "# Names that only Gatehouse may speak, in the spellings that servers take for one.\n"
         for pattern in [
-            "Remote-*", "Remote_*", "Gatehouse-A*", "Gatehouse_*", "X-Remote*", "X_*", "X-Auth*", "X-Webauth*",
-            "X-Gatehouse*", "X-Client-Cert*", "X-Original*",
+            "Remote-*", "Gatehouse-A*", "X-Remote*", "X-Auth*", "X-Webauth*", "X-Gatehouse*", "X-Client-Cert*",
+            "X-Original*", "X-Envoy*", "Proxy-*", "*_*", "*.*", "*!*", "*#*", "*$*", "*%*", "*&*", "*'*", "***", "*+*",
+            "*^*",
+            "*`*", "*|*", "*~*",
         ] {
             body += "request_header -\(pattern)\n"
         }

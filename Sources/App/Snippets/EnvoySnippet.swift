@@ -6,11 +6,12 @@ struct EnvoySnippet {
     let site: SnippetSite
 
     func render() throws(CommandFailure) -> String {
+        try site.requirePrefixes("Envoy")
         var hosts = ""
-        for block in site.blocks { hosts += virtualHost(block) }
+        for (index, block) in site.blocks.enumerated() { hosts += virtualHost(block, index) }
         if !site.blocks.contains(where: { $0.hosts.contains(site.portalHost) }) { hosts += portal }
         var clusters = cluster("gatehouse", [try address(of: site.gatehouse)], tls: nil)
-        for app in site.blocks.flatMap(\.apps) {
+        for app in site.apps {
             var tls: String?
             var isHTTP2 = false
             var servers: [String] = []
@@ -68,6 +69,8 @@ struct EnvoySnippet {
                       # What is judged is what is forwarded.
                       normalize_path: true
                       merge_slashes: false
+                      # Of the same host as without it, as the rules have it.
+                      strip_trailing_host_dot: true
                       path_with_escaped_slashes_action: REJECT_REQUEST
                       common_http_protocol_options: { headers_with_underscores_action: DROP_HEADER }
                       upgrade_configs: [ { upgrade_type: websocket } ]
@@ -87,11 +90,14 @@ struct EnvoySnippet {
             ? "  # beside it: transport_socket with your certificates (DownstreamTlsContext)" : ""
     }
 
-    private func virtualHost(_ block: SnippetSite.Block) -> String {
+    private func virtualHost(_ block: SnippetSite.Block, _ index: Int) -> String {
         let domains = block.hosts.isEmpty ? "\"*\"" : block.hosts.map { "\"\($0)\"" }.joined(separator: ", ")
         var routes = own
         for app in block.apps {
-            let prefix = app.prefix.isEmpty ? "prefix: /" : "path_separated_prefix: \(app.prefix)"
+            var prefix = app.prefix.isEmpty ? "prefix: /" : "path_separated_prefix: \"\(app.prefix)\""
+            if app.ignoresCase, !app.prefix.isEmpty {
+                prefix = "safe_regex: { regex: '(?i)\(SnippetSite.literal(app.prefix))(/.*)?' }"
+            }
             let host = app.keepsHost ? "" : ", auto_host_rewrite: true"
             routes += """
                 - match: { \(prefix) }
@@ -99,7 +105,7 @@ struct EnvoySnippet {
 
                 """
         }
-        return "- name: host_\(block.apps.first?.identifier ?? "none")\n  domains: [ \(domains) ]\n  routes:\n"
+        return "- name: host_\(index + 1)\n  domains: [ \(domains) ]\n  routes:\n"
             + routes.indented(2)
     }
 
@@ -147,10 +153,12 @@ struct EnvoySnippet {
         }
         let prefixes = [
             "remote-", "x-remote-", "x-auth-request-", "x-webauth-", "x-gatehouse-", "gatehouse-a", "x-client-cert",
-            "x-original-", "x-http-method", "x-method-", "x-rewrite-",
+            "x-original-", "x-http-method", "x-method-", "x-rewrite-", "x-envoy-", "proxy-",
         ]
-        let others = ["user", "email", "groups", "preferred-username", "host", "uri", "method", "prefix", "server"]
-        var matchers = prefixes.map { "prefix: \($0)" } + ["exact: forwarded"]
+        let others = [
+            "user", "email", "groups", "preferred-username", "host", "uri", "method", "prefix", "server", "port",
+        ]
+        var matchers = prefixes.map { "prefix: \($0)" } + ["exact: forwarded", "exact: x-real-ip", "exact: proxy"]
         matchers += others.map { "exact: x-forwarded-\($0)" }
         matchers.append("safe_regex: { regex: '[^:].*[^a-z0-9-].*' }")
         let removals = matchers.map { "- remove_on_match: { key_matcher: { \($0) } }" }.joined(separator: "\n")

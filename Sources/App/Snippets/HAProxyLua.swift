@@ -69,7 +69,13 @@ enum HAProxyLua {
             local own = {}
             for name in string.gmatch(names, "[^,]+") do own[folded(name)] = true end
             local address = txn.f:src()
-            local host = txn.sf:req_hdr("host")
+            -- HAProxy's own `hdr` takes a value apart at its commas: what selects the app would not be what is asked about.
+            local hosts = values(txn.http:req_get_headers()["host"] or {})
+            local host = hosts[1] or ""
+            local name = string.gsub(host, ":%d*$", "")
+            if #hosts ~= 1 or not (string.find(name, "^[%w._-]+$") or string.find(name, "^%[[%x:.]+%]$")) then
+                return refuse(txn, 421)
+            end
             local question = {}
             for name, list in pairs(txn.http:req_get_headers()) do
                 local canonical = folded(name)

@@ -23,6 +23,8 @@ struct HAProxySnippet {
             frontend gatehouse_front
                 mode http
                 bind \(listening)
+                # One host, and nothing but a host: what selects the app is what Gatehouse is asked about.
+                http-request deny deny_status 421 unless { req.fhdr_cnt(host) 1 } { req.fhdr(host) -m reg \(Self.plainHost) }
                 # Nobody may ask for a check: whoever does describes the request himself.
                 http-request deny deny_status 404 if { path_beg /.auth/check }
                 http-request set-header X-Forwarded-For %[src]
@@ -36,13 +38,16 @@ struct HAProxySnippet {
             for app in block.apps {
                 var conditions = hosts
                 if !app.prefix.isEmpty {
+                    let flag = app.ignoresCase ? "-i " : ""
                     conditions +=
-                        (conditions.isEmpty ? "" : " ") + "{ path \(app.prefix) } or"
-                        + (hosts.isEmpty ? "" : " \(hosts)") + " { path_beg \(app.prefix)/ }"
+                        (conditions.isEmpty ? "" : " ") + "{ path \(flag)\(app.prefix) } or"
+                        + (hosts.isEmpty ? "" : " \(hosts)") + " { path_beg \(flag)\(app.prefix)/ }"
                 }
-                text += asking(app, isNamed: block.single == nil, authority, named, if: conditions)
-                uses += "    use_backend app_\(app.identifier) if { var(txn.gatehouse) -m str app_\(app.identifier) }\n"
+                text += asking(app, authority, named, if: conditions)
             }
+        }
+        for app in site.apps {
+            uses += "    use_backend app_\(app.identifier) if { var(txn.gatehouse) -m str app_\(app.identifier) }\n"
         }
         text += "    # Whoever was not asked about goes nowhere.\n"
         text +=
@@ -51,7 +56,7 @@ struct HAProxySnippet {
         text += uses
         text += "    use_backend gatehouse if \(hostCondition([site.portalHost]))\n"
         text += "\nbackend gatehouse\n    mode http\n    server gatehouse \(authority)\n"
-        for app in site.blocks.flatMap(\.apps) { text += backend(app) }
+        for app in site.apps { text += backend(app) }
         return text
     }
 
@@ -60,20 +65,24 @@ struct HAProxySnippet {
         return site.portalScheme == .https ? ":443 ssl crt /etc/haproxy/certificates/" : ":80"
     }
 
+    /// A name or an address, and perhaps a port.
+    private static let plainHost = #"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?$"#
+
+    /// `fhdr`: the whole of the header, where `hdr` would take the part behind its last comma.
     private func hostCondition(_ hosts: [String]) -> String {
-        let names = hosts.filter { !$0.hasPrefix("*.") }
-        let ends = hosts.filter { $0.hasPrefix("*.") }.map { $0.dropFirst(1) }
-        if ends.isEmpty { return "{ req.hdr(host),field(1,:),lower \(names.joined(separator: " ")) }" }
-        let patterns = hosts.map {
-            "^" + $0.replacing(".", with: "\\.").replacing("*", with: ".+") + "$"
+        let patterns = hosts.map { host in
+            let name =
+                SnippetSite.isWildcard(host)
+                ? ".+\\." + SnippetSite.literal(String(host.dropFirst(2))) : SnippetSite.literal(host)
+            return "^" + name + "\\.?(:[0-9]*)?$"
         }
-        return "{ req.hdr(host),field(1,:),lower -m reg \(patterns.joined(separator: " ")) }"
+        return "{ req.fhdr(host) -m reg -i \(patterns.joined(separator: " ")) }"
     }
 
     private func asking(
-        _ app: SnippetSite.App, isNamed: Bool, _ authority: String, _ names: String, if conditions: String
+        _ app: SnippetSite.App, _ authority: String, _ names: String, if conditions: String
     ) -> String {
-        let query = isNamed ? "?route=\(SnippetSite.escaped(app.route))" : ""
+        let query = "?route=\(SnippetSite.escaped(app.route))"
         let action =
             "    http-request lua.gatehouse http://\(authority)/.auth/check/haproxy\(query) \(names) app_\(app.identifier)"
         let others = "!{ path_beg /.auth/ }"

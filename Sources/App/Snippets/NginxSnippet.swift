@@ -17,7 +17,7 @@ struct NginxSnippet {
             upstream gatehouse { server \(gatehouse); keepalive 32; }
 
             """
-        for app in site.blocks.flatMap(\.apps) {
+        for app in site.apps {
             text +=
                 "upstream app_\(app.identifier) { "
                 + app.servers.map { "server \(server($0)); " }.joined() + "keepalive 32; }\n"
@@ -33,14 +33,14 @@ struct NginxSnippet {
             map "$host $http_host" $gatehouse_host_differs { default 1; "~*^([^ ]+) \\1\\.?(:[0-9]+)?$" 0; }
 
 
-            """
+            """ + strangers
         text += site.blocks.map(server).joined(separator: "\n")
         if !site.blocks.contains(where: { $0.hosts.contains(site.portalHost) }) { text += "\n" + portal }
         return text
     }
 
     private var speaksHTTP2: Bool {
-        site.blocks.flatMap(\.apps).flatMap(\.servers).contains { if case .h2c = $0 { true } else { false } }
+        site.apps.flatMap(\.servers).contains { if case .h2c = $0 { true } else { false } }
     }
 
     private var gatehouse: String {
@@ -64,13 +64,32 @@ struct NginxSnippet {
         }
     }
 
+    private func scheme(of block: SnippetSite.Block) -> Scheme { block.apps.first?.scheme ?? site.portalScheme }
+
+    /// Without a default of its own each listener would give hosts that nobody named to its first server.
+    private var strangers: String {
+        let taken = site.blocks.filter(\.hosts.isEmpty).map(scheme)
+        let used = site.blocks.map(scheme) + [site.portalScheme]
+        let schemes = site.listen == nil ? [Scheme.http, .https].filter(used.contains) : [Scheme.http]
+        let text = schemes.filter { !(site.listen == nil ? taken.contains($0) : !taken.isEmpty) }.map { scheme in
+            let port = site.listen ?? (scheme == .https ? "443 ssl" : "80")
+            let body =
+                "listen \(port) default_server;\nserver_name _;\n"
+                + (port == "443 ssl" ? "ssl_reject_handshake on;\n" : "") + "return 421;\n"
+            return "server {\n" + body.indented(4) + "}\n"
+        }
+        guard !text.isEmpty else { return "" }
+        return "# Hosts that no route names: nginx would give them to the first server.\n" + text.joined() + "\n"
+    }
+
     /// `listen` and, for https, where the certificate is expected.
     private func listening(_ hosts: [String], _ scheme: Scheme) -> String {
-        if let listen = site.listen { return "listen \(listen);\n" }
-        guard scheme == .https else { return "listen 80;\n" }
+        let rest = hosts.isEmpty ? " default_server" : ""
+        if let listen = site.listen { return "listen \(listen)\(rest);\n" }
+        guard scheme == .https else { return "listen 80\(rest);\n" }
         let name = (hosts.first ?? "default").replacing("*", with: "wildcard")
         return """
-            listen 443 ssl;
+            listen 443 ssl\(rest);
             ssl_certificate /etc/ssl/\(name).pem;
             ssl_certificate_key /etc/ssl/private/\(name).key;
 
@@ -79,8 +98,7 @@ struct NginxSnippet {
 
     private func server(_ block: SnippetSite.Block) -> String {
         var text = "server {\n"
-        let scheme = block.apps.first?.scheme ?? site.portalScheme
-        var body = listening(block.hosts, scheme)
+        var body = listening(block.hosts, scheme(of: block))
         body += "server_name \(block.hosts.isEmpty ? "_" : block.hosts.joined(separator: " "));\n"
         body += """
             # The default of nginx: `remote_user` and its like never reach an app that reads them as `Remote-User`.
@@ -91,7 +109,7 @@ struct NginxSnippet {
 
             """
         for app in block.apps {
-            body += check(app, isNamed: block.single == nil)
+            body += check(app)
             body += location(app)
         }
         body += refusals
@@ -100,29 +118,28 @@ struct NginxSnippet {
         return text + "}\n"
     }
 
-    private func check(_ app: SnippetSite.App, isNamed: Bool) -> String {
-        let query = isNamed ? "?route=\(SnippetSite.escaped(app.route))" : ""
-        return """
-            location = /internal/gatehouse/\(app.identifier) {
-                internal;
-                proxy_pass http://gatehouse/.auth/check/nginx\(query);
-                # The request that is asked about: the path as it came.
-                proxy_set_header X-Original-URL $scheme://$http_host$request_uri;
-                proxy_set_header X-Original-Method $request_method;
-                proxy_set_header X-Forwarded-For $remote_addr;
-                proxy_set_header Connection "";
-                # A check needs no body.
-                proxy_pass_request_body off;
-                proxy_set_header Content-Length "";
-                # An answer with many groups and an assertion is longer than the default of 4k; over it the client gets 500.
-                proxy_buffer_size 16k;
-                proxy_buffers 4 16k;
-                proxy_connect_timeout 2s;
-                proxy_read_timeout 5s;
-            }
+    private func check(_ app: SnippetSite.App) -> String {
+        """
+        location = /internal/gatehouse/\(app.identifier) {
+            internal;
+            proxy_pass http://gatehouse/.auth/check/nginx?route=\(SnippetSite.escaped(app.route));
+            # The request that is asked about: the path as it came.
+            proxy_set_header X-Original-URL $scheme://$http_host$request_uri;
+            proxy_set_header X-Original-Method $request_method;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header Connection "";
+            # A check needs no body.
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
+            # An answer with many groups and an assertion is longer than the default of 4k; over it the client gets 500.
+            proxy_buffer_size 16k;
+            proxy_buffers 4 16k;
+            proxy_connect_timeout 2s;
+            proxy_read_timeout 5s;
+        }
 
 
-            """
+        """
     }
 
     private func location(_ app: SnippetSite.App) -> String {
@@ -169,13 +186,14 @@ struct NginxSnippet {
             proxy_set_header X-Forwarded-For $remote_addr;
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header X-Forwarded-Host $http_host;
+            proxy_set_header X-Real-IP $remote_addr;
             proxy_set_header X-Request-Id $gatehouse_request;
 
             """
         for name in told { body += "proxy_set_header \(name) \(variable(name));\n" }
         body += "# Other names under which an app may look for a user, a path or a method: never the client's.\n"
-        for name in site.foreign(besides: told) { body += "proxy_set_header \(name) \"\";\n" }
-        return "location \(app.prefix.isEmpty ? "/" : "~ " + SnippetSite.pattern(app.prefix)) {\n" + body.indented(4)
+        for name in site.foreign(besides: told + ["X-Real-IP"]) { body += "proxy_set_header \(name) \"\";\n" }
+        return "location \(app.prefix.isEmpty ? "/" : "~ " + app.pattern) {\n" + body.indented(4)
             + "}\n\n"
     }
 

@@ -10,8 +10,13 @@ struct SnippetSite {
         let route: String
         /// The same in letters, digits and `_`, unique.
         let identifier: String
+        /// Canonical patterns; nil: every host.
+        let hosts: [String]?
         /// Where its part of the host begins, without the last slash; empty: everywhere.
         let prefix: String
+        /// Whether `prefix` says all of its paths.
+        let isPrefix: Bool
+        let ignoresCase: Bool
         /// Empty when the route has no upstream.
         let servers: [Settings.Upstream.Endpoint]
         let keepsHost: Bool
@@ -22,16 +27,17 @@ struct SnippetSite {
         let maximumBody: UInt64?
     }
 
-    /// The routes of one host, or of several with the same routes.
+    /// All routes of one host, those of wider patterns among them, in the order of the configuration; or of several hosts
+    /// whose routes are the same.
     struct Block {
-        /// Empty: every host that no other block names.
+        /// Empty: every host that no other block names. A wildcard stands alone.
         let hosts: [String]
         let apps: [App]
-
-        /// One app takes everything: the proxy need not choose.
-        var single: App? { apps.count == 1 && apps[0].prefix.isEmpty ? apps[0] : nil }
     }
 
+    /// Of every route, in their order.
+    let apps: [App]
+    /// Names before wildcards, long wildcards before short ones, every other host at the end.
     let blocks: [Block]
     let portalHost: String
     let portalScheme: Scheme
@@ -45,7 +51,7 @@ struct SnippetSite {
     /// Every identity header of every route, in their order.
     var identityNames: [String] {
         var names: [String] = []
-        for name in blocks.flatMap({ $0.apps.flatMap(\.headers) })
+        for name in apps.flatMap(\.headers)
         where !names.contains(where: { $0.lowercased() == name.lowercased() }) {
             names.append(name)
         }
@@ -56,15 +62,23 @@ struct SnippetSite {
     static let credentialNames = ["Cookie", "Authorization", "X-API-Key"]
 
     /// Further names under which an app may look for a user, or for another request than the one that was judged.
-    static let foreignNames = [
-        "Gatehouse-Key", "Gatehouse-Assertion", "Remote-User", "Remote-Email", "Remote-Name", "Remote-Groups",
-        "X-Remote-User", "X-Remote-Email", "X-Remote-Name", "X-Remote-Groups", "X-Auth-Request-User",
-        "X-Auth-Request-Email", "X-Auth-Request-Preferred-Username", "X-Auth-Request-Groups", "X-Forwarded-User",
-        "X-Forwarded-Email", "X-Forwarded-Preferred-Username", "X-Forwarded-Groups", "X-WEBAUTH-USER",
-        "X-WEBAUTH-EMAIL", "X-WEBAUTH-NAME", "X-WEBAUTH-GROUPS", "X-Original-URL", "X-Original-URI",
-        "X-Original-Method", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override",
-        "Forwarded",
-    ]
+    static let foreignNames =
+        [
+            "Gatehouse-Key", "Gatehouse-Assertion", "Remote-User", "Remote-Email", "Remote-Name", "Remote-Groups",
+            "X-Remote-User", "X-Remote-Email", "X-Remote-Name", "X-Remote-Groups", "X-Auth-Request-User",
+            "X-Auth-Request-Email", "X-Auth-Request-Preferred-Username", "X-Auth-Request-Groups", "X-Forwarded-User",
+            "X-Forwarded-Email", "X-Forwarded-Preferred-Username", "X-Forwarded-Groups", "X-WEBAUTH-USER",
+            "X-WEBAUTH-EMAIL", "X-WEBAUTH-NAME", "X-WEBAUTH-GROUPS", "X-Original-URL", "X-Original-URI",
+            "X-Original-Method", "X-Original-Host", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method",
+            "X-Method-Override", "X-Remote-Addr", "X-Remote-IP", "X-Remote-Host", "X-Auth-Request-Access-Token",
+            "X-Auth-Request-Redirect", "X-WEBAUTH-ROLE", "X-Client-Cert", "X-Client-Cert-Chain", "X-Client-Cert-DN",
+            "X-Client-Cert-Subject", "X-Client-Certificate", "X-Envoy-Original-Path", "X-Envoy-Original-Host",
+            "X-Envoy-External-Address", "X-Envoy-Internal", "Proxy", "Proxy-User", "Proxy-Remote-User",
+            "Proxy-Authorization", "X-Forwarded-Prefix", "Forwarded",
+        ] + addressNames
+
+    /// The same of where the request came from and through; a proxy may have written them itself.
+    static let addressNames = ["X-Real-IP", "X-Forwarded-Port", "X-Forwarded-Server"]
 
     /// Names of others than `own` that a client must not bring.
     func foreign(besides own: [String]) -> [String] {
@@ -89,18 +103,9 @@ struct SnippetSite {
         portalHost = settings.publicURL.host
         portalScheme = settings.publicURL.scheme == .https ? .https : .http
         var notes: [String] = []
-        var blocks: [(hosts: [String], apps: [App])] = []
         var taken: Set<String> = []
-        for route in settings.routes {
-            let hosts = route.policy.hosts ?? []
-            let app = Self.app(route, settings, &taken, &notes)
-            if let index = blocks.firstIndex(where: { $0.hosts == hosts }) {
-                blocks[index].apps.append(app)
-            } else {
-                blocks.append((hosts, [app]))
-            }
-        }
-        self.blocks = blocks.map { Block(hosts: $0.hosts, apps: $0.apps) }
+        apps = settings.routes.map { Self.app($0, settings, &taken, &notes) }
+        blocks = Self.blocks(of: apps)
         if settings.trustedProxies.networks.isEmpty, !settings.trustedProxies.unix {
             notes.append("trusted_proxies is empty: Gatehouse answers 404 to this proxy until its address is there.")
         }
@@ -109,7 +114,7 @@ struct SnippetSite {
         }
         if listener.tls != nil { notes.append("The listener that serves check speaks TLS: ask it by https.") }
         self.notes = notes
-        for text in self.blocks.flatMap({ $0.hosts + $0.apps.map(\.prefix) }) + [portalHost, "\(gatehouse)"]
+        for text in blocks.flatMap({ $0.hosts + $0.apps.map(\.prefix) }) + [portalHost, "\(gatehouse)"]
         where !text.utf8.allSatisfy(Self.isPlain) {
             throw CommandFailure(.usage, "“\(text)” cannot be written into a proxy's configuration as it is")
         }
@@ -134,8 +139,13 @@ struct SnippetSite {
         }
         let paths = route.policy.paths ?? ["/**"]
         var prefix = ""
-        if let only = paths.first, paths.count == 1, only.hasSuffix("/**"), !only.dropLast(3).contains("*") {
+        var isPrefix = false
+        // With an escape proxies compare what it stands for, or how it is written.
+        if let only = paths.first, paths.count == 1, only.hasSuffix("/**"),
+            !only.dropLast(3).contains(where: { $0 == "*" || $0 == "%" })
+        {
             prefix = String(only.dropLast(3))
+            isPrefix = true
         } else {
             notes.append("route \(route.policy.name): its paths \(paths) are more than a prefix; write them by hand.")
         }
@@ -144,7 +154,8 @@ struct SnippetSite {
         while taken.contains(identifier) { identifier += "_" }
         taken.insert(identifier)
         return App(
-            route: route.policy.name, identifier: identifier, prefix: prefix,
+            route: route.policy.name, identifier: identifier, hosts: route.policy.hosts?.map(Self.canonical),
+            prefix: prefix, isPrefix: isPrefix, ignoresCase: route.policy.ignorePathCase,
             servers: upstream?.endpoints ?? [.http(host: "127.0.0.1", port: 3000)],
             keepsHost: upstream?.hostHeader != .upstream, headers: route.policy.headers.headerNames,
             scheme: route.policy.scheme, idleSeconds: upstream?.idleTimeout.components.seconds ?? 3600,
@@ -153,9 +164,9 @@ struct SnippetSite {
 }
 
 extension SnippetSite {
-    /// A prefix as a regular expression: itself, and everything below it.
-    static func pattern(_ prefix: String) -> String {
-        "^" + prefix.replacing(".", with: "\\.").replacing("*", with: "\\*") + "(/|$)"
+    /// `text` as a regular expression that matches nothing else.
+    static func literal(_ text: String) -> String {
+        text.map { $0.isLetter || $0.isNumber || "-_/:@%~".contains($0) ? "\($0)" : "\\\($0)" }.joined()
     }
 
     /// The route's name as the value of a query.

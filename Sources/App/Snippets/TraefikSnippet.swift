@@ -15,9 +15,7 @@ struct TraefikSnippet {
             tunnels: "A WebSocket or stream that Traefik has opened stays open when its session or key is revoked; "
                 + "inline, Gatehouse closes it within a second.")
         text += "http:\n  middlewares:\n"
-        text += middleware("gatehouse", address + "/.auth/check/traefik")
-        let named = site.blocks.filter { $0.single == nil }.flatMap(\.apps)
-        for app in named {
+        for app in site.apps {
             text += middleware(
                 "gatehouse-\(app.identifier)",
                 address + "/.auth/check/traefik?route=\(SnippetSite.escaped(app.route))")
@@ -25,15 +23,18 @@ struct TraefikSnippet {
         text += "\n  routers:\n"
         // The first that fits, as in the configuration; without a number the longest rule would win.
         var priority = 50_000
+        var routers: Set<String> = []
         for block in site.blocks {
             for app in block.apps {
-                text += router(app, in: block, isNamed: block.single == nil, priority)
+                var name = "app-\(app.identifier)"
+                while !routers.insert(name).inserted { name += "-more" }
+                text += router(name, app, in: block, priority)
                 priority -= 1
             }
         }
         text += own
         text += "\n  services:\n    gatehouse: { loadBalancer: { servers: [ { url: \"\(address)\" } ] } }\n"
-        for app in site.blocks.flatMap(\.apps) {
+        for app in site.apps {
             let servers = try app.servers.map { endpoint throws(CommandFailure) in "{ url: \"\(try url(endpoint))\" }" }
             text +=
                 "    app-\(app.identifier): { loadBalancer: { passHostHeader: \(app.keepsHost), "
@@ -52,7 +53,8 @@ struct TraefikSnippet {
     private func middleware(_ name: String, _ address: String) -> String {
         // What is listed and not in the answer is taken out.
         let listed = site.identityNames + SnippetSite.credentialNames + ["X-Request-Id"]
-        let all = listed + site.foreign(besides: listed)
+        // Those of the address are Traefik's own: it takes the client's out itself.
+        let all = listed + site.foreign(besides: listed + SnippetSite.addressNames)
         var text = """
             \(name):
               forwardAuth:
@@ -66,34 +68,38 @@ struct TraefikSnippet {
         for name in all { text += "      - \(name)\n" }
         text += """
                 # The same in other spellings, which servers fold into one: every name with a `_`, `.` or the like.
-                authResponseHeadersRegex: '(?i)^(remote|x-remote|x-auth-request|x-webauth|x-gatehouse|gatehouse|x-client-cert|x-original)-|[^a-z0-9-]'
+                authResponseHeadersRegex: '(?i)^(remote|x-remote|x-auth-request|x-webauth|x-gatehouse|gatehouse|x-client-cert|x-original|x-envoy|proxy)-|[^a-z0-9-]'
 
             """
         return text.indented(4)
     }
 
-    private func router(_ app: SnippetSite.App, in block: SnippetSite.Block, isNamed: Bool, _ priority: Int) -> String {
+    private func router(
+        _ name: String, _ app: SnippetSite.App, in block: SnippetSite.Block, _ priority: Int
+    ) -> String {
         var rule = hosts(block.hosts)
-        if !app.prefix.isEmpty { rule += (rule.isEmpty ? "" : " && ") + path(app.prefix) }
-        if rule.isEmpty { rule = path("/") }
+        if !app.prefix.isEmpty { rule += (rule.isEmpty ? "" : " && ") + path(app) }
+        if rule.isEmpty { rule = "PathPrefix(`/`)" }
+        rule += Self.upgrades
         return """
-            app-\(app.identifier):
+            \(name):
               rule: '\(rule)'
-              middlewares: [ gatehouse\(isNamed ? "-\(app.identifier)" : "") ]
+              middlewares: [ gatehouse-\(app.identifier) ]
               service: app-\(app.identifier)\(tls(app.scheme))
               priority: \(priority)
 
             """.indented(4)
     }
 
-    private func path(_ prefix: String) -> String {
-        prefix == "/" ? "PathPrefix(`/`)" : "PathRegexp(`\(SnippetSite.pattern(prefix))`)"
-    }
+    /// Traefik passes any `Upgrade` on; with these an app that speaks HTTP/2 would take requests that nobody judges.
+    private static let upgrades = " && !HeaderRegexp(`Upgrade`, `(?i)h2|http|tls`)"
+
+    private func path(_ app: SnippetSite.App) -> String { "PathRegexp(`\(app.pattern)`)" }
 
     private func hosts(_ hosts: [String]) -> String {
         let rules = hosts.map { host in
             guard host.hasPrefix("*.") else { return "Host(`\(host)`)" }
-            return "HostRegexp(`^.+\\.\(host.dropFirst(2).replacing(".", with: "\\."))$`)"
+            return "HostRegexp(`^.+\\.\(SnippetSite.literal(String(host.dropFirst(2))))$`)"
         }
         return rules.count > 1 ? "(" + rules.joined(separator: " || ") + ")" : rules.first ?? ""
     }

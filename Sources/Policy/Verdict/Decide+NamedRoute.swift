@@ -8,16 +8,19 @@ extension Snapshot {
         routes.first { $0.name.utf8.elementsEqual(name) }
     }
 
-    /// As ``decide(_:route:credential:)``, on `route` whatever the host: only its paths are held against the request, in
-    /// every reading of its path. What it does not take is `no_route`; another route never answers in its place.
+    /// As ``decide(_:route:credential:)``, on `route`, whose paths are held against the request in every reading of its
+    /// path; what it does not take is `no_route`.
+    ///
+    /// A name only ever makes the answer stricter: the proxy chose the app by its own reading of host and path, and where
+    /// the request is another route's by ours, that one's verdict holds if it is stricter. Only on a host of which no
+    /// route is known does the name alone decide.
     public func decide(_ facts: borrowing Facts, named route: Route, credential: CredentialState) -> Judgement {
-        let nobodys = Opinion.refusal(.noRoute, route: route, identity: credential.identity)
         let unclear = Opinion.refusal(.pathRefused, route: route, identity: credential.identity)
         switch PathScan(facts.path) {
         case .refused: return Judgement(unclear)
         case .plain(let count):
             let path = CanonicalPath(facts.path.extracting(0..<count))
-            return Judgement(route.takes(path) ? Self.judge(facts, path, on: route, credential) : nobodys)
+            return Judgement(judge(facts, path, traits: PathTraits(), named: route, credential))
         case .encoded:
             guard let readings = PathReadings(facts.path), route.keepInPath.isSuperset(of: readings.traits.mustBeKept)
             else { return Judgement(unclear) }
@@ -25,11 +28,27 @@ extension Snapshot {
             for reading in readings.paths {
                 let folded = CanonicalPath.folding(reading)
                 let path = CanonicalPath(reading.span, folded: folded.span)
-                let opinion = route.takes(path) ? Self.judge(facts, path, on: route, credential) : nobodys
+                let opinion = judge(facts, path, traits: readings.traits, named: route, credential)
                 strictest?.tighten(opinion)
                 strictest = strictest ?? opinion
             }
             return Judgement(strictest ?? unclear)
         }
+    }
+
+    /// One reading: the named route's opinion, and that of the route on which it falls if it is another.
+    private func judge(
+        _ facts: borrowing Facts, _ path: borrowing CanonicalPath, traits: PathTraits, named: Route,
+        _ credential: CredentialState
+    ) -> Opinion {
+        let nobodys = Opinion.refusal(.noRoute, route: named, identity: credential.identity)
+        guard named.takes(path), let candidates = candidates(facts.host) else { return nobodys }
+        var opinion = Self.judge(facts, path, on: named, credential)
+        guard !candidates.isEmpty else { return opinion }
+        guard let found = route(host: facts.host, path) else { return nobodys }
+        if found !== named {
+            opinion.tighten(judge(facts, path, traits: traits, on: found, primary: named, credential))
+        }
+        return opinion
     }
 }

@@ -71,6 +71,13 @@ extension Snapshot {
         guard let route = route(host: facts.host, path) else {
             return .refusal(.noRoute, identity: credential.identity)
         }
+        return judge(facts, path, traits: traits, on: route, primary: primary, credential)
+    }
+
+    func judge(
+        _ facts: borrowing Facts, _ path: borrowing CanonicalPath, traits: PathTraits, on route: Route, primary: Route?,
+        _ credential: CredentialState
+    ) -> Opinion {
         guard route.keepInPath.isSuperset(of: traits.mustBeKept) else {
             return .refusal(.pathRefused, route: route, identity: credential.identity)
         }
@@ -112,14 +119,19 @@ extension Snapshot {
     }
 
     func route(host: Span<UInt8>, _ path: borrowing CanonicalPath) -> Route? {
-        let candidates: [Int]
-        switch RequestHost(host) {
-        case .refused: return nil
-        case .absent: candidates = hosts.anyHost
-        case .name(let range): candidates = hosts.candidates(host, range)
-        case .address(let bytes): candidates = hosts.candidates(bytes.span, 0..<bytes.count)
-        }
-        for index in candidates where routes[index].takes(path) { return routes[index] }
+        for index in candidates(host) ?? [] where routes[index].takes(path) { return routes[index] }
         return nil
+    }
+
+    /// The routes of a host, in their order.
+    ///
+    /// - Returns: nil when it is malformed.
+    func candidates(_ host: Span<UInt8>) -> [Int]? {
+        switch RequestHost(host) {
+        case .refused: nil
+        case .absent: hosts.anyHost
+        case .name(let range): hosts.candidates(host, range)
+        case .address(let bytes): hosts.candidates(bytes.span, 0..<bytes.count)
+        }
     }
 }

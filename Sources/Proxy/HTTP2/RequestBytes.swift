@@ -164,9 +164,7 @@ extension RequestBytes {
                 out.writeString(authority)
                 return
             }
-            guard let scheme, !scheme.isEmpty, let path, Self.isVisible(path), Self.isVisible(scheme) else {
-                throw Malformed()
-            }
+            guard let scheme, Self.isScheme(scheme), let path, Self.isVisible(path) else { throw Malformed() }
             // Anything else might be read as an absolute form, whose authority would then be another one.
             guard path.utf8.first == UInt8(ascii: "/") || path == "*" else { throw Malformed() }
             if scheme != "http", scheme != "https" {
@@ -177,6 +175,19 @@ extension RequestBytes {
             }
             out.writeString(path)
         }
+
+        /// RFC 3986, section 3.1. Anything else could end where the absolute form's host begins.
+        private static func isScheme(_ text: String) -> Bool {
+            guard let first = text.utf8.first, isLetter(first) else { return false }
+            return text.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."): true
+                case _: isLetter(byte)
+                }
+            }
+        }
+
+        private static func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte | 0x20) }
 
         private static func isVisible(_ text: String) -> Bool {
             var text = text
