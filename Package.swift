@@ -97,7 +97,7 @@ let package = Package(
         tests(of: "JOSE", ["Cryptography"]),
         tests(of: "Policy"),
         tests(of: "Accounts", ["LMDB", "Cryptography", "JOSE", log]),
-        tests(of: "App", ["Accounts", "Settings", log]),
+        tests(of: "App", ["Accounts", "Portal", "Proxy", "Settings", log]),
         tests(of: "Outbound", ["Accounts", log]),
         tests(of: "Federation", ["JOSE", "Cryptography", log]),
         tests(of: "Settings", ["Policy"], exclude: ["Golden"]),

@@ -85,8 +85,8 @@ public struct Services: Sendable {
     public var random: @Sendable (Int) throws -> [UInt8]
     /// A digest under a key that lives as long as the process (HMAC-SHA-256).
     public var authenticate: @Sendable ([UInt8]) throws -> [UInt8]
-    /// What is kept of the refusal of a request, by its id.
-    public var refusal: @Sendable (String) async -> KeptRefusal?
+    /// What is kept of the refusal of a request, by its id and by whose it was.
+    public var refusal: @Sendable (String, String) async -> KeptRefusal?
     /// Keeps a refusal that a page tells of.
     public var note: @Sendable (Denial) -> Void
 
@@ -94,7 +94,7 @@ public struct Services: Sendable {
     public init(
         clock: any WallClock, random: @escaping @Sendable (Int) throws -> [UInt8],
         authenticate: @escaping @Sendable ([UInt8]) throws -> [UInt8],
-        refusal: @escaping @Sendable (String) async -> KeptRefusal? = { _ in nil },
+        refusal: @escaping @Sendable (String, String) async -> KeptRefusal? = { _, _ in nil },
         note: @escaping @Sendable (Denial) -> Void = { _ in }
     ) {
         self.clock = clock

@@ -9,11 +9,15 @@ extension TestAccounts {
     func person(
         _ email: String = "ada@example.com", from client: Client = TestAccounts.client
     ) async throws -> Principal {
+        try operations().principal(try await identity(email, from: client))
+    }
+
+    /// The same, as the front knows it.
+    fileprivate func identity(_ email: String, from client: Client) async throws -> Identity? {
         let signedIn = try await operations().signIn(
             email, password: Self.secret(Self.password), as: .page(remember: false), from: client)
         let reader = try AccountReader(store: store)
-        let identity = reader.read(signedIn.secrets?.portal ?? "", .portalCookie, at: now).identity
-        return try operations().principal(identity)
+        return reader.read(signedIn.secrets?.portal ?? "", .portalCookie, at: now).identity
     }
 
     fileprivate func mailed() throws -> [String] { try mails().map { "\($0.template) \($0.to)" }.sorted() }
@@ -132,12 +136,16 @@ extension TestAccounts {
         }
     }
 
-    @Test(arguments: ["password", "reset", "operator", "disable", "everywhere", "others", "one", "cli", "sign-out"])
+    @Test(arguments: [
+        "password", "reset", "operator", "disable", "everywhere", "others", "one", "cli", "sign-out", "own-sign-out",
+        "reset-2fa",
+    ])
     func aWishEndsWith(_ what: String) async throws {
         let accounts = try TestAccounts()
         try accounts.addPerson()
         let operations = accounts.operations()
-        let thief = try await accounts.person(from: TestAccounts.outsider)
+        let identity = try #require(try await accounts.identity("ada@example.com", from: TestAccounts.outsider))
+        let thief = try operations.principal(identity)
         let owner = try await accounts.person()
         let new = TestAccounts.secret("a quite different passphrase")
         try await operations.changeEmail(of: thief, to: "thief@example.com", from: TestAccounts.outsider)
@@ -160,12 +168,34 @@ extension TestAccounts {
         case "others": try await operations.revokeSessions(of: owner, from: TestAccounts.client)
         case "one": try await operations.revokeSession(thief.session, of: owner, from: TestAccounts.client)
         case "cli": _ = try accounts.store.revokeSession(thief.session, by: TestStore.cli)
+        case "own-sign-out": try await operations.signOut(identity, from: TestAccounts.client)
+        case "reset-2fa": _ = try accounts.store.resetFactors(of: owner.userID, printsLink: true, by: TestStore.cli)
         default: _ = try accounts.store.signOutUser(owner.userID, by: TestStore.cli)
         }
         #expect(
             await refusal { try await operations.verifyEmail(token, from: TestAccounts.outsider) } == .invalidToken)
         #expect(try email(of: owner, accounts) == "ada@example.com")
         #expect(try accounts.store.check() == [])
+    }
+
+    /// It was mailed to the old address, but without it the owner cannot set up a new factor.
+    @Test func theLinkOfAResetOutlivesAChange() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson()
+        let operations = accounts.operations()
+        _ = try accounts.store.resetFactors(of: "ada@example.com", printsLink: true, by: TestStore.cli)
+        _ = try accounts.store.createLink(.unlock, for: "ada@example.com", by: TestStore.cli)
+        let principal = try await accounts.person()
+        try await operations.changeEmail(of: principal, to: "new@example.com", from: TestAccounts.client)
+        try await operations.verifyEmail(try accounts.token("confirm_new_email"), from: TestAccounts.client)
+        var left: [LinkPurpose] = []
+        try accounts.store.read { transaction in
+            try Tables.oneTimeLinks.forEach(in: transaction) { _, link, _ in
+                left.append(link.purpose)
+                return true
+            }
+        }
+        #expect(left == [.enrolFactor])
     }
 
     /// Who asks on one device and confirms on another has signed out nobody.

@@ -288,6 +288,34 @@ final class FederationScene: Sendable {
         #expect(await refusal { _ = try await enter(scene, other) } == .exists)
     }
 
+    /// A wish for another address ends with the session that it came from, whoever ends that.
+    @Test(arguments: ["subject", "session", "unlink"])
+    func aWishForAnAddressEndsWithItsSession(_ how: String) async throws {
+        let scene = try FederationScene { $0.providerIssuers = ["https://idp.example", "https://other.example"] }
+        let owner = principal(try await enter(scene, identity()))
+        let issuer = "https://other.example"
+        let other = FederatedIdentity(
+            provider: "other", issuer: issuer, subject: "2", email: nil, emailIsVerified: false, sessionID: "sid")
+        try await scene.operations.link(other, Self.corp, to: owner, from: scene.client)
+        let thief = principal(try await enter(scene, other))
+        try await scene.operations.changeEmail(of: thief, to: "thief@example.com", from: scene.client)
+        let token = try scene.accounts.token("confirm_new_email")
+        switch how {
+        case "unlink":
+            let links = try scene.operations.socialAccounts(of: owner)
+            let link = try #require(links.first { $0.provider == "other" })
+            try await scene.operations.unlink(link.id, of: owner, from: scene.client)
+        default:
+            let ended = try await scene.operations.endSessions(
+                at: "other", issuer: issuer, subject: how == "subject" ? "2" : nil, sessionID: "sid",
+                from: scene.client)
+            #expect(ended == 1)
+        }
+        #expect(
+            await refusal { _ = try await scene.operations.verifyEmail(token, from: scene.client) } == .invalidToken)
+        #expect(try scene.store.user(owner.userID).email == "ada@example.com")
+    }
+
     @Test func groupsOfOursAreNeverAProvidersToGive() async throws {
         let scene = try FederationScene()
         let terms = FederationTerms(createsUsers: true, addedGroups: ["visitors", "gatehouse-admins"])

@@ -1,5 +1,7 @@
 import Core
+import Glibc
 import LMDB
+import Synchronization
 import Testing
 
 @testable import Accounts
@@ -22,12 +24,13 @@ import Testing
         sink.denied(denial("one", user: "ada", at: test.now))
         // Before it is written it is known to the pages of this process only.
         #expect(try test.store.refusals(of: "one").isEmpty)
-        #expect(try log.refusal(of: "one")?.subject == "usr_ada")
+        #expect(try log.refusal(of: "one", subject: "usr_ada")?.subject == "usr_ada")
         try log.drain()
         let kept = try #require(try test.store.refusals(of: "one").first)
         #expect(kept.reason == "group_missing" && kept.rule == 3 && kept.path == "/page" && kept.user == "ada")
-        #expect(try log.refusal(of: "one") == kept)
-        #expect(try log.refusal(of: "two") == nil)
+        #expect(try log.refusal(of: "one", subject: "usr_ada") == kept)
+        #expect(try log.refusal(of: "two", subject: "usr_ada") == nil)
+        #expect(try log.refusal(of: "one", subject: "usr_bert") == nil)
         #expect(try test.store.refusals(of: "").isEmpty)
 
         test.clock.advance(.seconds(86_399))
@@ -57,7 +60,9 @@ import Testing
         let log = DecisionLog(store: test.store)
         let sink = log.makeSink()
         for second in 0..<4 {
-            for index in 0..<3000 { sink.denied(denial("\(second)-\(index)", at: test.now)) }
+            for index in 0..<3000 {
+                sink.denied(denial("\(second)-\(index)", user: "user\(index % 100)", at: test.now))
+            }
             try log.drain()
             test.clock.advance(.seconds(60))
         }
@@ -99,16 +104,126 @@ import Testing
     @Test func whatCannotBeWrittenWaitsWithinBounds() throws {
         var backlog = RefusalBacklog()
         let now = Timestamp(milliseconds: 1_000_000)
-        for index in 0..<50_000 { backlog.add(denial("\(index)", at: now)) }
-        #expect(backlog.newest(of: "49999") != nil && backlog.newest(of: "0") == nil)
-        let due = backlog.due(at: now)
-        #expect(due.count == RefusalBacklog.burst)
+        for index in 0..<50_000 { backlog.add(try #require(KeptRefusal(denial("\(index)", at: now)))) }
+        #expect(backlog.newest(of: "49999", subject: nil) != nil && backlog.newest(of: "0", subject: nil) == nil)
+        let due = backlog.take(at: now)
+        #expect(due.count == RefusalBacklog.strangersBurst)
         #expect(due.last?.requestID == "49999")
+        #expect(backlog.newest(of: "49999", subject: nil) != nil, "it is on its way")
         // Nothing was written: it is the same again.
-        #expect(backlog.due(at: now).count == due.count)
-        backlog.removeDue(due.count, at: now)
-        #expect(backlog.due(at: now).isEmpty)
-        backlog.add(denial("later", at: now))
-        #expect(backlog.due(at: now).isEmpty)
+        backlog.end(unwritten: due[...])
+        #expect(backlog.take(at: now) == due)
+        backlog.end()
+        #expect(backlog.take(at: now).isEmpty)
+        backlog.add(try #require(KeptRefusal(denial("later", at: now))))
+        #expect(backlog.take(at: now).isEmpty)
+        backlog.add(try #require(KeptRefusal(denial("ada's", user: "ada", at: now))))
+        #expect(backlog.take(at: now).map(\.requestID) == ["ada's"])
+    }
+
+    /// Neither strangers, however long and from wherever they come, nor one person push out the others'.
+    @Test func nobodyHasAllTheRows() throws {
+        let test = try TestStore()
+        let log = DecisionLog(store: test.store)
+        let sink = log.makeSink()
+        sink.denied(denial("mine", user: "ada", at: test.now))
+        try log.drain()
+        for round in 0..<14 {
+            for index in 0..<1000 {
+                sink.denied(denial("s-\(round)-\(index)", address: "10.\(index % 250).\(round).1", at: test.now))
+                if index % 10 == 0 { sink.denied(denial("e-\(round)-\(index)", user: "eve", at: test.now)) }
+            }
+            try log.drain()
+            test.clock.advance(.seconds(30))
+        }
+        var ids: [String] = []
+        try test.store.read { transaction in
+            try Tables.refusals.forEach(in: transaction) { _, record, _ in
+                ids.append(record.refusal.requestID)
+                return true
+            }
+        }
+        #expect(ids.contains("mine"))
+        #expect(ids.count { $0.hasPrefix("s-") } == 5000 && ids.contains("s-13-999"))
+        #expect(ids.count { $0.hasPrefix("e-") } == 500 && ids.contains("e-13-990"))
+        #expect(try test.store.read { try Tables.refusalsByID.count(in: $0) } == ids.count)
+        // A server that starts again knows whose they are.
+        let again = DecisionLog(store: test.store)
+        let next = again.makeSink()
+        for index in 0..<10 { next.denied(denial("n-\(index)", user: "eve", at: test.now)) }
+        try again.drain()
+        let eves = try test.store.read { transaction in
+            var count = 0
+            try Tables.refusals.forEach(in: transaction) { _, record, _ in
+                if record.refusal.user == "eve" { count += 1 }
+                return true
+            }
+            return count
+        }
+        #expect(eves == 500)
+    }
+
+    /// A client chooses its requests' ids: whoever uses somebody else's hides nothing from them.
+    @Test func anIDUsedAgainHidesNothingFromItsOwner() throws {
+        let test = try TestStore()
+        let log = DecisionLog(store: test.store)
+        let sink = log.makeSink()
+        sink.denied(denial("same", user: "ada", path: "/adas", at: test.now))
+        for index in 0..<40 { sink.denied(denial("same", user: index % 2 == 0 ? nil : "eve", at: test.now)) }
+        #expect(try log.refusal(of: "same", subject: "usr_ada")?.path == "/adas")
+        try log.drain()
+        #expect(try log.refusal(of: "same", subject: "usr_ada")?.path == "/adas")
+    }
+
+    private final class Gate: Sendable {
+        let isHeld = Atomic(false)
+        let isOpen = Atomic(false)
+        let isThrough = Atomic(false)
+    }
+
+    /// The pages' own way in waits for no write, however long that lasts.
+    @Test func aPageWaitsForNoWrite() async throws {
+        let test = try TestStore()
+        let store = test.store
+        let log = DecisionLog(store: store)
+        let sink = log.makeSink()
+        sink.denied(denial("one", user: "ada", at: test.now))
+        let second = denial("two", user: "ada", at: test.now)
+        let gate = Gate()
+        let pool = WorkerPool(name: "test", threads: 3, capacity: 3)
+        #expect(
+            pool.submit {
+                try? store.write { _ in
+                    gate.isHeld.store(true, ordering: .releasing)
+                    while !gate.isOpen.load(ordering: .acquiring) { sched_yield() }
+                }
+            })
+        while !gate.isHeld.load(ordering: .acquiring) { await Task.yield() }
+        #expect(pool.submit { try? log.drain(final: true) })
+        // The drain has begun, and waits for the store.
+        while log.writing.withLockIfAvailable({ _ in true }) == true { await Task.yield() }
+        #expect(
+            pool.submit {
+                log.note(second)
+                let found = try? log.refusal(of: "two", subject: "usr_ada")
+                let first = try? log.refusal(of: "one", subject: "usr_ada")
+                gate.isThrough.store(found != nil && first != nil && log.lost == 0, ordering: .releasing)
+            })
+        let patience = ContinuousClock.now + .seconds(20)
+        while !gate.isThrough.load(ordering: .acquiring), ContinuousClock.now < patience { await Task.yield() }
+        let isThrough = gate.isThrough.load(ordering: .acquiring)
+        #expect(isThrough)
+        gate.isOpen.store(true, ordering: .releasing)
+        pool.stop()
+        try log.drain()
+        #expect(try store.refusals(of: "one").count == 1 && store.refusals(of: "two").count == 1)
+    }
+
+    @Test func noMoreThanAFewThousandOfPagesWait() throws {
+        let test = try TestStore()
+        let log = DecisionLog(store: test.store)
+        for index in 0..<5000 { log.note(denial("\(index)", user: "ada", at: test.now)) }
+        try log.drain()
+        #expect(log.lost == 904)
     }
 }

@@ -14,6 +14,29 @@ import Testing
         for name in ["head", "keys"] { #expect(messages([name: try ours(name)]) == [], "\(name)") }
     }
 
+    /// Such a page would never end: found before anything is rendered.
+    @Test func whatIncludesItselfIsRefused() throws {
+        let head = try ours("head")
+        let foot = try ours("foot")
+        #expect(messages(["foot": foot + "\n{{> foot}}"]).contains { $0.hasSuffix(": includes itself") })
+        let pair = messages(["head": head + "{{> foot}}", "foot": String(repeating: "{{> head}}", count: 200) + foot])
+        #expect(
+            pair == ["foot:1: includes itself by way of head", "head:\(line(head)): includes itself by way of foot"])
+        let large = String(repeating: "<p>Example</p>", count: 2000)
+        let many = try ours("login") + String(repeating: "{{> foot}}", count: 50)
+        let found = messages(["login": many, "foot": foot + large])
+        #expect(found == ["login:1: is larger than 1 MiB with what it includes"])
+    }
+
+    private func line(_ text: String) -> Int { 1 + text.count { $0.isNewline } }
+
+    /// Browsers leave out what stands before the address.
+    @Test(arguments: ["{{notice}}", " {{notice}}", "\n\t{{notice}}", "\u{1}{{notice}}"])
+    func whatAStrangerWroteIsNoAddress(_ address: String) throws {
+        let text = try ours("foot") + "<a href=\"\(address)\">x</a>"
+        #expect(messages(["foot": text]).contains { $0.contains("is not allowed") })
+    }
+
     @Test func anotherWordAndAnotherOrderAreFine() throws {
         let login = try ours("login")
         #expect(

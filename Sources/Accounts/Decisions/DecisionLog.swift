@@ -7,25 +7,46 @@ internal import Synchronization
 ///
 /// A refused navigation of somebody without any credential is ordinary life: whoever calls the sink leaves those out.
 public final class DecisionLog: Sendable {
-    private struct State {
+    /// Rows of who reached what, and of last uses, by their keys.
+    struct AccessRows {
+        var accesses: [[UInt8]: AccessRecord] = [:]
+        var lastUses: [String: LastUseRecord] = [:]
+        var isEmpty: Bool { accesses.isEmpty && lastUses.isEmpty }
+        var isFull: Bool { accesses.count >= maximumPending || lastUses.count >= maximumPending }
+    }
+
+    struct State {
         var rings: [DecisionRing] = []
         var ringsByLoop: [Int: DecisionRing] = [:]
         var usages: [Usage] = []
         var denials = DenialGroups()
-        var accesses: [[UInt8]: AccessRecord] = [:]
-        var lastUses: [String: LastUseRecord] = [:]
+        var access = AccessRows()
         var addresses: [ObjectIdentifier: [IPAddress]] = [:]
         var accessWrittenAt = Timestamp(milliseconds: .min)
         var lost: UInt64 = 0
         var refusals = RefusalBacklog()
+
+        /// - Returns: nil when there are none.
+        mutating func takeAccess(at now: Timestamp) -> AccessRows? {
+            guard !access.isEmpty else { return nil }
+            accessWrittenAt = now
+            defer { access = AccessRows() }
+            return access
+        }
     }
 
     private static let accessInterval = Duration.seconds(10)
     private static let maximumPending = 65_536
+    private static let maximumNoted = 4096
 
-    private let store: Store
+    let store: Store
     private let granularity: AccessGranularity
-    private let state = Mutex(State())
+    /// Held for memory alone, never while the store is written: pages and metrics wait for it.
+    let state = Mutex(State())
+    /// Of the pages, until the next look; its own, so that a page waits for nothing else.
+    private let noted = Mutex<(refusals: [KeptRefusal], lost: UInt64)>(([], 0))
+    /// Held while the store is written; nil: whose the refusals are has to be looked up.
+    let writing = Mutex<RefusalShares?>(nil)
 
     /// - Parameter access: `audit.access`.
     public init(store: Store, access: AccessGranularity = .daily) {
@@ -65,46 +86,54 @@ public final class DecisionLog: Sendable {
     public func drain(final: Bool = false) throws(AccountsError) {
         let now = store.clock.now()
         do {
-            try state.withLock { state in
-                Self.collect(&state)
-                try writeDenials(&state, now, all: final)
-                if final || now >= state.accessWrittenAt + Self.accessInterval || now < state.accessWrittenAt {
-                    Self.count(&state)
-                    try writeAccess(&state, now)
+            try writing.withLock { shares in
+                let (denials, access, refusals) = state.withLock { state in
+                    collect(&state)
+                    let isDue =
+                        final || now >= state.accessWrittenAt + Self.accessInterval || now < state.accessWrittenAt
+                    if isDue { Self.count(&state) }
+                    return (
+                        state.denials.take(at: now, all: final), isDue ? state.takeAccess(at: now) : nil,
+                        state.refusals.take(at: now)
+                    )
                 }
-                try writeRefusals(&state, now)
+                // One that cannot be written keeps the others from nothing.
+                let results = [
+                    Result { try writeDenials(denials, now) }, Result { try writeAccess(access, now) },
+                    Result { try writeRefusals(refusals, &shares) },
+                ]
+                for result in results { try result.get() }
             }
         } catch {
             throw .wrapping(error)
         }
     }
 
-    /// The newest refusal of a request that nobody has written down yet, or that is in the store.
+    /// The newest refusal of a person's request, written down already or not: others may have used its id, too.
     ///
     /// Waits for the store, so it belongs on a worker thread.
-    public func refusal(of requestID: String) throws(AccountsError) -> KeptRefusal? {
+    public func refusal(of requestID: String, subject: String) throws(AccountsError) -> KeptRefusal? {
         let waiting = state.withLock { state in
-            Self.collect(&state)
-            return state.refusals.newest(of: requestID)
+            collect(&state)
+            return state.refusals.newest(of: requestID, subject: subject)
         }
         if let waiting { return waiting }
-        return try store.refusals(of: requestID).first
+        return try store.refusal(of: requestID, subject: subject)
     }
 
-    /// Keeps a refusal that no loop made: those of the pages.
+    /// Keeps a refusal that no loop made: those of the pages. Waits for nothing.
     public func note(_ denial: Denial) {
-        state.withLock { $0.refusals.add(denial) }
-    }
-
-    private func writeRefusals(_ state: inout State, _ now: Timestamp) throws {
-        let batch = state.refusals.due(at: now)
-        for begin in stride(from: 0, to: batch.count, by: Store.batchSize / 2) {
-            try store.keepRefusals(Array(batch[begin..<min(begin + Store.batchSize / 2, batch.count)]))
+        guard let refusal = KeptRefusal(denial) else { return }
+        noted.withLock { noted in
+            if noted.refusals.count < Self.maximumNoted {
+                noted.refusals.append(refusal)
+            } else {
+                noted.lost &+= 1
+            }
         }
-        state.refusals.removeDue(batch.count, at: now)
     }
 
-    private static func collect(_ state: inout State) {
+    private func collect(_ state: inout State) {
         var usages: [Usage] = []
         var addresses: [(Usage, IPAddress)] = []
         var denials = state.denials
@@ -116,12 +145,18 @@ public final class DecisionLog: Sendable {
                 switch item {
                 case .denial(let denial):
                     if !denials.add(denial) { lost &+= 1 }
-                    refusals.add(denial)
+                    if let refusal = KeptRefusal(denial) { refusals.add(refusal) }
                 case .usage(let usage): usages.append(usage)
                 case .address(let usage, let address): addresses.append((usage, address))
                 }
             }
         }
+        let pages = noted.withLock { noted in
+            defer { noted = ([], 0) }
+            return noted
+        }
+        for refusal in pages.refusals { refusals.add(refusal) }
+        lost &+= pages.lost
         state.denials = denials
         state.refusals = refusals
         state.lost &+= lost
@@ -149,14 +184,14 @@ public final class DecisionLog: Sendable {
 
     private static func add(_ usage: Usage, _ count: Int64, _ addresses: [String], to state: inout State) {
         let identity = usage.identity
-        guard state.accesses.count < maximumPending, state.lastUses.count < maximumPending else {
+        guard !state.access.isFull else {
             state.lost &+= UInt64(clamping: count)
             return
         }
         if identity.kind == .apiKey || identity.kind == .session {
-            let known = state.lastUses[identity.credentialID]
+            let known = state.access.lastUses[identity.credentialID]
             if known.map({ $0.at <= usage.last }) ?? true {
-                state.lastUses[identity.credentialID] = LastUseRecord(
+                state.access.lastUses[identity.credentialID] = LastUseRecord(
                     at: usage.last, address: addresses.last ?? known?.address)
             }
         }
@@ -165,40 +200,6 @@ public final class DecisionLog: Sendable {
             period: period, user: identity.user, userID: identity.subject, credential: identity.credentialID,
             kind: identity.kind.rawValue, route: usage.route, first: usage.first, last: usage.last, count: count,
             addresses: addresses, sequence: 0)
-        if state.accesses[record.key]?.merge(record) == nil { state.accesses[record.key] = record }
-    }
-
-    private func writeDenials(_ state: inout State, _ now: Timestamp, all: Bool) throws {
-        let due = state.denials.due(at: now, all: all)
-        guard !due.isEmpty else { return }
-        for begin in stride(from: 0, to: due.count, by: Store.batchSize) {
-            let batch = Array(due[begin..<min(begin + Store.batchSize, due.count)])
-            try store.write { [store] transaction in
-                for (event, actor) in batch { try store.append(event, by: actor, at: now, in: transaction) }
-                try store.noteSignOfLife(now, in: transaction)
-            }
-        }
-        state.denials.removeDue(at: now, all: all)
-    }
-
-    private func writeAccess(_ state: inout State, _ now: Timestamp) throws {
-        guard !state.accesses.isEmpty || !state.lastUses.isEmpty else { return }
-        state.accessWrittenAt = now
-        while !state.accesses.isEmpty || !state.lastUses.isEmpty {
-            let accesses = Array(state.accesses.prefix(Store.batchSize / 4))
-            let uses = Array(state.lastUses.prefix(Store.batchSize / 2))
-            try store.write { [store] transaction in
-                for (_, record) in accesses { try store.add(record, at: now, in: transaction) }
-                for (id, use) in uses {
-                    // Without a newer address the known one stays.
-                    var use = use
-                    if use.address == nil { use.address = try Tables.lastUses.get(id, in: transaction)?.address }
-                    try Tables.lastUses.put(use, for: id, in: transaction)
-                }
-                try store.noteSignOfLife(now, in: transaction)
-            }
-            for (key, _) in accesses { state.accesses[key] = nil }
-            for (id, _) in uses { state.lastUses[id] = nil }
-        }
+        if state.access.accesses[record.key]?.merge(record) == nil { state.access.accesses[record.key] = record }
     }
 }

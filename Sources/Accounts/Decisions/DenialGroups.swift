@@ -3,13 +3,15 @@ internal import Core
 /// Denials that become one event: the same reason, route and user (or, of nobody known, address class) within two
 /// seconds.
 struct DenialGroups {
-    private struct Key: Hashable {
+    fileprivate struct Key: Hashable {
         let reason: Reason
         let route: String?
         let who: String
     }
 
-    private struct Group {
+    /// Of them one event is made.
+    struct Group {
+        fileprivate let key: Key
         var sample: Denial
         var first: Timestamp
         var last: Timestamp
@@ -28,11 +30,12 @@ struct DenialGroups {
     /// - Returns: false when there are too many different ones at once.
     mutating func add(_ denial: Denial) -> Bool {
         let key = Key(
-            reason: denial.reason, route: denial.route, who: denial.user ?? Self.addressClass(denial.address))
+            reason: denial.reason, route: denial.route, who: Self.who(denial.subject, denial.user, denial.address))
         guard groups[key] != nil || groups.count < Self.maximumGroups else { return false }
         var group =
             groups[key]
-            ?? Group(sample: denial, first: denial.at, last: denial.at, count: 0, addresses: [], credentials: [])
+            ?? Group(
+                key: key, sample: denial, first: denial.at, last: denial.at, count: 0, addresses: [], credentials: [])
         group.first = min(group.first, denial.at)
         group.last = max(group.last, denial.at)
         group.count &+= 1
@@ -42,18 +45,37 @@ struct DenialGroups {
         return true
     }
 
-    /// The events of the groups whose time is over, the oldest first.
-    func due(at now: Timestamp, all: Bool) -> [(event: NewAuditEvent, actor: AuditActor)] {
-        groups.values.filter { all || now - $0.first >= Self.window || $0.first > now }
-            .sorted { $0.first < $1.first }.map(Self.event)
+    /// Takes the groups whose time is over, the oldest first.
+    mutating func take(at now: Timestamp, all: Bool) -> [Group] {
+        func isDue(_ group: Group) -> Bool { all || now - group.first >= Self.window || group.first > now }
+        let due = groups.values.filter(isDue)
+        guard !due.isEmpty else { return [] }
+        groups = groups.filter { !isDue($0.value) }
+        return due.sorted { $0.first < $1.first }
     }
 
-    /// Forgets the groups that ``due(at:all:)`` gave, once they are written.
-    mutating func removeDue(at now: Timestamp, all: Bool) {
-        groups = groups.filter { !(all || now - $0.value.first >= Self.window || $0.value.first > now) }
+    /// Puts groups back that could not be written.
+    ///
+    /// - Returns: how many denials found no place.
+    mutating func putBack(_ taken: ArraySlice<Group>) -> Int64 {
+        var lost: Int64 = 0
+        for var group in taken {
+            if let newer = groups[group.key] {
+                group.first = min(group.first, newer.first)
+                group.last = max(group.last, newer.last)
+                group.count &+= newer.count
+                for address in newer.addresses { Self.note(address, in: &group.addresses) }
+                for credential in newer.credentials { Self.note(credential, in: &group.credentials) }
+            } else if groups.count >= Self.maximumGroups {
+                lost &+= group.count
+                continue
+            }
+            groups[group.key] = group
+        }
+        return lost
     }
 
-    private static func event(_ group: Group) -> (event: NewAuditEvent, actor: AuditActor) {
+    static func event(_ group: Group) -> (event: NewAuditEvent, actor: AuditActor) {
         let sample = group.sample
         var metadata: [String: AuditValue] = [
             "count": .integer(group.count), "first": .string(group.first.rfc3339), "last": .string(group.last.rfc3339),
@@ -71,6 +93,13 @@ struct DenialGroups {
             sample.user ?? "anonymous", address: group.addresses.count > 1 ? nil : sample.address,
             requestID: sample.requestID)
         return (event, actor)
+    }
+
+    /// Who is meant: a subject, else a user, else a network.
+    static func who(_ subject: String?, _ user: String?, _ address: IPAddress?) -> String {
+        if let subject { return "subject \(subject)" }
+        if let user { return "user \(user)" }
+        return "address \(addressClass(address))"
     }
 
     /// The network that strangers are told apart by: /24, or /64 of IPv6.

@@ -56,7 +56,9 @@ public struct KeptRefusal: Codable, Sendable, Equatable {
     }
 
     /// Whose share of the writes it takes.
-    var who: String { subject ?? user ?? DenialGroups.addressClass(address.flatMap { IPAddress($0) }) }
+    var who: String { DenialGroups.who(subject, user, address.flatMap { IPAddress($0) }) }
+    /// Nobody is known to have been refused.
+    var isStrangers: Bool { subject == nil && user == nil }
 }
 
 /// The row.
@@ -100,19 +102,61 @@ extension Store {
         }
     }
 
+    /// The newest of a request that was this person's, whoever else has used its id.
+    func refusal(of requestID: String, subject: String) throws(AccountsError) -> KeptRefusal? {
+        let oldest = clock.now() - Self.refusalLifetime
+        return try read { transaction in
+            let prefix = KeyPair<[UInt8], UInt64>.prefix(Self.digest(of: requestID))
+            for key in try Tables.refusalsByID.keys(prefix: prefix, reversed: true, in: transaction) {
+                guard let refusal = try Tables.refusals.get(key.second, in: transaction)?.refusal,
+                    refusal.requestID == requestID, refusal.subject == subject, refusal.at > oldest
+                else { continue }
+                return refusal
+            }
+            return nil
+        }
+    }
+
+    /// Whose the rows are, at the server's start.
+    func refusalShares() throws(AccountsError) -> RefusalShares {
+        try read { transaction in
+            var shares = RefusalShares()
+            try Tables.refusals.forEach(in: transaction) { sequence, record, _ in
+                // Rows beyond a bound, of an older version, stay until they are the oldest of all.
+                _ = shares.add(record.refusal, sequence)
+                return true
+            }
+            return shares
+        }
+    }
+
     /// Writes refusals behind those that are there, and lets go of the oldest ones.
-    func keepRefusals(_ refusals: [KeptRefusal]) throws(AccountsError) {
-        guard !refusals.isEmpty else { return }
+    ///
+    /// - Returns: whose the rows are now.
+    func keepRefusals(
+        _ refusals: ArraySlice<KeptRefusal>, _ shares: RefusalShares
+    ) throws(AccountsError) -> RefusalShares {
         try write { transaction in
+            var shares = shares
             var sequence = try Tables.refusals.last(in: transaction)?.0 ?? 0
             for refusal in refusals {
                 sequence += 1
                 try Tables.refusals.append(RefusalRecord(refusal), for: sequence, in: transaction)
                 let key = KeyPair(Self.digest(of: refusal.requestID), sequence)
                 try Tables.refusalsByID.put(EmptyRecord(), for: key, in: transaction)
+                for old in shares.add(refusal, sequence) {
+                    guard let gone = try Tables.refusals.get(old, in: transaction)?.refusal else { continue }
+                    try self.removeRefusal(old, Self.digest(of: gone.requestID), in: transaction)
+                }
             }
             let excess = try Tables.refusals.count(in: transaction) - Self.maximumRefusals
-            if excess > 0 { try self.removeRefusals(atMost: excess, in: transaction) { _ in true } }
+            if excess > 0 {
+                try self.removeRefusals(atMost: excess, in: transaction) { refusal, sequence in
+                    shares.remove(refusal, sequence)
+                    return true
+                }
+            }
+            return shares
         }
     }
 
@@ -124,26 +168,30 @@ extension Store {
         let isDue = try read { try Tables.refusals.first(in: $0).map { $0.1.refusal.at <= oldest } ?? false }
         guard isDue else { return 0 }
         return try write { transaction in
-            try self.removeRefusals(atMost: Self.batchSize, in: transaction) { $0.at <= oldest }
+            try self.removeRefusals(atMost: Self.batchSize, in: transaction) { refusal, _ in refusal.at <= oldest }
         }
     }
 
     /// From the oldest on, as long as `isOver` says so.
     @discardableResult
     private func removeRefusals(
-        atMost limit: Int, in transaction: borrowing WriteTransaction, _ isOver: (KeptRefusal) -> Bool
+        atMost limit: Int, in transaction: borrowing WriteTransaction, _ isOver: (KeptRefusal, UInt64) -> Bool
     ) throws -> Int {
         var gone: [(UInt64, [UInt8])] = []
         try Tables.refusals.forEach(in: transaction) { sequence, record, _ in
-            guard isOver(record.refusal) else { return false }
+            guard isOver(record.refusal, sequence) else { return false }
             gone.append((sequence, Self.digest(of: record.refusal.requestID)))
             return gone.count < limit
         }
-        for (sequence, digest) in gone {
-            try Tables.refusals.delete(sequence, in: transaction)
-            try Tables.refusalsByID.delete(KeyPair(digest, sequence), in: transaction)
-        }
+        for (sequence, digest) in gone { try removeRefusal(sequence, digest, in: transaction) }
         return gone.count
+    }
+
+    private func removeRefusal(
+        _ sequence: UInt64, _ digest: [UInt8], in transaction: borrowing WriteTransaction
+    ) throws {
+        try Tables.refusals.delete(sequence, in: transaction)
+        try Tables.refusalsByID.delete(KeyPair(digest, sequence), in: transaction)
     }
 
     private static func digest(of requestID: String) -> [UInt8] { Array(SHA256.digest(requestID).bytes.prefix(16)) }

@@ -76,8 +76,10 @@ extension Store {
         user.email = email.description
         try Tables.users.put(user, for: user.id, in: transaction)
         try inheritFailures(user, at: now, in: transaction)
-        // What was mailed to the old address is nobody's any more.
-        try removeLinks(of: user.id, at: now, in: transaction)
+        // What was mailed to the old address is nobody's any more. What the operator has made to set up a factor with is
+        // the owner's still: it opens nothing by itself, and without it they could not come back in.
+        try removeLinks(
+            of: user.id, purposes: Set(LinkPurpose.allCases).subtracting([.enrolFactor]), at: now, in: transaction)
         try append(
             NewAuditEvent(
                 .emailChanged, user: user.username, userID: user.id,

@@ -111,7 +111,8 @@ extension Store {
             user.enrolsByLink = try self.factorStanding(of: user.id, in: transaction).hasAny ? nil : true
             try Tables.users.put(user, for: user.id, in: transaction)
             let end = now + Self.enrolmentLifetime
-            try self.removeLinks(of: user.id, purposes: [.enrolFactor, .magicLink], at: now, in: transaction)
+            try self.removeLinks(
+                of: user.id, purposes: [.enrolFactor, .magicLink, .changeEmail], at: now, in: transaction)
             try self.insert(
                 LinkRecord(
                     purpose: .enrolFactor, userID: user.id, epoch: user.epoch, email: user.canonicalEmail,

@@ -112,7 +112,7 @@ extension Store {
         return try change(
             selection, .outboxRetried, by: actor, at: now,
             waiting: { waiting in
-                waiting.dueAt = nil
+                waiting.recover()
             }
         ) { record, transaction in
             if let webhook = record.webhook { return try self.retry(letter: record, of: webhook, in: transaction) }

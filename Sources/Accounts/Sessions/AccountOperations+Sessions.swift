@@ -57,8 +57,6 @@ extension AccountOperations {
             let (user, _) = try store.require(principal, at: now, in: transaction)
             let kept = everywhere ? nil : principal.session
             let ended = try store.endSessions(of: user, except: kept, at: now, in: transaction)
-            try store.endEmailChange(
-                of: user.id, everywhere ? .all : .except(session: principal.session), in: transaction)
             try store.noteEnded(
                 ended, of: user, by: client.actor(user.username, session: principal.session), at: now, in: transaction)
             return ended.count
@@ -189,7 +187,6 @@ extension Store {
         return try write { transaction in
             let user = try self.require(user: selector, in: transaction)
             let ended = try self.endSessions(of: user, except: nil, at: now, in: transaction)
-            try self.endEmailChange(of: user.id, .all, in: transaction)
             try self.noteEnded(ended, of: user, by: actor, at: now, in: transaction)
             return ended
         }

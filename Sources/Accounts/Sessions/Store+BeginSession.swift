@@ -80,12 +80,15 @@ extension Store {
             if session.isAlive(for: user, at: now) { ended.append(id) }
             try end(&session, at: now, in: transaction)
         }
+        // Also those of sessions that were over before.
+        try endEmailChange(of: user.id, kept.map { .except(session: $0) } ?? .all, in: transaction)
         return ended
     }
 
-    /// Ends one session; its record stays for a while, so that a refusal can say why.
+    /// Ends one session, and what it has asked for; its record stays for a while, so that a refusal can say why.
     func end(_ session: inout SessionRecord, at now: Timestamp, in transaction: borrowing WriteTransaction) throws {
         session.revokedAt = now
+        try endEmailChange(of: session.userID, .of(session: session.id), in: transaction)
         try Tables.sessions.put(session, for: session.id, in: transaction)
         try scheduleSweep(.session(session.id), at: session.freeAt, in: transaction)
     }

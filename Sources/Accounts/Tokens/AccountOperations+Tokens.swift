@@ -82,7 +82,6 @@ extension Store {
     ) throws {
         var session = session
         try end(&session, at: now, in: transaction)
-        try endEmailChange(of: user.id, .of(session: session.id), in: transaction)
         try append(
             NewAuditEvent(
                 .refreshTokenReused, success: false, reason: "invalid_token", user: user.username, userID: user.id,

@@ -42,7 +42,7 @@ extension Store {
         record.attempts = 0
         try Tables.outbox.put(record, for: record.id, in: transaction)
         try Tables.webhookRetries.put(EmptyRecord(), for: KeyPair(webhook, record.id), in: transaction)
-        waiting.dueAt = nil
+        waiting.recover()
         try Tables.webhooks.put(waiting, for: webhook, in: transaction)
     }
 

@@ -6,6 +6,8 @@ extension Store {
     /// What a webhook is to be told next.
     enum WebhookLook {
         case nothing
+        /// Nothing in a full part of the log; there may be something in the next one.
+        case nothingYet
         case event(WebhookRecord.Step, body: [UInt8])
         /// The event was removed in the meantime.
         case gone(WebhookRecord.Step)
@@ -54,12 +56,13 @@ extension Store {
                     createdAt: letter.createdAt, attempts: 0, since: now, letter: letter.id)
                 return (try self.look(at: step, in: transaction), seen, record.position)
             }
-            let (step, position) = try self.search(webhook, after: max(seen, record.position), now, in: transaction)
-            guard let step else { return (.nothing, position, record.position) }
+            let (step, position, isFull) = try self.search(
+                webhook, after: max(seen, record.position), now, in: transaction)
+            guard let step else { return (isFull ? .nothingYet : .nothing, position, record.position) }
             return (try self.look(at: step, in: transaction), position, record.position)
         }
         // So that a restart does not look through a long log again.
-        if case .nothing = look, position >= known + UInt64(Self.batchSize) {
+        if position > known, position - known >= UInt64(Self.batchSize) {
             try write { transaction in
                 guard var record = try Tables.webhooks.get(webhook.id, in: transaction), record.step == nil,
                     record.position < position
@@ -74,11 +77,11 @@ extension Store {
     /// The next event that is wanted, of at most a batch.
     private func search(
         _ webhook: Webhook, after start: UInt64, _ now: Timestamp, in transaction: borrowing ReadTransaction
-    ) throws -> (WebhookRecord.Step?, UInt64) {
+    ) throws -> (WebhookRecord.Step?, UInt64, isFull: Bool) {
         var position = start
         var looked = 0
         var found: WebhookRecord.Step?
-        guard start < .max else { return (nil, start) }
+        guard start < .max else { return (nil, start, false) }
         try Tables.audit.forEach(from: start + 1, in: transaction) { sequence, stored, _ in
             let event = try stored.event()
             if webhook.wants(event.type) {
@@ -91,7 +94,7 @@ extension Store {
             looked += 1
             return looked < Self.batchSize
         }
-        return (found, position)
+        return (found, position, looked == Self.batchSize)
     }
 
     private func look(
@@ -121,40 +124,56 @@ extension Store {
                 return false
             }
             var step = message.step
-            step.attempts += 1
             let reason: String
             switch outcome {
             case .delivered:
-                try self.pass(step, of: id, in: transaction) { record in
-                    record.failures = 0
-                    record.dueAt = nil
-                }
+                try self.pass(step, of: id, in: transaction) { $0.recover() }
                 return false
             case .refused(let why):
+                step.attempts += 1
                 try self.pass(step, of: id, in: transaction)
                 reason = why
-            case .unavailable(let why):
-                let dueAt = now + WebhookSchedule.wait(after: record.failures + 1)
-                guard now - step.since >= WebhookSchedule.lifetime else {
-                    var record = record
-                    record.failures += 1
-                    record.dueAt = dueAt
-                    record.step = step
-                    record.lastError = String(why.prefix(300))
-                    try Tables.webhooks.put(record, for: id, in: transaction)
+            case .turnedAway(let why), .unavailable(let why):
+                let failed: WebhookRecord
+                let isOver: Bool
+                (failed, step, isOver) = record.failing(
+                    at: step, because: why, isAnswered: outcome == .turnedAway(why), now)
+                guard isOver else {
+                    try Tables.webhooks.put(failed, for: id, in: transaction)
                     return false
                 }
                 try self.pass(step, of: id, in: transaction) { record in
-                    record.failures += 1
-                    record.dueAt = dueAt
+                    record.failures = failed.failures
+                    record.failingSince = failed.failingSince
+                    record.dueAt = failed.dueAt
                 }
                 reason = why
             }
             try Tables.outbox.put(
                 .letter(step.letter ?? letterID, step, of: message.webhook, because: reason),
                 for: step.letter ?? letterID, in: transaction)
+            try self.keepNewestLetters(of: id, in: transaction)
             return true
         }
+    }
+
+    /// Counts a letter, and lets go of the oldest ones. They are looked through once for many that come.
+    private func keepNewestLetters(of id: String, in transaction: borrowing WriteTransaction) throws {
+        guard var record = try Tables.webhooks.get(id, in: transaction) else { return }
+        let most = WebhookSchedule.maximumLetters
+        if let known = record.letters, known < most + most / 10 {
+            record.letters = known + 1
+        } else {
+            var letters: [(event: UInt64, id: String)] = []
+            try Tables.outbox.forEach(in: transaction) { key, letter, _ in
+                if letter.webhook == id, letter.state == .failed { letters.append((letter.event ?? 0, key)) }
+                return true
+            }
+            letters.sort { $0.event > $1.event }
+            for letter in letters.dropFirst(most) { try Tables.outbox.delete(letter.id, in: transaction) }
+            record.letters = min(letters.count, most)
+        }
+        try Tables.webhooks.put(record, for: id, in: transaction)
     }
 
     /// Is done with an event.
@@ -172,6 +191,45 @@ extension Store {
         record.lastError = nil
         change(&record)
         try Tables.webhooks.put(record, for: id, in: transaction)
+    }
+}
+
+extension WebhookRecord {
+    /// The receiver is as good as new: it has taken something, or the operator says so.
+    mutating func recover() {
+        failures = 0
+        failingSince = nil
+        dueAt = nil
+    }
+
+    /// After one more failure; and whether its event is given up.
+    fileprivate func failing(
+        at attempted: Step, because reason: String, isAnswered: Bool, _ now: Timestamp
+    ) -> (record: WebhookRecord, step: Step, isOver: Bool) {
+        var record = self
+        var step = attempted
+        step.attempts += 1
+        // A clock that was set back must not make it last.
+        let since = min(failingSince ?? now, now)
+        record.failingSince = since
+        record.lastError = String(reason.prefix(300))
+        var isOver = now - since >= WebhookSchedule.lifetime
+        if isOver {
+            record.dueAt = now + WebhookSchedule.longestWait
+            record.failures += 1
+        } else if isAnswered {
+            let answers = (step.answers ?? 0) + 1
+            step.answers = answers
+            record.failures = 0
+            isOver = answers >= WebhookSchedule.maximumAnswers
+            // Whether it was the event or the receiver, the next one shows.
+            record.dueAt = isOver ? nil : now + WebhookSchedule.wait(after: answers)
+        } else {
+            record.failures += 1
+            record.dueAt = now + WebhookSchedule.wait(after: record.failures)
+        }
+        record.step = step
+        return (record, step, isOver)
     }
 }
 

@@ -26,17 +26,26 @@ public final class WebhookDelivery: Sendable {
         try store.beginWebhooks(webhooks)
     }
 
-    /// What is to be sent now; nil when nothing is.
-    public func next(for webhook: Webhook) throws(AccountsError) -> WebhookMessage? {
+    /// What is to be done now.
+    public enum Next: Sendable {
+        case send(WebhookMessage)
+        /// The log is longer than is looked through at a time: to be asked again at once.
+        case lookOn
+        case wait
+    }
+
+    /// What a webhook is to be told now.
+    public func next(for webhook: Webhook) throws(AccountsError) -> Next {
         let now = store.clock.now()
         let from = seen.withLock { $0[webhook.id] ?? 0 }
         let (look, position) = try store.nextEvent(for: webhook, after: from, at: now)
         seen.withLock { $0[webhook.id] = position }
         switch look {
-        case .nothing: return nil
+        case .nothing: return .wait
+        case .nothingYet: return .lookOn
         case .gone(let step):
             try store.skip(step, of: webhook)
-            return nil
+            return .lookOn
         case .event(let step, let body):
             let headers: [(name: String, value: String)]
             do {
@@ -44,10 +53,11 @@ public final class WebhookDelivery: Sendable {
             } catch {
                 throw .wrapping(error)
             }
-            return WebhookMessage(
-                request: FetchRequest(
-                    url: webhook.url, method: "POST", headers: headers, body: body, timeout: Self.timeout,
-                    maximumBodyBytes: Self.maximumAnswer), webhook: webhook, step: step)
+            return .send(
+                WebhookMessage(
+                    request: FetchRequest(
+                        url: webhook.url, method: "POST", headers: headers, body: body, timeout: Self.timeout,
+                        maximumBodyBytes: Self.maximumAnswer), webhook: webhook, step: step))
         }
     }
 
@@ -65,7 +75,7 @@ public final class WebhookDelivery: Sendable {
         case .delivered:
             log.debug("event handed over", metadata: metadata)
             return true
-        case .refused(let why), .unavailable(let why):
+        case .refused(let why), .turnedAway(let why), .unavailable(let why):
             let told = metadata.merging(["error": "\(why)"]) { first, _ in first }
             if isDead {
                 log.error("event given up; `gatehouse outbox retry` tries again", metadata: told)

@@ -3,10 +3,13 @@ internal import Core
 /// How far a webhook has come, under its id. The audit log is its queue: an event waits there until the webhook has
 /// taken it, in order, however long that lasts and whichever process has written it.
 ///
+/// One event must not silence a receiver, since a stranger may choose what stands in it: what it answers so often without
+/// taking it is given up. While nobody is there at all, the event waits.
+///
 /// ```
 ///   audit   1  2  3  4  5  6  7          delivered ──▶ the position moves on
 ///                    ▲                   not taken ──▶ step, tried again later
-///                 position               refused, or 48 hours over ──▶ outbox (failed), the position moves on
+///                 position               refused, or given up ──▶ outbox (failed), the position moves on
 /// ```
 struct WebhookRecord: JSONRecord, Equatable {
     /// The event that is being tried.
@@ -21,6 +24,8 @@ struct WebhookRecord: JSONRecord, Equatable {
         var since: Timestamp
         /// The row in `outbox` that it came from, when it had been given up before.
         var letter: String?
+        /// How many of the attempts were answered.
+        var answers: Int?
     }
 
     /// The last event that is done with.
@@ -32,6 +37,10 @@ struct WebhookRecord: JSONRecord, Equatable {
     /// Nothing is sent before.
     var dueAt: Timestamp?
     var lastError: String?
+    /// When the first of ``failures`` was.
+    var failingSince: Timestamp?
+    /// How many letters there may be; nil: not counted yet.
+    var letters: Int?
 }
 
 /// What becomes of an event after an attempt. Values without a clock or a store.
@@ -40,12 +49,18 @@ enum WebhookSchedule {
         case delivered
         /// This event will not be taken; the next one may.
         case refused(String)
-        /// The receiver is not there, or not itself.
+        /// The receiver is there and does not take it: this event's fault, or its own.
+        case turnedAway(String)
+        /// The receiver is not there.
         case unavailable(String)
     }
 
-    /// An event that is not taken is tried for so long.
+    /// A receiver that takes nothing is waited for so long; then each event is tried once.
     static let lifetime = Duration.seconds(48 * 3600)
+    /// So many answers that do not take an event are enough.
+    static let maximumAnswers = 5
+    /// So many events that were given up are kept for each webhook, the newest ones.
+    static let maximumLetters = 1000
 
     static func outcome(of answer: Result<FetchResponse, FetchError>) -> Outcome {
         switch answer {
@@ -53,9 +68,9 @@ enum WebhookSchedule {
             switch response.status {
             case 200..<300: return .delivered
             // Whoever has moved, lost its configuration or our key, or has too much to do may be back.
-            case 401, 403, 404, 408, 410, 425, 429: return .unavailable("the answer was \(response.status)")
+            case 401, 403, 404, 408, 410, 425, 429: return .turnedAway("the answer was \(response.status)")
             case 400..<500: return .refused("the answer was \(response.status)")
-            default: return .unavailable("the answer was \(response.status)")
+            default: return .turnedAway("the answer was \(response.status)")
             }
         case .failure(let error): return .unavailable(error.message)
         }
@@ -66,9 +81,11 @@ enum WebhookSchedule {
         OutboxSchedule.waits[min(max(failures, 1), OutboxSchedule.waits.count) - 1]
     }
 
+    static var longestWait: Duration { wait(after: .max) }
+
     /// Nothing is to be sent yet. A clock that was set back must not make it last.
     static func holds(_ dueAt: Timestamp?, at now: Timestamp) -> Bool {
-        guard let dueAt, let longest = OutboxSchedule.waits.last else { return false }
-        return now < dueAt && dueAt - now <= longest
+        guard let dueAt else { return false }
+        return now < dueAt && dueAt - now <= longestWait
     }
 }

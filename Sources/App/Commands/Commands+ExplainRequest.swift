@@ -30,7 +30,7 @@ extension Commands {
                 "no refusal of a request \(id) is kept: refusals are kept for a day, the last 10,000 of them; a request "
                     + "that was let through, or that was sent to sign in, is not among them")
         }
-        let answer = RefusalAnswer(refusal, earlier: found.count - 1)
+        let answer = RefusalAnswer(refusal, earlier: found.dropFirst().map { RefusalAnswer($0) })
         try context.output.value(answer) { answer.text }
         if let expected, expected != refusal.verdict {
             throw CommandFailure(.failed, "expected \(expected), the verdict was \(refusal.verdict)")
@@ -68,10 +68,10 @@ private struct RefusalAnswer: Encodable {
     let credential: String?
     let address: String?
     let shape: String
-    /// Others of the same id, which a client has used again.
-    let earlier: Int
+    /// Others of the same id, which a client has used again, the newest first.
+    let earlier: [RefusalAnswer]
 
-    init(_ refusal: KeptRefusal, earlier: Int) {
+    init(_ refusal: KeptRefusal, earlier: [RefusalAnswer] = []) {
         verdict = refusal.verdict
         route = refusal.route
         rule = refusal.rule
@@ -98,11 +98,11 @@ private struct RefusalAnswer: Encodable {
             ("request", "\(method) \(host)\(path)"), ("at", at), ("asked", shape), ("route", route ?? "none"),
             ("rule", rule.map { "\($0)" } ?? "none"), ("user", user ?? "nobody"), ("credential", credential),
             ("address", address ?? "unknown"),
-            ("earlier", earlier > 0 ? "\(earlier) more refusals of this id, older than this one" : nil),
         ]
         let lines = rows.compactMap { name, value in
             value.map { "  \(name)\(String(repeating: " ", count: 12 - name.count))\($0)" }
         }
-        return (["\(verdict) (\(reason))"] + lines).joined(separator: "\n")
+        let others = earlier.isEmpty ? [] : ["the same id was used before:"] + earlier.map(\.text)
+        return (["\(verdict) (\(reason))"] + lines + others).joined(separator: "\n")
     }
 }

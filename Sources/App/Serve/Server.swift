@@ -39,6 +39,7 @@ final class Server: Sendable {
     let launch: Launch
     let proxy: ProxyServer
     let parts: Parts
+    private let refusals: WorkerPool
     private let upkeep: Task<Void, Never>
     private let watcher = Mutex<Task<Void, Never>?>(nil)
     private let control = Mutex<ControlSocket?>(nil)
@@ -74,6 +75,9 @@ final class Server: Sendable {
         let settings = launch.loaded.settings
         let decisions = DecisionLog(store: store, access: settings.audit.access.granularity)
         let pool = WorkerPool(name: "gh-upkeep", threads: 1, capacity: 1024)
+        // Pages ask for their reasons here, beside what keeps the server going; what does not fit has no reason.
+        let refusals = WorkerPool(name: "gh-refusals", threads: 1, capacity: 16)
+        self.refusals = refusals
         let fetcher = Fetcher()
         let issuers = Issuers(
             try settings.issuerConfigurations(), fetcher: fetcher, clock: clock, log: launch.log)
@@ -86,7 +90,8 @@ final class Server: Sendable {
             try settings.portalConfiguration(
                 store: store, hasher: hasher, limiter: limiter,
                 breaches: settings.breachCheck(through: breachFetcher, launch.log), providers: providers),
-            services: try PortalResponder.services(clock: clock, decisions: decisions, pool: pool), log: launch.log)
+            services: try PortalResponder.services(clock: clock, decisions: decisions, refusals: refusals),
+            log: launch.log)
         let parts = Parts(
             store: store, fetcher: fetcher, decisions: decisions, pool: pool, clock: clock, log: launch.log,
             writer: launch.writer,
@@ -174,6 +179,7 @@ final class Server: Sendable {
         await watch?.value
         await reloader?.end()
         pool.stop()
+        refusals.stop()
         do {
             try parts.decisions.drain(final: true)
             try store.serverStopped(by: .system)

@@ -16,6 +16,8 @@ final class WebhookWorker: Sendable {
     private let fetcher = Fetcher(threads: 4, capacity: 64)
     private let pool = WorkerPool(name: "gh-webhooks", threads: 1, capacity: 256)
     private let state: Mutex<(webhooks: [Webhook], haveChanged: Bool, isStopped: Bool)>
+    /// Those that are being told; each is told by one task at a time.
+    private let busy = Mutex<Set<String>>([])
     private let loop = Mutex<Task<Void, Never>?>(nil)
 
     init(_ settings: Settings, store: Store, log: Logger) throws {
@@ -74,8 +76,12 @@ final class WebhookWorker: Sendable {
         if haveChanged {
             guard await begin(with: webhooks) else { return }
         }
-        await withTaskGroup(of: Void.self) { group in
-            for webhook in webhooks { group.addTask { await self.tell(webhook) } }
+        // Not waited for: one that answers slowly holds up no other.
+        for webhook in webhooks where busy.withLock({ $0.insert(webhook.id).inserted }) {
+            Task {
+                await self.tell(webhook)
+                self.busy.withLock { _ = $0.remove(webhook.id) }
+            }
         }
     }
 
@@ -83,9 +89,14 @@ final class WebhookWorker: Sendable {
         let clock = ContinuousClock()
         let end = clock.now + Self.longestTurn
         do {
-            while clock.now < end, let message = try await perform({ try self.delivery.next(for: webhook) }) {
-                let answer = await post(message.request)
-                guard try await perform({ try self.delivery.finish(message, answer) }) else { return }
+            while clock.now < end, !state.withLock({ $0.isStopped }) {
+                switch try await perform({ try self.delivery.next(for: webhook) }) {
+                case .wait: return
+                case .lookOn: continue
+                case .send(let message):
+                    let answer = await post(message.request)
+                    guard try await perform({ try self.delivery.finish(message, answer) }) else { return }
+                }
             }
         } catch {
             // Said already, or the server stops.

@@ -90,16 +90,16 @@ extension Settings {
 extension PortalResponder {
     /// What it takes from the process; the key of forms lives as long as this does.
     static func services(
-        clock: any WallClock, decisions: DecisionLog, pool: WorkerPool
+        clock: any WallClock, decisions: DecisionLog, refusals: WorkerPool
     ) throws -> Portal.Services {
         let key = try SymmetricKey(try SecureRandom.secret(32))
         return Portal.Services(
             clock: clock, random: { try SecureRandom.bytes($0) },
             authenticate: { try key.sign($0.span, hash: .sha256) },
-            refusal: { id in
+            refusal: { id, subject in
                 // A page that does not know the reason is still a page.
-                guard let found = try? await pool.run({ try decisions.refusal(of: id) }) else { return nil }
-                return found
+                let found = try? await refusals.run { try decisions.refusal(of: id, subject: subject) }
+                return found ?? nil
             }, note: { decisions.note($0) })
     }
 }

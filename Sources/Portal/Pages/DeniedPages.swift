@@ -12,7 +12,7 @@ extension PortalRequest {
         guard let id = query()["request"].flatMap({ Self.isRequestID($0) ? $0 : nil }) else {
             return deniedPage(nil, request: nil)
         }
-        guard let subject = signedIn()?.userID, let refusal = await portal.services.refusal(id),
+        guard let subject = signedIn()?.userID, let refusal = await portal.services.refusal(id, subject),
             refusal.subject == subject
         else { return deniedPage(nil, request: id) }
         return deniedPage(Reason(rawValue: refusal.reason), request: id)

@@ -40,6 +40,8 @@ public enum TemplateCheck {
         // What is not read right is not looked into further.
         guard problems.isEmpty else { return problems }
         let all = Templates.all.merging(templates) { _, theirs in theirs }
+        problems = inclusions(templates, in: all)
+        guard problems.isEmpty else { return problems }
         for name in Templates.all.keys.sorted() {
             let parts = Self.parts(of: name, in: all)
             guard let culprit = templates[name] != nil ? name : parts.sorted().first(where: { templates[$0] != nil })
@@ -119,6 +121,46 @@ public enum TemplateCheck {
             return Problem(
                 template: name, line: tag.line, message: "\(tag.name) is not known here; there are \(names)")
         }
+    }
+
+    // MARK: What includes what
+
+    /// A page with all that it includes is no larger.
+    private static let longestPage = 1 << 20
+
+    /// Templates that include themselves, by whatever way, would never end; and those that include others so often that
+    /// the page is enormous. Both are said before anything is put into its place.
+    private static func inclusions(_ templates: [String: String], in all: [String: String]) -> [Problem] {
+        let parts = all.mapValues { text in TemplateText.tags(of: text).filter { $0.kind == .partial } }
+        func reaches(_ name: String, from start: String) -> Bool {
+            var seen: Set<String> = []
+            var open = [start]
+            while let next = open.popLast() {
+                if next == name { return true }
+                if seen.insert(next).inserted { open += parts[next, default: []].map(\.name) }
+            }
+            return false
+        }
+        var problems: [Problem] = []
+        for name in templates.keys.sorted() {
+            guard let tag = parts[name]?.first(where: { reaches(name, from: $0.name) }) else { continue }
+            let way = tag.name == name ? "" : " by way of \(tag.name)"
+            problems.append(Problem(template: name, line: tag.line, message: "includes itself\(way)"))
+        }
+        guard problems.isEmpty else { return problems }
+        var sizes: [String: Int] = [:]
+        func size(_ name: String) -> Int {
+            if let known = sizes[name] { return known }
+            let own = min(all[name]?.utf8.count ?? 0, longestPage + 1)
+            let size = parts[name, default: []].reduce(own) { min($0 + size($1.name), longestPage + 1) }
+            sizes[name] = size
+            return size
+        }
+        for name in templates.keys.sorted() where size(name) > longestPage {
+            problems.append(
+                Problem(template: name, line: 1, message: "is larger than 1 MiB with what it includes"))
+        }
+        return problems
     }
 
     // MARK: A whole page

@@ -172,6 +172,8 @@ enum TemplateText {
         })
 
     private static func address(_ value: String) -> String? {
+        // Browsers leave blanks and controls in front of an address out.
+        let value = String(Substring(value.unicodeScalars.drop { $0.value <= 0x20 }))
         guard value.hasPrefix("{{"), let end = value.firstRange(of: "}}") else { return nil }
         return String(value[..<end.upperBound])
     }

@@ -72,11 +72,12 @@ extension FrontHandler {
     /// The links of mails carry a secret in their path, which is good until it is used.
     static func withoutToken(_ path: String) -> String {
         guard path.hasPrefix("/.auth/") else { return path }
-        for page in ["reset-password", "verify-email", "magic-link", "unlock"] where path.hasPrefix("/.auth/\(page)/") {
-            return "/.auth/\(page)/…"
-        }
+        for page in linkPages where path.hasPrefix("/.auth/\(page)/") { return "/.auth/\(page)/…" }
         return path
     }
+
+    /// The pages that are followed by a link's secret.
+    static let linkPages = ["reset-password", "verify-email", "magic-link", "unlock", "enrol-factor"]
 
     func noteRule(_ judgement: borrowing Judgement) {
         current.access?.rule = judgement.ruleName ?? judgement.ruleIndex.map { "\($0)" }

@@ -19,7 +19,8 @@ extension Builder {
             let events = readWebhookEvents(view)
             guard let (url, value) = view.required("url") else { continue }
             if !isFetchable(url) {
-                reading.refuse(value, expected: "an https URL, or http on loopback")
+                // Without the value, which may hold a secret: this goes to the log, the audit log and other webhooks.
+                reading.problem(value.location, value.path, "expected an https URL, or http on loopback")
             } else if result.contains(where: { $0.url == url }) {
                 reading.problem(value.location, value.path, "there are two webhooks of this URL")
             }
