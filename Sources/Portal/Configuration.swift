@@ -72,7 +72,9 @@ public struct Configuration: Sendable {
     /// Where a provider sends browsers back to.
     func redirectURI(_ provider: String) -> String { "\(publicURL)/.auth/oauth/\(provider)/callback" }
 
-    func terms(of provider: String) -> FederationTerms { federationTerms[provider] ?? FederationTerms() }
+    func terms(of provider: String) -> FederationTerms {
+        federationTerms[provider] ?? FederationTerms(linksUnused: false)
+    }
 
     var isSecure: Bool { publicURL.hasPrefix("https://") }
 }

@@ -18,6 +18,10 @@ extension Settings {
         public var factorsChanged: Bool
         /// `backup_code_used`.
         public var backupCodeUsed: Bool
+        /// `social_account_linked`.
+        public var socialAccountLinked: Bool
+        /// `social_account_unlinked`.
+        public var socialAccountUnlinked: Bool
     }
 
     /// An item of `webhooks`.

@@ -46,6 +46,10 @@ extension Settings {
         /// Put before each group of the claim.
         public var groupsPrefix: String
 
+        /// Its word that somebody reads a mailbox says that they are its owner today. GitHub and gitlab.com once mailed
+        /// a link, to whoever had the mailbox then.
+        public var ownsAddresses: Bool { kind.ownsAddresses(issuer: issuer) }
+
         /// The address that is registered there.
         ///
         /// - Parameter publicURL: of this configuration.

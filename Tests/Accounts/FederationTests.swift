@@ -22,6 +22,11 @@ final class FederationScene: Sendable {
     }
 }
 
+extension Timestamp {
+    /// As late as can be, and so the moment of the sign-in.
+    fileprivate static let now = Timestamp(seconds: 4_000_000_000)
+}
+
 /// Which account an identity of somebody else's signs in to. Addresses prove nothing here but what the operator has said
 /// that they prove.
 @Suite struct FederationTests {
@@ -31,11 +36,12 @@ final class FederationScene: Sendable {
 
     func identity(
         _ subject: String = "1", email: String? = "ada@example.com", verified: Bool = true,
-        issuer: String = "https://idp.example", provider: String = "corp", groups: [String] = []
+        issuer: String = "https://idp.example", provider: String = "corp", groups: [String] = [],
+        at authenticatedAt: Timestamp? = .now
     ) -> FederatedIdentity {
         FederatedIdentity(
             provider: provider, issuer: issuer, subject: subject, email: email.flatMap { EmailAddress($0) },
-            emailIsVerified: verified, name: "Ada", groups: groups)
+            emailIsVerified: verified, name: "Ada", groups: groups, authenticatedAt: authenticatedAt)
     }
 
     func enter(

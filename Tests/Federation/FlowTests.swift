@@ -27,6 +27,8 @@ import Testing
         Provider(configuration(kind), fetcher: fetcher, clock: clock, log: quiet)
     }
 
+    static let person = FlowFailure.RefusedPerson(issuer: issuer, subject: "1")
+
     static let secrets = AuthorizationFlow.Secrets(
         state: "st", nonce: "no", verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
 
@@ -106,10 +108,22 @@ import Testing
         "ftp://a/", "//a/", "https://a/\\b", "http://127.0.0.1.evil.example/", "http://localhost.evil.example/",
         "http://[::1", "https://a/\n",
     ])
-    func endpointsThatNothingIsSentTo(_ url: String) { #expect(!ProviderMetadata.isUsable(url)) }
+    func endpointsThatNothingIsSentTo(_ url: String) { #expect(!ProviderMetadata.isUsable(url, local: true)) }
 
     @Test(arguments: ["https://idp.example.com/x?y", "http://127.0.0.1:8080/", "http://[::1]:80/a", "http://localhost"])
-    func endpointsThatCanBeUsed(_ url: String) { #expect(ProviderMetadata.isUsable(url)) }
+    func endpointsThatCanBeUsed(_ url: String) { #expect(ProviderMetadata.isUsable(url, local: true)) }
+
+    /// A provider elsewhere has us ask nothing that listens here.
+    @Test(arguments: ["http://127.0.0.1:8080/", "http://[::1]:80/a", "http://localhost/x"])
+    func onlyAProviderOnThisMachineNamesAddressesOfThisMachine(_ url: String) throws {
+        #expect(!ProviderMetadata.isUsable(url, local: false))
+        for (issuer, isGood) in [(Self.issuer, false), ("http://127.0.0.1:9000/realm", true)] {
+            let document = Self.metadata.replacing("https://idp.example.com/t", with: url)
+                .replacing("\"issuer\":\"https://idp.example.com\"", with: "\"issuer\":\"\(issuer)\"")
+            let metadata = try? ProviderMetadata(discovered: Array(document.utf8), issuer: issuer)
+            #expect((metadata?.tokenEndpoint == url) == isGood)
+        }
+    }
 
     @Test func lesson10_whatTheProviderDidNotSayDoesNotHold() throws {
         typealias Acceptance = ProviderConfiguration.Acceptance
@@ -117,7 +131,7 @@ import Testing
             var acceptance = Acceptance()
             change(&acceptance)
             return
-                (try? AcceptanceCheck(acceptance: acceptance).check(
+                (try? AcceptanceCheck(acceptance: acceptance, person: Self.person).check(
                     email: nil, emailIsVerified: true, hostedDomain: nil, groups: [], organizations: [])) != nil
         }
         #expect(accepts { _ in })
@@ -132,7 +146,7 @@ import Testing
         var acceptance = ProviderConfiguration.Acceptance()
         acceptance.domains = ["example.com"]
         acceptance.groups = ["staff"]
-        let check = AcceptanceCheck(acceptance: acceptance)
+        let check = AcceptanceCheck(acceptance: acceptance, person: Self.person)
         func holds(_ email: String, _ verified: Bool, _ groups: [String]) -> Bool {
             (try? check.check(
                 email: EmailAddress(email), emailIsVerified: verified, hostedDomain: nil, groups: groups,
@@ -142,6 +156,41 @@ import Testing
         #expect(!holds("a@example.com", true, ["Staff"]))
         #expect(!holds("a@example.com", false, ["staff"]))
         #expect(!holds("a@example.com.evil.example", true, ["staff"]))
+    }
+
+    @Test func whoIsNotAcceptedIsNamed() throws {
+        var acceptance = ProviderConfiguration.Acceptance()
+        acceptance.groups = ["staff"]
+        let error = #expect(throws: FlowFailure.self) {
+            try AcceptanceCheck(acceptance: acceptance, person: Self.person).check(
+                email: nil, emailIsVerified: false, hostedDomain: nil, groups: [], organizations: [])
+        }
+        #expect(error?.code == .notAccepted && error?.person == Self.person)
+    }
+
+    /// GitHub lets everybody through who is signed in there: that proves nothing anew.
+    @Test func aProviderThatCannotAskAnewIsNotAskedTo() async throws {
+        let provider = Self.provider(TableFetcher(), .github)
+        let error = await #expect(throws: FlowFailure.self) {
+            _ = try await provider.begin(Self.secrets, redirectURI: "x", anew: true)
+        }
+        #expect(error?.code == .tooOld)
+        _ = try await provider.begin(Self.secrets, redirectURI: "x")
+    }
+
+    /// Google verifies any address once; only of its own mailboxes and of a Workspace's domain it knows today.
+    @Test(arguments: [
+        ("a@example.com", "null", false), ("a@example.com", "\"example.com\"", true),
+        ("a@example.com", "\"other.example\"", false), ("a@example.com", "[\"example.com\"]", false),
+        ("a@sub.example.com", "\"example.com\"", false), ("a@gmail.com", "null", true),
+        ("a@GoogleMail.com", "null", true), ("a@gmail.com.evil.example", "null", false),
+    ])
+    func googleSpeaksForDomainsThatItHas(_ email: String, _ hosted: String, _ isVerified: Bool) throws {
+        for mark in [true, false] {
+            let text = "{\"email\":\"\(email)\",\"email_verified\":\(mark),\"hd\":\(hosted)}"
+            let document = PersonDocument(try JSONReader.parse(Array(text.utf8)))
+            #expect(document.email(.google)?.isVerified == (mark && isVerified))
+        }
     }
 
     @Test func anAddressInSomebodysOwnTenantIsNotVerified() throws {

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import time
 import urllib.parse
 
 import pytest
@@ -218,7 +219,13 @@ def test_linking_listing_and_unlinking(make_portal, provider):
 def test_the_last_way_to_sign_in_stays(make_portal, provider):
     gate = make_portal(provider.settings()).start()
     browser = Browser(gate)
+    # Who does not say when they proved themselves is asked first.
     enter(browser, provider, **LENA)
+    browser.open(PORTAL + "/.auth/account/providers")
+    browser.submit("/.auth/account/providers")
+    assert "last way" not in browser.text and "step_up" in browser.url
+    browser = Browser(gate)
+    enter(browser, provider, **(LENA | {"auth_time": int(time.time())}))
     browser.open(PORTAL + "/.auth/account/providers")
     browser.submit("/.auth/account/providers")
     assert browser.response.status == 403 and "last way" in browser.text

@@ -41,10 +41,11 @@ extension AccountOperations {
         let store = store
         let signIn = FederatedSignIn(
             identity: identity, terms: terms, linkID: try store.random.id("soc"), userID: try store.random.id("usr"),
-            actor: client.actor(identity.email?.description ?? "anonymous"))
+            actor: client.actor(identity.email?.description ?? "anonymous"), client: client)
         var complete = CompleteSignIn(
             proof: .provider, face: face, client: client, kept: kept, materials: try SignInMaterials(store.random),
             configuration: configuration, method: "oauth:\(identity.provider)", basis: .provider, code: code)
+        complete.authenticatedAt = identity.authenticated(at: now)
         let known = try store.read { transaction in try store.userID(of: identity, in: transaction) }
         try sign(&complete, for: known ?? signIn.userID, at: now)
         let signed = complete
@@ -85,20 +86,29 @@ extension AccountOperations {
         let outcome = try await store.writing { transaction -> Result<SessionSecrets?, AccountsError> in
             var (user, session) = try store.require(principal, at: now, in: transaction)
             let link = try Tables.socialAccounts.get(identity.key, in: transaction)
-            let isOwn = try link?.userID == user.id && !store.isBlocked(identity, in: transaction)
+            // Who was not asked anew, or not by this provider's word, has proved nothing.
+            let proved = identity.authenticated(at: now).instant
+            let isOwn = try link?.userID == user.id && proved != nil && !store.isBlocked(identity, in: transaction)
             var event = NewAuditEvent(
                 .reauthenticated, success: isOwn, reason: isOwn ? nil : "not_linked", user: user.username,
                 userID: user.id, session: session.id, metadata: identity.metadata)
             event.metadata["method"] = .string("oauth:\(identity.provider)")
             try store.append(
                 event, by: client.actor(user.username, session: session.id), at: now, in: transaction)
-            guard isOwn else {
+            guard isOwn, let proved else {
                 return .failure(AccountsError(.refused, "This identity is not linked with your account."))
             }
-            session.authenticatedAt = now
+            session.authenticatedAt = proved
             return .success(try store.raise(&session, secrets, at: now, in: transaction))
         }
         return try outcome.get()
+    }
+}
+
+extension FederatedIdentity {
+    /// What a session may say of when its person proved themselves: as the provider says it, and never later than now.
+    func authenticated(at now: Timestamp) -> AuthenticationTime {
+        authenticatedAt.map { .known(min($0, now)) } ?? .unknown
     }
 }
 

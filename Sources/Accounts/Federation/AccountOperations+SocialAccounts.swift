@@ -40,8 +40,8 @@ extension AccountOperations {
                         : AccountsError(.exists, "This identity is linked with another account."))
             }
             let link = try store.link(
-                identity, to: &user, id: id, how: "owner", by: actor, at: now, in: transaction)
-            store.noteGroups(identity, terms, of: link, for: &user)
+                identity, to: &user, id: id, how: .owner, by: actor, from: client, at: now, in: transaction)
+            try store.noteGroups(identity, terms, of: link, for: &user, in: transaction)
             try Tables.users.put(user, for: user.id, in: transaction)
             return .success(())
         }
@@ -80,6 +80,9 @@ extension AccountOperations {
                         "subject": .string(link.subject), "sessions_ended": .integer(Int64(ended.count)),
                     ]),
                 by: client.actor(user.username, session: session.id), at: now, in: transaction)
+            try store.mail(
+                .socialAccountUnlinked(provider: link.provider, client.occasion(at: now)), to: user, client, at: now,
+                in: transaction)
         }
     }
 }

@@ -15,11 +15,16 @@ public struct FederatedIdentity: Sendable, Equatable {
     public var groups: [String]
     /// The session at the provider, if it has a name.
     public var sessionID: String?
+    /// When the person last proved themselves to the provider; nil: nobody knows, so it was not lately.
+    public var authenticatedAt: Timestamp?
+    /// When the provider brought them here; nil: now.
+    public var broughtAt: Timestamp?
 
     /// All fields, named as they are.
     public init(
         provider: String, issuer: String, subject: String, email: EmailAddress?, emailIsVerified: Bool,
-        name: String = "", groups: [String] = [], sessionID: String? = nil
+        name: String = "", groups: [String] = [], sessionID: String? = nil, authenticatedAt: Timestamp? = nil,
+        broughtAt: Timestamp? = nil
     ) {
         self.provider = provider
         self.issuer = issuer
@@ -29,6 +34,8 @@ public struct FederatedIdentity: Sendable, Equatable {
         self.name = name
         self.groups = groups
         self.sessionID = sessionID
+        self.authenticatedAt = authenticatedAt
+        self.broughtAt = broughtAt
     }
 
     /// The row in table `social_accounts`: a digest, since an issuer and a subject may be longer than a key.
@@ -53,11 +60,16 @@ public struct FederationTerms: Sendable, Equatable {
     public var claimedDomains: [String]
     /// `groups.add`.
     public var addedGroups: [String]
+    /// Its word on an address is enough for an account that the operator made and nobody has used.
+    public var linksUnused: Bool
 
     /// Nothing unless said.
-    public init(createsUsers: Bool = false, claimedDomains: [String] = [], addedGroups: [String] = []) {
+    public init(
+        createsUsers: Bool = false, claimedDomains: [String] = [], addedGroups: [String] = [], linksUnused: Bool = true
+    ) {
         self.createsUsers = createsUsers
         self.claimedDomains = claimedDomains
         self.addedGroups = addedGroups
+        self.linksUnused = linksUnused
     }
 }

@@ -1,8 +1,8 @@
 public import Core
 internal import Cryptography
 
-/// A link between an identity at a provider and an account. Never changed: another account's is removed there, proved
-/// anew, and made here.
+/// A link between an identity at a provider and an account. Whose it is never changes: another account's is removed
+/// there, proved anew, and made here.
 struct SocialAccountRecord: JSONRecord, Equatable {
     var id: String
     var userID: String
@@ -13,6 +13,9 @@ struct SocialAccountRecord: JSONRecord, Equatable {
     /// As the provider said it when the link was made.
     var email: String?
     var linkedAt: Timestamp
+    /// When the provider last said that its sessions are over, or that it does not let this person in: what it had
+    /// proved before is worth nothing.
+    var endedAt: Timestamp?
 }
 
 /// A link as it is shown.
@@ -55,13 +58,5 @@ struct FederatedSession: Codable, Equatable {
     /// A digest, since both may be longer than a key.
     static func place(issuer: String, sessionID: String) -> String {
         Hexadecimal.encode(SHA256.digest("\(issuer.utf8.count) \(issuer) \(sessionID)").bytes)
-    }
-}
-
-extension UserRecord {
-    /// The operator's groups, and those that providers say, as of the last sign-in by each.
-    var allGroups: [String] {
-        guard let providerGroups, !providerGroups.isEmpty else { return groups }
-        return Set(groups).union(providerGroups.values.joined()).sorted()
     }
 }

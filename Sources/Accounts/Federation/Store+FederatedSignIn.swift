@@ -8,6 +8,7 @@ struct FederatedSignIn: Sendable {
     let linkID: String
     let userID: String
     let actor: AuditActor
+    let client: Client
 }
 
 extension Store {
@@ -36,21 +37,25 @@ extension Store {
                 return .failure(.noAccount)
             }
             if let refusal = try standing(of: user, in: transaction) { return .failure(refusal) }
-            noteGroups(identity, signIn.terms, of: link, for: &user)
+            // The provider has ended it all while this was on its way.
+            if let ended = link.endedAt, ended >= identity.broughtAt ?? now + .milliseconds(1) {
+                return .failure(.ended(user.id, user.username))
+            }
+            try noteGroups(identity, signIn.terms, of: link, for: &user, in: transaction)
             try Tables.users.put(user, for: user.id, in: transaction)
             return .success((user, link))
         }
         guard let email = identity.email, identity.emailIsVerified else { return .failure(.unverified) }
         let known = try findUser(email: email, in: transaction)
         var user: UserRecord
-        let how: String
+        let how: LinkReason
         switch known {
         case let found? where found.isVerified:
             if let refusal = try standing(of: found, in: transaction) { return .failure(refusal) }
             if signIn.terms.claimedDomains.contains(email.domain) {
-                how = "claimed_domain"
-            } else if try awaitsCredential(found, in: transaction) {
-                how = "first_credential"
+                how = .claimedDomain
+            } else if signIn.terms.linksUnused, try awaitsCredential(found, in: transaction) {
+                how = .firstCredential
             } else {
                 return .failure(.mustBeProved(found.id, found.username))
             }
@@ -65,15 +70,16 @@ extension Store {
             guard let made = try makeUser(for: signIn, email, at: now, in: transaction) else {
                 return .failure(.noAccount)
             }
-            (user, how) = (made, "first_sign_in")
+            (user, how) = (made, .firstSignIn)
         case nil:
             guard signIn.terms.createsUsers, let made = try makeUser(for: signIn, email, at: now, in: transaction)
             else { return .failure(.noAccount) }
-            (user, how) = (made, "first_sign_in")
+            (user, how) = (made, .firstSignIn)
         }
         let link = try link(
-            identity, to: &user, id: signIn.linkID, how: how, by: signIn.actor, at: now, in: transaction)
-        noteGroups(identity, signIn.terms, of: link, for: &user)
+            identity, to: &user, id: signIn.linkID, how: how, by: signIn.actor, from: signIn.client, at: now,
+            in: transaction)
+        try noteGroups(identity, signIn.terms, of: link, for: &user, in: transaction)
         try Tables.users.put(user, for: user.id, in: transaction)
         return .success((user, link))
     }
@@ -137,6 +143,8 @@ enum FederationRefusal: Error, Equatable {
     case unverified
     case noAccount
     case mustBeProved(String, String)
+    /// The provider has ended its sessions since it brought this person.
+    case ended(String, String)
 
     var error: AccountsError {
         switch self {
@@ -144,6 +152,7 @@ enum FederationRefusal: Error, Equatable {
         case .notVerified: AccountsError(.emailNotVerified, "The address of this account was never verified.")
         case .unverified:
             AccountsError(.emailNotVerified, "The provider does not say that your e-mail address is verified.")
+        case .ended: AccountsError(.invalidToken, "The provider has ended this sign-in: begin again.")
         case .noAccount: AccountsError(.refused, "There is no account for you here: ask whoever runs this site.")
         case .mustBeProved:
             AccountsError(
@@ -157,13 +166,14 @@ enum FederationRefusal: Error, Equatable {
         case .notVerified, .unverified: Reason.emailNotVerified.rawValue
         case .noAccount: "not_found"
         case .mustBeProved: "account_exists"
+        case .ended: "provider_ended"
         }
     }
 
     /// Whose account it was about.
     var user: (id: String, name: String)? {
         switch self {
-        case .disabled(let id, let name), .mustBeProved(let id, let name): (id, name)
+        case .disabled(let id, let name), .mustBeProved(let id, let name), .ended(let id, let name): (id, name)
         case .blocked, .notVerified, .unverified, .noAccount: nil
         }
     }

@@ -1,6 +1,16 @@
 internal import Core
 internal import LMDB
 
+/// What let an identity be linked, for the audit log.
+enum LinkReason: String {
+    /// By whoever proved both.
+    case owner
+    case claimedDomain = "claimed_domain"
+    case firstCredential = "first_credential"
+    /// The account was made for it.
+    case firstSignIn = "first_sign_in"
+}
+
 extension Store {
     /// The links of an account, oldest first.
     func socialAccounts(
@@ -20,8 +30,8 @@ extension Store {
     ///   - user: changed; to be put by the caller.
     ///   - how: what let it be linked, for the audit log.
     func link(
-        _ identity: FederatedIdentity, to user: inout UserRecord, id: String, how: String, by actor: AuditActor,
-        at now: Timestamp, in transaction: borrowing WriteTransaction
+        _ identity: FederatedIdentity, to user: inout UserRecord, id: String, how: LinkReason, by actor: AuditActor,
+        from client: Client, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> SocialAccountRecord {
         let record = SocialAccountRecord(
             id: id, userID: user.id, provider: identity.provider, issuer: identity.issuer, subject: identity.subject,
@@ -32,29 +42,17 @@ extension Store {
         try Tables.socialAccountsByUser.put(EmptyRecord(), for: KeyPair(user.id, identity.key), in: transaction)
         user.awaitsCredential = nil
         var metadata = identity.metadata
-        metadata["by"] = .string(how)
+        metadata["by"] = .string(how.rawValue)
         try append(
             NewAuditEvent(.socialAccountLinked, user: user.username, userID: user.id, metadata: metadata),
             by: actor, at: now, in: transaction)
+        if how != .firstSignIn {
+            try mail(
+                .socialAccountLinked(provider: identity.provider, client.occasion(at: now)), to: user, client, at: now,
+                in: transaction)
+        }
         return record
     }
-
-    /// Keeps what the provider says of the person's groups today.
-    ///
-    /// - Parameter user: changed; to be put by the caller.
-    func noteGroups(
-        _ identity: FederatedIdentity, _ terms: FederationTerms, of link: SocialAccountRecord,
-        for user: inout UserRecord
-    ) {
-        let groups = Set(identity.groups + terms.addedGroups)
-            .filter { GroupName.isValid($0) && !GroupName.isReserved($0) }.sorted()
-        var all = user.providerGroups ?? [:]
-        all[link.id] = groups.isEmpty ? nil : Array(groups.prefix(Self.maximumProviderGroups))
-        user.providerGroups = all.isEmpty ? nil : all
-    }
-
-    /// As many as one provider may give one person.
-    static let maximumProviderGroups = 256
 
     /// Removes a link with what it gave.
     ///
@@ -65,8 +63,7 @@ extension Store {
         let key = BlockSubject.subject(issuer: record.issuer, subject: record.subject).key
         try Tables.socialAccounts.delete(key, in: transaction)
         try Tables.socialAccountsByUser.delete(KeyPair(record.userID, key), in: transaction)
-        user.providerGroups?[record.id] = nil
-        if user.providerGroups?.isEmpty == true { user.providerGroups = nil }
+        user.removeGrant(ofLink: record.id)
     }
 
     /// Of an account that goes.

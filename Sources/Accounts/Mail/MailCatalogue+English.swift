@@ -49,6 +49,14 @@ extension MailCatalogue {
                 .text("After too many failed sign-ins your account at {site} is locked for {minutes} minutes."),
                 .occasion, .text("If it was you, you can go on at once:"), .link("Unlock the account"),
                 .text("If it was not you, nothing has happened: nobody got in.")),
+            .socialAccountLinked: MailText(
+                "Another way to sign in to {site}",
+                .text("An identity at the provider “{provider}” can sign in to your account at {site} now."), .occasion,
+                .text("If it was not you, unlink it at {url} and tell your administrator.")),
+            .socialAccountUnlinked: MailText(
+                "A way to sign in to {site} was removed",
+                .text("An identity at the provider “{provider}” can no longer sign in to your account at {site}."),
+                .occasion, .text("If it was not you, change your password at {url} and tell your administrator.")),
             .totpAdded: MailText(
                 "Second factor added at {site}",
                 .text("An authenticator app was set up as second factor of your account at {site}."), .occasion,

@@ -68,6 +68,18 @@ extension MailCatalogue {
                 .occasion,
                 .text("Wenn Sie es waren, können Sie sofort weitermachen:"), .link("Konto entsperren"),
                 .text("Wenn Sie es nicht waren, ist nichts geschehen: Niemand kam hinein.")),
+            .socialAccountLinked: MailText(
+                "Ein weiterer Weg zur Anmeldung bei {site}",
+                .text("Eine Identität beim Anbieter „{provider}“ kann sich jetzt mit Ihrem Konto bei {site} anmelden."),
+                .occasion,
+                .text(
+                    "Wenn Sie das nicht waren, lösen Sie die Verknüpfung unter {url} und melden Sie es dem Betreiber.")),
+            .socialAccountUnlinked: MailText(
+                "Ein Weg zur Anmeldung bei {site} wurde entfernt",
+                .text(
+                    "Eine Identität beim Anbieter „{provider}“ kann sich nicht mehr mit Ihrem Konto bei {site} anmelden."
+                ), .occasion,
+                .text("Wenn Sie das nicht waren, ändern Sie Ihr Passwort unter {url} und melden Sie es dem Betreiber.")),
             .totpAdded: MailText(
                 "Zweiter Faktor bei {site} eingerichtet",
                 .text("Eine Authenticator-App wurde als zweiter Faktor Ihres Kontos bei {site} eingerichtet."),

@@ -44,6 +44,8 @@ enum MailTemplate: String, CaseIterable {
     case fewBackupCodes = "few_backup_codes"
     case alreadyRegistered = "already_registered"
     case noAccount = "no_account"
+    case socialAccountLinked = "social_account_linked"
+    case socialAccountUnlinked = "social_account_unlinked"
 }
 
 extension MailContent {
@@ -81,6 +83,10 @@ extension MailContent {
         case .fewBackupCodes(let left): StoredMailContent(template: .fewBackupCodes, ["left": "\(left)"])
         case .alreadyRegistered(let link): StoredMailContent(template: .alreadyRegistered, link: link)
         case .noAccount: StoredMailContent(template: .noAccount)
+        case .socialAccountLinked(let provider, let occasion):
+            StoredMailContent(template: .socialAccountLinked, ["provider": provider], at: occasion)
+        case .socialAccountUnlinked(let provider, let occasion):
+            StoredMailContent(template: .socialAccountUnlinked, ["provider": provider], at: occasion)
         }
     }
 }

@@ -51,6 +51,9 @@ public enum MailContent: Sendable, Equatable {
     case backupCodesRenewed(MailOccasion)
     /// Too many wrong codes of a second factor.
     case codesLocked(minutes: Int, MailOccasion)
+    /// Whoever is known there can sign in to the account. The provider by its id, which is the operator's.
+    case socialAccountLinked(provider: String, MailOccasion)
+    case socialAccountUnlinked(provider: String, MailOccasion)
     /// How many are left of the codes for a lost second factor.
     case fewBackupCodes(left: Int)
     /// Someone registered with the address of an account that exists; the link leads to the page for a new password.

@@ -12,6 +12,9 @@ public enum SecurityNotice: String, Sendable, CaseIterable {
     case factorsChanged = "factors_changed"
     /// A backup code used, and how few are left.
     case backupCodeUsed = "backup_code_used"
+    /// Somebody elsewhere can sign in to the account from now on.
+    case socialAccountLinked = "social_account_linked"
+    case socialAccountUnlinked = "social_account_unlinked"
 
     /// Its bit in a set.
     fileprivate var bit: UInt32 {
@@ -23,6 +26,8 @@ public enum SecurityNotice: String, Sendable, CaseIterable {
         case .accountLocked: 16
         case .factorsChanged: 32
         case .backupCodeUsed: 64
+        case .socialAccountLinked: 128
+        case .socialAccountUnlinked: 256
         }
     }
 }
@@ -57,6 +62,8 @@ extension MailContent {
         case .accountLocked, .codesLocked: .accountLocked
         case .factorAdded, .factorRemoved, .backupCodesRenewed: .factorsChanged
         case .backupCodeUsed, .fewBackupCodes: .backupCodeUsed
+        case .socialAccountLinked: .socialAccountLinked
+        case .socialAccountUnlinked: .socialAccountUnlinked
         // The link of a reset is the only way to a new factor.
         case .factorsReset: nil
         case .verifyEmail, .magicLink, .passwordReset, .invitation, .confirmNewEmail, .alreadyRegistered, .noAccount:

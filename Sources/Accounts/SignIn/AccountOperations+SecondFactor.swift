@@ -84,7 +84,8 @@ extension AccountOperations {
         CompleteSignIn(
             proof: partial.proof, face: .page(remember: partial.remember), client: client,
             kept: try KeptClient(client), materials: try SignInMaterials(store.random), configuration: configuration,
-            method: partial.method, basis: partial.basis, federated: partial.federated)
+            method: partial.method, basis: partial.basis, federated: partial.federated,
+            authenticatedAt: partial.authenticatedAt)
     }
 
     private static let needsEnrolment = AccountsError(.refused, "There is no second factor yet: set one up first.")

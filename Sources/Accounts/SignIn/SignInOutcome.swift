@@ -56,6 +56,8 @@ public struct PartialSignIn: Sendable {
     let proof: Proof
     let basis: SignInBasis
     let federated: FederatedSession?
+    let authenticatedAt: AuthenticationTime
+    let beganAt: Timestamp
     let remember: Bool
     let method: String
 
@@ -71,6 +73,8 @@ public struct PartialSignIn: Sendable {
         proof = signIn.proof
         basis = signIn.basis
         federated = signIn.federated
+        authenticatedAt = signIn.authenticatedAt
+        beganAt = now
         if case .page(let remember) = signIn.face { self.remember = remember } else { remember = false }
         method = signIn.method
     }
@@ -94,7 +98,7 @@ extension Store {
             let link = try partial.federated.flatMap { known in
                 try socialAccounts(of: user.id, in: transaction).first { $0.id == known.link }
             }
-            guard let link else { throw over }
+            guard let link, link.endedAt.map({ $0 < partial.beganAt }) ?? true else { throw over }
             let subject = BlockSubject.subject(issuer: link.issuer, subject: link.subject)
             guard try Tables.blocks.revision(of: subject.key, in: transaction) == nil else { throw over }
         case .password(let hash):

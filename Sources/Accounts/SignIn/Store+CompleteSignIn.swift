@@ -2,6 +2,24 @@ internal import Core
 internal import Cryptography
 internal import LMDB
 
+/// When a person proved themselves.
+enum AuthenticationTime: Sendable, Equatable {
+    /// With what they have just given us.
+    case now
+    /// Elsewhere, at a time that is known.
+    case known(Timestamp)
+    /// Elsewhere, nobody knows when: it is no recent proof.
+    case unknown
+
+    func resolved(at now: Timestamp) -> Timestamp? { self == .now ? now : instant }
+
+    /// As far as it is known and not now.
+    var instant: Timestamp? {
+        if case .known(let time) = self { return time }
+        return nil
+    }
+}
+
 /// A person who has proved who they are, on the way to a session.
 struct CompleteSignIn: Sendable {
     var proof: Proof
@@ -22,6 +40,8 @@ struct CompleteSignIn: Sendable {
     var trustsDevice = false
     /// By which provider; nil: by none.
     var federated: FederatedSession?
+    /// When the person proved themselves.
+    var authenticatedAt = AuthenticationTime.now
 }
 
 extension Store {
@@ -69,6 +89,7 @@ extension Store {
                 session: session.id)
         }
         session.federated = signIn.federated
+        session.authenticatedAt = signIn.authenticatedAt.resolved(at: now)
         try insert(session, in: transaction)
         if case .page = signIn.face, user.language != signIn.client.language {
             var user = user

@@ -16,6 +16,10 @@ struct MetaRecord: JSONRecord, Equatable {
     static let probe = "probe"
     /// The id of the mail that was last taken in hand.
     static let mailInHand = "mail_in_hand"
+    /// The providers that groups are counted of, with what they add.
+    static let providers = "providers"
+    /// There while the accounts are being brought in line with ``providers``.
+    static let providersPending = "providers_pending"
 
     /// When the last token that key `kid` signed ends.
     static func lastTokenEnd(of kid: String) -> String {

@@ -92,7 +92,7 @@ extension Store {
     private static let revocationTypes: Set<String> = Set(
         [
             AuditEventType.userDisabled, .userDeleted, .userGroupsChanged, .apiKeyRevoked, .apiKeyRotated,
-            .sessionRevoked, .signingKeyRetired, .blockAdded,
+            .sessionRevoked, .signingKeyRetired, .blockAdded, .socialAccountUnlinked,
         ].map(\.rawValue))
 
     /// What the store that is about to be replaced knows of; nil when it is not the backup's own past.
@@ -189,9 +189,35 @@ extension Store {
         case (.blockAdded, _):
             guard let subject = BlockSubject(event.metadata) else { return false }
             _ = try addBlock(subject, note: "from the audit log", by: actor)
+        case (.socialAccountUnlinked, let id?):
+            guard case .string(let issuer) = event.metadata["issuer"],
+                case .string(let subject) = event.metadata["subject"]
+            else { return false }
+            try unlinkAgain(issuer: issuer, subject: subject, of: id, by: actor)
         default: return false
         }
         return true
+    }
+
+    private func unlinkAgain(
+        issuer: String, subject: String, of userID: String, by actor: AuditActor
+    ) throws(AccountsError) {
+        let now = clock.now()
+        try write { transaction -> Void in
+            let key = BlockSubject.subject(issuer: issuer, subject: subject).key
+            guard let link = try Tables.socialAccounts.get(key, in: transaction), link.userID == userID,
+                var user = try Tables.users.get(userID, in: transaction)
+            else { return }
+            try self.unlink(link, from: &user, in: transaction)
+            try Tables.users.put(user, for: userID, in: transaction)
+            try self.append(
+                NewAuditEvent(
+                    .socialAccountUnlinked, user: user.username, userID: userID,
+                    metadata: [
+                        "provider": .string(link.provider), "issuer": .string(issuer), "subject": .string(subject),
+                    ]),
+                by: actor, at: now, in: transaction)
+        }
     }
 
     private func noteRestore(

@@ -71,7 +71,8 @@ extension Store {
         }
     }
 
-    /// Replaces the groups; the next request already goes by them.
+    /// Replaces the groups; the next request already goes by them. Those that providers have given are gone until the
+    /// next sign-in there.
     ///
     /// - Throws: `notFound`, `invalid`.
     public func setGroups(
@@ -80,8 +81,12 @@ extension Store {
         let groups = try GroupName.validated(groups, byOperator: true)
         return try change(user: selector, by: actor) { user, _ in
             let old = user.groups
+            let given = user.groupsOfProviders
             user.groups = groups
-            return NewAuditEvent(.userGroupsChanged, metadata: ["from": .strings(old), "to": .strings(groups)])
+            user.providerGrants = nil
+            var metadata: [String: AuditValue] = ["from": .strings(old), "to": .strings(groups)]
+            if !given.isEmpty { metadata["provider_groups_removed"] = .strings(given) }
+            return NewAuditEvent(.userGroupsChanged, metadata: metadata)
         }
     }
 

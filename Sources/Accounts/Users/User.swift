@@ -21,8 +21,8 @@ struct UserRecord: JSONRecord, Equatable {
     var enrolsByLink: Bool?
     /// The operator made it and nobody has had a way to sign in to it since: nil once there was one.
     var awaitsCredential: Bool?
-    /// What providers say, by the id of the link; see ``allGroups``.
-    var providerGroups: [String: [String]]?
+    /// What links give, by their ids; see ``allGroups``.
+    var providerGrants: [String: ProviderGrant]?
 
     var isVerified: Bool { unverified != true }
 
@@ -47,8 +47,12 @@ public struct User: Encodable, Sendable, Equatable {
     public let username: String
     /// The display name, or empty.
     public let name: String
-    /// Sorted.
+    /// All that count, sorted.
     public let groups: [String]
+    /// Those of them that providers give, sorted; they come again with the next sign-in there.
+    public let providerGroups: [String]
+    /// Those that the operator has given.
+    public let ownGroups: [String]
     /// A service account has only API keys.
     public let service: Bool
     /// Nothing of a disabled user is accepted.
@@ -64,6 +68,8 @@ public struct User: Encodable, Sendable, Equatable {
         username = record.username
         name = record.name
         groups = record.allGroups
+        providerGroups = record.groupsOfProviders
+        ownGroups = record.groups
         service = record.service
         disabled = record.disabled
         createdAt = record.createdAt
@@ -74,6 +80,8 @@ public struct User: Encodable, Sendable, Equatable {
         case id, email, username, name, groups, service, disabled
         case createdAt = "created_at"
         case emailVerified = "email_verified"
+        case providerGroups = "provider_groups"
+        case ownGroups = "own_groups"
     }
 }
 

@@ -83,7 +83,8 @@ extension Commands {
                 username  \(user.username)
                 email     \(user.email)
                 name      \(user.name)
-                groups    \(user.groups.joined(separator: ", "))
+                groups    \(user.ownGroups.joined(separator: ", "))
+                given     \(user.providerGroups.joined(separator: ", "))
                 kind      \(user.service ? "service" : "person")
                 state     \(user.disabled ? "disabled" : "enabled")
                 created   \(user.createdAt.rfc3339)
@@ -103,9 +104,14 @@ extension Commands {
     /// `user set-groups`.
     public static func setGroups(_ invocation: Invocation, _ selector: String, to groups: [String]) throws {
         try invocation.withStore { store, context in
+            let given = try store.user(selector).providerGroups
             let user = try store.setGroups(selector, to: groups, by: context.actor)
             try context.output.value(user) {
                 "\(user.username) is now in: \(user.groups.isEmpty ? "no group" : user.groups.joined(separator: ", "))."
+                    + (given.isEmpty
+                        ? ""
+                        : "\nRemoved besides, until the next sign-in there: groups that providers gave ("
+                            + given.joined(separator: ", ") + ").")
             }
         }
     }

@@ -72,6 +72,7 @@ extension Server {
             store: parts.store, hasher: parts.hasher, limiter: parts.limiter,
             breaches: settings.breachCheck(through: parts.breachFetcher, log), providers: providers)
         let webhooks = try WebhookWorker.prepared(settings, log)
+        try await pool.run { [store = parts.store] in try store.adopt(providers: settings.providersToAdopt) }
         await issuers.refreshDue()
         try await proxy.replace(
             configuration: configuration, makeContext: parts.makeContext(issuers, settings.audit.access.granularity))

@@ -86,6 +86,7 @@ final class Server: Sendable {
         let providers = Providers(
             settings.providerConfigurations(), fetcher: fetcher, clock: clock, log: launch.log)
         let breachFetcher = Fetcher(threads: 4, capacity: 4)
+        try store.adopt(providers: settings.providersToAdopt)
         let portal = PortalResponder(
             try settings.portalConfiguration(
                 store: store, hasher: hasher, limiter: limiter,

@@ -147,6 +147,8 @@ extension Settings {
             (.emailChanged, notifications.emailChanged), (.apiKeyCreated, notifications.apiKeyCreated),
             (.accountLocked, notifications.accountLocked), (.factorsChanged, notifications.factorsChanged),
             (.backupCodeUsed, notifications.backupCodeUsed),
+            (.socialAccountLinked, notifications.socialAccountLinked),
+            (.socialAccountUnlinked, notifications.socialAccountUnlinked),
         ]
         return SecurityNotices(Set(wanted.filter(\.1).map(\.0)))
     }

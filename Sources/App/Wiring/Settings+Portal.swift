@@ -32,8 +32,7 @@ extension Settings {
         configuration.sendsMail = mail.isOn
         configuration.groupsShown = { identity, host in snapshot.groups(of: identity, shownOn: host) }
         configuration.providers = providers
-        configuration.federationTerms = Dictionary(
-            login.providers.map { ($0.id, $0.terms) }, uniquingKeysWith: { first, _ in first })
+        configuration.federationTerms = federationTerms()
         configuration.offers = offers(in: snapshot)
         configuration.keyScopes = apiKeys.scopes.map { ($0.name, $0.summary) }
         return configuration

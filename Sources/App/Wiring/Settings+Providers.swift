@@ -22,6 +22,20 @@ extension Settings {
         }
     }
 
+    /// What each provider lets its people do. Where tokens of an issuer are matched with accounts an account may be in use
+    /// without ever having been signed in to.
+    func federationTerms() -> [String: FederationTerms] {
+        let takesUnused = !issuers.contains { $0.matching != .none }
+        return Dictionary(
+            login.providers.map { ($0.id, $0.terms(takesUnused: takesUnused)) },
+            uniquingKeysWith: { first, _ in first })
+    }
+
+    /// `groups.add` by issuer, for ``Accounts/Store/adopt(providers:)``.
+    var providersToAdopt: [String: [String]] {
+        Dictionary(login.providers.map { ($0.issuer, $0.addedGroups) }, uniquingKeysWith: { first, _ in first })
+    }
+
     /// Which route offers which providers alone.
     func offers(in snapshot: Snapshot) -> @Sendable (_ host: String, _ path: String) -> [String] {
         let offered = routes.map(\.providers)
@@ -39,8 +53,12 @@ extension Settings {
 
 extension Settings.Provider {
     /// What the accounts let it do.
-    var terms: FederationTerms {
-        FederationTerms(createsUsers: createsUsers, claimedDomains: claimedDomains, addedGroups: addedGroups)
+    ///
+    /// - Parameter takesUnused: accounts that nobody has signed in to are free for whoever proves the address.
+    func terms(takesUnused: Bool) -> FederationTerms {
+        FederationTerms(
+            createsUsers: createsUsers, claimedDomains: claimedDomains, addedGroups: addedGroups,
+            linksUnused: takesUnused && ownsAddresses)
     }
 }
 

@@ -3,6 +3,8 @@ internal import Core
 /// Holds a person against `accept`. What the provider did not say does not hold.
 struct AcceptanceCheck {
     let acceptance: ProviderConfiguration.Acceptance
+    /// Who is held against it.
+    let person: FlowFailure.RefusedPerson
 
     /// - Parameters:
     ///   - groups: as the provider calls them.
@@ -30,6 +32,8 @@ struct AcceptanceCheck {
         _ allowed: [Value]?, _ what: String, _ holds: ([Value]) -> Bool
     ) throws(FlowFailure) {
         guard let allowed else { return }
-        guard holds(allowed) else { throw FlowFailure(.notAccepted, "the person has no \(what) that is accepted") }
+        guard holds(allowed) else {
+            throw FlowFailure(.notAccepted, "the person has no \(what) that is accepted", person: person)
+        }
     }
 }

@@ -40,10 +40,20 @@ public struct FlowFailure: Error, Sendable, Equatable, CustomStringConvertible {
     /// What happened, for the log; holds no credential.
     public let message: String
 
+    /// Whom `accept` does not let in, although the provider has proved who they are; nil for every other failure.
+    public let person: RefusedPerson?
+
+    /// Somebody whom a provider has brought and may not bring (any more).
+    public struct RefusedPerson: Sendable, Equatable {
+        public let issuer: String
+        public let subject: String
+    }
+
     /// The system gave no random bytes, so nothing can begin.
     public static let noRandomness = FlowFailure(.unavailable, "the system gave no random bytes")
 
-    init(_ code: Code, _ message: String) {
+    init(_ code: Code, _ message: String, person: RefusedPerson? = nil) {
+        self.person = person
         self.code = code
         self.message = message
     }

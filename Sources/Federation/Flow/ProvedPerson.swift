@@ -10,7 +10,7 @@ public struct ProvedPerson: Sendable {
     public var subject: String
     /// Nil when absent or malformed.
     public var email: EmailAddress?
-    /// The provider says that it has seen the person read that mailbox.
+    /// The provider says that the person reads that mailbox, and is one whose word on that domain counts.
     public var emailIsVerified: Bool
     /// The display name, or empty.
     public var name: String
@@ -18,6 +18,8 @@ public struct ProvedPerson: Sendable {
     public var groups: [String]
     /// The session at the provider (`sid`).
     public var sessionID: String?
+    /// When the person last proved themselves there (`auth_time`); nil: the provider does not say.
+    public var authenticatedAt: Timestamp?
 
     /// The longest list that is kept.
     static let maximumGroups = 256
@@ -42,7 +44,13 @@ struct PersonDocument {
     func email(_ kind: ProviderConfiguration.Kind) -> (address: EmailAddress, isVerified: Bool)? {
         guard let address = value("email")?.string.flatMap({ EmailAddress($0) }) else { return nil }
         switch kind {
-        case .google, .gitlab, .oidc, .github: return (address, value("email_verified")?.bool == true)
+        case .gitlab, .oidc, .github: return (address, value("email_verified")?.bool == true)
+        case .google:
+            // Google verifies any address once. It speaks for its own mailboxes, and for a domain whose Workspace the
+            // person is in; whoever has left a company may still have a Google account with its address.
+            let owns = address.domain == "gmail.com" || address.domain == "googlemail.com"
+            let isHosted = value("hd")?.string?.lowercased() == address.domain
+            return (address, value("email_verified")?.bool == true && (owns || isHosted))
         case .microsoft:
             // Anybody may write any address into their own tenant; only this optional claim says that the tenant owns
             // the domain.

@@ -36,7 +36,10 @@ struct GitHubPerson {
             }
         }
         let claimed = organizations + teams
-        try AcceptanceCheck(acceptance: configuration.acceptance).check(
+        try AcceptanceCheck(
+            acceptance: configuration.acceptance,
+            person: FlowFailure.RefusedPerson(issuer: configuration.issuer, subject: String(id))
+        ).check(
             email: email, emailIsVerified: email != nil, hostedDomain: nil, groups: claimed,
             organizations: organizations.map { $0.lowercased() })
         return ProvedPerson(

@@ -49,6 +49,10 @@ struct KeySetFetch: Sendable {
         guard let url = document["jwks_uri"]?.string else {
             throw FederationError(.unusableKeySet, "the discovery document of \(issuer.issuer) has no jwks_uri")
         }
+        guard ProviderMetadata.isUsable(url, local: ProviderMetadata.isLoopback(issuer.issuer)) else {
+            throw FederationError(
+                .unusableKeySet, "the discovery document of \(issuer.issuer) has a jwks_uri that is not to be asked")
+        }
         return url
     }
 

@@ -34,9 +34,18 @@ public final class Provider: Sendable {
     public func begin(
         _ secrets: AuthorizationFlow.Secrets, redirectURI: String, anew: Bool = false
     ) async throws(FlowFailure) -> AuthorizationFlow {
-        AuthorizationFlow(
+        if anew { try requireProofs() }
+        return AuthorizationFlow(
             configuration, try await source.metadata(), secrets, redirectURI: redirectURI,
             provenAfter: anew ? clock.now().seconds : nil)
+    }
+
+    /// Only OpenID Connect has a way to ask somebody anew and to say that it was done; others let a person through who
+    /// is signed in there.
+    private func requireProofs() throws(FlowFailure) {
+        guard configuration.kind.speaksOpenIDConnect else {
+            throw FlowFailure(.tooOld, "this kind of provider cannot ask a person anew")
+        }
     }
 
     /// Ends a sign-in: exchanges the code, and finds out who came.
@@ -48,6 +57,7 @@ public final class Provider: Sendable {
         guard flow.provider == configuration.id else {
             throw FlowFailure(.malformedAnswer, "the answer came to another provider's address")
         }
+        if flow.provenAfter != nil { try requireProofs() }
         let code = try answer.judged(for: flow.metadata)
         let exchange = TokenExchange(configuration: configuration)
         let tokens = try exchange.tokens(try await fetch(try exchange.request(code: code, of: flow)))
@@ -86,14 +96,17 @@ public final class Provider: Sendable {
         let claimed = configuration.groupsClaim.flatMap { name in
             documents.lazy.compactMap { $0.texts(name) }.first
         }
-        try AcceptanceCheck(acceptance: configuration.acceptance).check(
+        try AcceptanceCheck(
+            acceptance: configuration.acceptance,
+            person: FlowFailure.RefusedPerson(issuer: configuration.issuer, subject: subject)
+        ).check(
             email: email?.address, emailIsVerified: email?.isVerified ?? false,
             hostedDomain: configuration.kind == .google ? claims.string("hd") : nil, groups: claimed ?? [],
             organizations: [])
         return ProvedPerson(
             provider: configuration.id, issuer: configuration.issuer, subject: subject, email: email?.address,
             emailIsVerified: email?.isVerified ?? false, name: documents.lazy.compactMap(\.name).first ?? "",
-            groups: groups(claimed ?? []), sessionID: claims.string("sid"))
+            groups: groups(claimed ?? []), sessionID: claims.string("sid"), authenticatedAt: claims.time("auth_time"))
     }
 
     /// Something that is wanted is not in the ID token.

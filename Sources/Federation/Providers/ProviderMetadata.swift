@@ -37,12 +37,15 @@ struct ProviderMetadata: Sendable, Equatable {
         guard document["issuer"]?.equals(issuer) == true else {
             throw FlowFailure(.badMetadata, "the discovery document names another issuer than \(issuer)")
         }
-        authorizationEndpoint = try Self.endpoint("authorization_endpoint", of: document)
-        tokenEndpoint = try Self.endpoint("token_endpoint", of: document)
+        let local = Self.isLoopback(issuer)
+        authorizationEndpoint = try Self.endpoint("authorization_endpoint", of: document, local: local)
+        tokenEndpoint = try Self.endpoint("token_endpoint", of: document, local: local)
         userInfoEndpoint =
             document["userinfo_endpoint"] == nil
-            ? nil : try Self.endpoint("userinfo_endpoint", of: document)
-        endSessionEndpoint = document["end_session_endpoint"]?.string.flatMap { Self.isUsable($0) ? $0 : nil }
+            ? nil : try Self.endpoint("userinfo_endpoint", of: document, local: local)
+        endSessionEndpoint = document["end_session_endpoint"]?.string.flatMap {
+            Self.isUsable($0, local: local) ? $0 : nil
+        }
         let methods = document["token_endpoint_auth_methods_supported"]?.strings ?? ["client_secret_basic"]
         if methods.contains("client_secret_basic") {
             clientAuthentication = .basic
@@ -68,15 +71,22 @@ struct ProviderMetadata: Sendable, Equatable {
         answersIssuer = issuer + "/login/oauth"
     }
 
-    private static func endpoint(_ name: String, of document: JSONValue) throws(FlowFailure) -> String {
-        guard let url = document[name]?.string, isUsable(url) else {
+    private static func endpoint(
+        _ name: String, of document: JSONValue, local: Bool
+    ) throws(FlowFailure) -> String {
+        guard let url = document[name]?.string, isUsable(url, local: local) else {
             throw FlowFailure(.badMetadata, "the discovery document has no usable \(name)")
         }
         return url
     }
 
-    /// https, or http to this machine, without user information and fragment; what is sent there is secret.
-    static func isUsable(_ url: String) -> Bool {
+    /// A provider on this machine, which may name addresses on this machine.
+    static func isLoopback(_ issuer: String) -> Bool { issuer.hasPrefix("http://") && isUsable(issuer, local: true) }
+
+    /// https, without user information and fragment; what is sent there is secret.
+    ///
+    /// - Parameter local: also http to this machine. A provider elsewhere must not have us ask what listens here.
+    static func isUsable(_ url: String, local: Bool) -> Bool {
         guard url.utf8.count <= 2048, url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }),
             !url.utf8.contains(where: { "#\\\"<>`{}|^".utf8.contains($0) }), let colon = url.firstRange(of: "://")
         else { return false }
@@ -85,7 +95,7 @@ struct ProviderMetadata: Sendable, Equatable {
         else { return false }
         switch url[..<colon.lowerBound] {
         case "https": return true
-        case "http":
+        case "http" where local:
             let host = authority.hasPrefix("[") ? authority.prefix { $0 != "]" } + "]" : authority.prefix { $0 != ":" }
             return Loopback.isHost(String(host))
         default: return false

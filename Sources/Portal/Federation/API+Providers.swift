@@ -59,10 +59,10 @@ private enum Wire {
 /// verifier that the client has kept to itself; no token is ever in an address.
 extension PortalRequest {
     /// The answer to the browser.
-    func handOut(_ identity: FederatedIdentity, _ terms: FederationTerms, _ challenge: String) throws -> Answer {
+    func handOut(_ identity: FederatedIdentity, _ provider: Provider, _ challenge: String) throws -> Answer {
         let code = try secret()
         portal.federated.codes.insert(
-            FederatedCode(identity: identity, terms: terms, challenge: challenge), id: code, from: place,
+            FederatedCode(identity: identity, provider: provider, challenge: challenge), id: code, from: place,
             until: now + FederatedCode.lifetime)
         guard wantsPage else {
             return try json(Wire.Code(code: code, expiresIn: FederatedCode.lifetime.wholeMilliseconds / 1000))
@@ -74,14 +74,16 @@ extension PortalRequest {
         let exchange = try body(Wire.Exchange.self)
         try operations.admitFederatedAnswer(from: client())
         guard let known = portal.federated.codes.take(exchange.code, at: now),
-            CodeChallenge.holds(known.challenge, verifier: exchange.codeVerifier)
+            CodeChallenge.holds(known.challenge, verifier: exchange.codeVerifier),
+            configuration.providers?.provider(known.identity.provider) === known.provider
         else {
             try await operations.noteFederatedFailure("wrong_code", provider: nil, from: client())
             throw PortalFailure(
                 status: 401, code: "invalid_token", detail: "This code was used, is too old, or is somebody else's.")
         }
         let signedIn = try await operations.signIn(
-            by: known.identity, known.terms, code: exchange.twoFactorCode, as: .api,
+            by: known.identity, configuration.terms(of: known.identity.provider), code: exchange.twoFactorCode,
+            as: .api,
             from: client(deviceName: exchange.deviceName))
         return try tokens(of: signedIn)
     }

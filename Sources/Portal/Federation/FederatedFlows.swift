@@ -17,6 +17,8 @@ enum FlowPurpose: Sendable {
 /// A browser that is away at a provider.
 struct FederatedFlow: Sendable {
     let flow: AuthorizationFlow
+    /// As it was configured then: after a reload that has changed it the flow is nobody's.
+    let provider: Provider
     let purpose: FlowPurpose
     /// The keyed digest of the cookie of the browser that began.
     let browser: [UInt8]
@@ -28,7 +30,8 @@ struct FederatedFlow: Sendable {
 /// Whom a provider has brought for an API client, until that client comes for its tokens.
 struct FederatedCode: Sendable {
     let identity: FederatedIdentity
-    let terms: FederationTerms
+    /// As it was configured then.
+    let provider: Provider
     let challenge: String
 
     static let lifetime = Duration.seconds(60)
@@ -43,10 +46,11 @@ struct FederatedState: Sendable {
 }
 
 extension FederatedIdentity {
-    init(_ person: ProvedPerson) {
+    /// - Parameter broughtAt: before the provider was asked who it is.
+    init(_ person: ProvedPerson, broughtAt: Timestamp) {
         self.init(
             provider: person.provider, issuer: person.issuer, subject: person.subject, email: person.email,
             emailIsVerified: person.emailIsVerified, name: person.name, groups: person.groups,
-            sessionID: person.sessionID)
+            sessionID: person.sessionID, authenticatedAt: person.authenticatedAt, broughtAt: broughtAt)
     }
 }

@@ -77,8 +77,8 @@ extension PortalRequest {
             return try await failed(error, at: provider.configuration.id, purpose)
         }
         portal.federated.flows.insert(
-            FederatedFlow(flow: flow, purpose: purpose, browser: browser.digest), id: flow.state, from: place,
-            until: now + FederatedFlow.lifetime)
+            FederatedFlow(flow: flow, provider: provider, purpose: purpose, browser: browser.digest), id: flow.state,
+            from: place, until: now + FederatedFlow.lifetime)
         var answer = Answer.seeOther(flow.url).setting(browser.cookies)
         answer.headers.append(("Referrer-Policy", "no-referrer"))
         return answer
@@ -115,24 +115,26 @@ extension PortalRequest {
         let query = query()
         guard let state = query["state"], let began = portal.federated.flows.take(state, at: now),
             let browser = local.browserToken,
-            constantTimeEqual(began.browser, try portal.forms.digest(ofBrowser: browser)), began.flow.provider == id
+            constantTimeEqual(began.browser, try portal.forms.digest(ofBrowser: browser)), began.provider === provider
         else {
             try await operations.noteFederatedFailure("unknown_state", provider: id, from: client())
             return providerFailure("provider_expired", status: 403, nil)
         }
         let answer = AuthorizationAnswer(code: query["code"], issuer: query["iss"], error: query["error"])
+        let broughtAt = now
         let person: ProvedPerson
         do throws(FlowFailure) {
             person = try await provider.complete(began.flow, answer)
         } catch {
             return try await failed(error, at: id, began.purpose)
         }
-        return try await arrived(FederatedIdentity(person), configuration.terms(of: id), began.purpose)
+        return try await arrived(FederatedIdentity(person, broughtAt: broughtAt), provider, began.purpose)
     }
 
     private func arrived(
-        _ identity: FederatedIdentity, _ terms: FederationTerms, _ purpose: FlowPurpose
+        _ identity: FederatedIdentity, _ provider: Provider, _ purpose: FlowPurpose
     ) async throws -> Answer {
+        let terms = configuration.terms(of: provider.configuration.id)
         do {
             switch purpose {
             case .signIn(let returnTo):
@@ -151,7 +153,7 @@ extension PortalRequest {
                 }
                 let secrets = try await operations.reauthenticate(principal, by: identity, from: client())
                 return Answer.seeOther(returnTo?.url ?? Tab.account.path).setting(secrets.map(cookies.session) ?? [])
-            case .tokens(let challenge): return try handOut(identity, terms, challenge)
+            case .tokens(let challenge): return try handOut(identity, provider, challenge)
             }
         } catch let error as AccountsError {
             if case .signIn(let returnTo) = purpose, let partial = error.partial {
@@ -170,6 +172,10 @@ extension PortalRequest {
                 "provider": "\(provider)", "error": "\(failure)", "request_id": "\(local.requestID)",
             ])
         try await operations.noteFederatedFailure(failure.code.rawValue, provider: provider, from: client())
+        if let person = failure.person {
+            try await operations.endRefused(
+                at: provider, issuer: person.issuer, subject: person.subject, from: client())
+        }
         switch failure.code {
         case .denied: return providerFailure("provider_denied", status: 403, purpose)
         case .notAccepted: return providerFailure("provider_not_accepted", status: 403, purpose)

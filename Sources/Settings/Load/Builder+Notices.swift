@@ -9,7 +9,9 @@ extension Builder {
             emailChanged: view.boolean("email_changed") ?? true, apiKeyCreated: view.boolean("api_key_created") ?? true,
             accountLocked: view.boolean("account_locked") ?? true,
             factorsChanged: view.boolean("factors_changed") ?? true,
-            backupCodeUsed: view.boolean("backup_code_used") ?? true)
+            backupCodeUsed: view.boolean("backup_code_used") ?? true,
+            socialAccountLinked: view.boolean("social_account_linked") ?? true,
+            socialAccountUnlinked: view.boolean("social_account_unlinked") ?? true)
     }
 
     func readWebhooks() -> [Settings.Webhook] {

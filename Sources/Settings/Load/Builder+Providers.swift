@@ -47,6 +47,13 @@ extension Builder {
         guard let id, let kind, let clientID, let acceptance, let base = readIssuer(issuer, kind, view) else {
             return nil
         }
+        if !claimed.isEmpty, !kind.ownsAddresses(issuer: base) {
+            reading.problem(
+                view.location(of: "claim_accounts"), Problem.join(view.path, "claim_accounts"),
+                "\(kind.standardName ?? kind.rawValue) owns no e-mail domain: whoever once had an address there could "
+                    + "sign in to the account that has it now")
+        }
+        refuseUnasked(view, kind, acceptance, scopes)
         return Settings.Provider(
             id: id, kind: kind, name: name ?? kind.standardName ?? id, issuer: base, clientID: clientID.text,
             clientSecret: secret, scopes: scopes ?? kind.standardScopes, acceptance: acceptance,
@@ -160,6 +167,19 @@ extension Builder {
         }
     }
 
+    /// GitHub tells of organisations and teams only who asks for them.
+    private func refuseUnasked(
+        _ view: MapView, _ kind: Settings.Provider.Kind, _ acceptance: Settings.Provider.Acceptance,
+        _ scopes: [String]?
+    ) {
+        guard kind == .github, let scopes, !scopes.contains("read:org"),
+            acceptance.groups != nil || acceptance.organizations != nil
+        else { return }
+        reading.problem(
+            view.location(of: "scopes"), Problem.join(view.path, "scopes"),
+            "read:org is missing: without it accept.organizations and accept.groups let nobody in")
+    }
+
     private func domains(_ view: MapView, _ key: String) -> [String]? {
         view.texts(key, allowEmptyList: key == "claim_accounts")?.compactMap { text, value in
             guard let address = EmailAddress("a@" + text), address.domain != "localhost" else {
@@ -251,6 +271,15 @@ extension Settings.Provider.Kind {
         case .gitlab: "GitLab"
         case .microsoft: "Microsoft"
         case .oidc: nil
+        }
+    }
+
+    /// See ``Settings/Provider/ownsAddresses``.
+    func ownsAddresses(issuer: String) -> Bool {
+        switch self {
+        case .github: false
+        case .gitlab: issuer != standardIssuer
+        case .google, .microsoft, .oidc: true
         }
     }
 
