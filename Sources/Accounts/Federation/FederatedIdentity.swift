@@ -15,11 +15,13 @@ public struct FederatedIdentity: Sendable, Equatable {
     public var groups: [String]
     /// The session at the provider, if it has a name.
     public var sessionID: String?
+    /// When the person proved themselves there; nil: the provider has not said, and it may have been long ago.
+    public var authenticatedAt: Timestamp?
 
     /// All fields, named as they are.
     public init(
         provider: String, issuer: String, subject: String, email: EmailAddress?, emailIsVerified: Bool,
-        name: String = "", groups: [String] = [], sessionID: String? = nil
+        name: String = "", groups: [String] = [], sessionID: String? = nil, authenticatedAt: Timestamp? = nil
     ) {
         self.provider = provider
         self.issuer = issuer
@@ -29,6 +31,7 @@ public struct FederatedIdentity: Sendable, Equatable {
         self.name = name
         self.groups = groups
         self.sessionID = sessionID
+        self.authenticatedAt = authenticatedAt
     }
 
     /// The row in table `social_accounts`: a digest, since an issuer and a subject may be longer than a key.

@@ -75,7 +75,8 @@ extension AccountOperations {
             if hasAny { proof = proof.withCode }
         }
         signIn.accessToken = try store.signAccessToken(
-            userID, session: signIn.materials.sessionID, proof: proof, authenticatedAt: now, from: now,
+            userID, session: signIn.materials.sessionID, proof: proof,
+            authenticatedAt: signIn.authenticatedAt(proof, at: now), from: now,
             until: now + configuration.tokens.accessLifetime)
     }
 

@@ -18,6 +18,8 @@ public struct ProvedPerson: Sendable {
     public var groups: [String]
     /// The session at the provider (`sid`).
     public var sessionID: String?
+    /// When they proved themselves there (`auth_time`); nil: the provider does not say.
+    public var authenticatedAt: Timestamp?
 
     /// The longest list that is kept.
     static let maximumGroups = 256

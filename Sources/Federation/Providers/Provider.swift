@@ -93,7 +93,8 @@ public final class Provider: Sendable {
         return ProvedPerson(
             provider: configuration.id, issuer: configuration.issuer, subject: subject, email: email?.address,
             emailIsVerified: email?.isVerified ?? false, name: documents.lazy.compactMap(\.name).first ?? "",
-            groups: groups(claimed ?? []), sessionID: claims.string("sid"))
+            groups: groups(claimed ?? []), sessionID: claims.string("sid"),
+            authenticatedAt: claims.time("auth_time"))
     }
 
     /// Something that is wanted is not in the ID token.

@@ -47,6 +47,6 @@ extension FederatedIdentity {
         self.init(
             provider: person.provider, issuer: person.issuer, subject: person.subject, email: person.email,
             emailIsVerified: person.emailIsVerified, name: person.name, groups: person.groups,
-            sessionID: person.sessionID)
+            sessionID: person.sessionID, authenticatedAt: person.authenticatedAt)
     }
 }
