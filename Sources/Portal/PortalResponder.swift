@@ -16,6 +16,7 @@ public final class PortalResponder: LocalResponder {
     let services: Services
     let log: Logger
     let pending = PendingSignIns()
+    let enrolmentLinks = EnrolmentLinks()
     let loops = LoginLoops()
     let federated = FederatedState()
     let forms: FormTokens

@@ -1,4 +1,5 @@
 import Core
+import Cryptography
 import LMDB
 import Testing
 
@@ -37,11 +38,11 @@ extension Timestamp {
     func identity(
         _ subject: String = "1", email: String? = "ada@example.com", verified: Bool = true,
         issuer: String = "https://idp.example", provider: String = "corp", groups: [String] = [],
-        at authenticatedAt: Timestamp? = .now
+        provedAt: Timestamp? = .now
     ) -> FederatedIdentity {
         FederatedIdentity(
             provider: provider, issuer: issuer, subject: subject, email: email.flatMap { EmailAddress($0) },
-            emailIsVerified: verified, name: "Ada", groups: groups, authenticatedAt: authenticatedAt)
+            emailIsVerified: verified, name: "Ada", groups: groups, authenticatedAt: provedAt)
     }
 
     func enter(
@@ -135,6 +136,31 @@ extension Timestamp {
         }
     }
 
+    // MARK: When it was proved
+
+    /// A provider that knows the browser asks nobody anything.
+    @Test func aSilentSignInIsNoRecentProof() async throws {
+        let scene = try FederationScene()
+        let now = scene.test.now
+        func proved(_ time: Timestamp?) async throws -> (missing: AccountsError.Code?, at: Timestamp?) {
+            let entered = try await enter(scene, identity(provedAt: time))
+            let session = try #require(try scene.store.sessions().first { $0.id == entered.session })
+            return (try scene.operations.missingProof(of: principal(entered))?.code, session.authenticatedAt)
+        }
+        #expect(try await proved(nil) == (.reauthenticationRequired, nil))
+        #expect(try await proved(now - .seconds(86_400)) == (.reauthenticationRequired, now - .seconds(86_400)))
+        #expect(try await proved(now - .seconds(30)) == (nil, now - .seconds(30)))
+        // A clock that is ahead brings no more than now.
+        #expect(try await proved(now + .seconds(86_400)) == (nil, now))
+        // Nor does the token of an API client say more.
+        let signedIn = try await scene.operations.signIn(
+            by: identity(provedAt: now - .seconds(86_400)), Self.corp, as: .api, from: scene.client)
+        let token = try #require(signedIn.tokens).accessToken
+        let payload = String(
+            decoding: try #require(Base64URL.decode(String(token.split(separator: ".")[1]))), as: UTF8.self)
+        #expect(payload.contains("\"auth_time\":\((now - .seconds(86_400)).seconds)"))
+    }
+
     // MARK: Attempts to take an account over
 
     /// Somebody registers the victim's address with a password of their own and waits for the victim to come by a
@@ -194,7 +220,8 @@ extension Timestamp {
     @Test func takeoverByLinkingWhatIsLinked() async throws {
         let scene = try FederationScene()
         let victim = try await enter(scene, identity("victim", email: "victim@example.com"))
-        let attacker = try await enter(scene, identity("attacker", email: "attacker@example.com"))
+        let attacker = try await enter(
+            scene, identity("attacker", email: "attacker@example.com", provedAt: scene.test.now))
         #expect(
             await refusal {
                 try await scene.operations.link(
@@ -230,7 +257,13 @@ extension Timestamp {
             await refusal {
                 _ = try await scene.operations.reauthenticate(mine, by: identity("2"), from: scene.client)
             } == .refused)
-        let secrets = try await scene.operations.reauthenticate(mine, by: identity(), from: scene.client)
+        // One that does not say when it has asked proves nothing.
+        #expect(
+            await refusal {
+                _ = try await scene.operations.reauthenticate(mine, by: identity(), from: scene.client)
+            } == .refused)
+        let secrets = try await scene.operations.reauthenticate(
+            mine, by: identity(provedAt: scene.test.now), from: scene.client)
         #expect(secrets != nil)
         #expect(try scene.operations.missingProof(of: mine) == nil)
     }
@@ -274,7 +307,7 @@ extension Timestamp {
 
     @Test func lesson27_linksAreRemovedAndProvedAnewNeverMoved() async throws {
         let scene = try FederationScene { $0.providerIssuers = ["https://idp.example", "https://other.example"] }
-        let first = try await enter(scene, identity())
+        let first = try await enter(scene, identity(provedAt: scene.test.now))
         let mine = principal(first)
         let other = identity("2", issuer: "https://other.example", provider: "other", groups: ["other:x"])
         try await scene.operations.link(other, Self.corp, to: mine, from: scene.client)

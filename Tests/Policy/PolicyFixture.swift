@@ -23,13 +23,15 @@ extension CredentialState {
     static let revoked = CredentialState.refused(CredentialRefusal(.credentialRevoked))
 
     static func session(
-        _ user: String = "anna", _ groups: [String] = [], factors: Int = 1, amr: [String] = ["pwd"], age: Int = 0
+        _ user: String = "anna", _ groups: [String] = [], factors: Int = 1, amr: [String] = ["pwd"], age: Int = 0,
+        factorAge: Int? = nil
     ) -> CredentialState {
         .identity(
             Identity(
                 kind: .session, credentialID: "s1", subject: "sub-\(user)", user: user, email: "\(user)@example.com",
                 name: "Anna A", groups: groups, amr: amr, factors: factors,
-                authenticatedAt: .noon - .seconds(age), session: "s1"))
+                authenticatedAt: .noon - .seconds(age),
+                secondFactorAt: factors < 2 ? nil : .noon - .seconds(factorAge ?? age), session: "s1"))
     }
 
     static func key(

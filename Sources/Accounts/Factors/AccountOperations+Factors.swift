@@ -12,6 +12,9 @@ public struct FactorOverview: Sendable, Equatable {
     public let passkeys: Int
     /// Something is there to be asked for.
     public let hasAny: Bool
+    /// The session has proved a code or a passkey, and can do so again.
+    public var isAskedAgain: Bool { hasAny && hasProvedOne }
+    var hasProvedOne = false
 }
 
 extension AccountOperations {
@@ -20,28 +23,30 @@ extension AccountOperations {
         let store = store
         let now = now
         return try store.read { transaction in
-            let (user, _) = try store.require(principal, at: now, in: transaction)
+            let (user, session) = try store.require(principal, at: now, in: transaction)
             let standing = try store.factorStanding(of: user.id, in: transaction)
             let totp = try Tables.totp.get(user.id, in: transaction)
             return FactorOverview(
                 totpSince: totp?.activeSince, totpLastUsedAt: totp?.isActive == true ? totp?.lastUsedAt : nil,
-                backupCodes: standing.backupCodes, passkeys: standing.passkeys, hasAny: standing.hasAny)
+                backupCodes: standing.backupCodes, passkeys: standing.passkeys, hasAny: standing.hasAny,
+                hasProvedOne: session.factors >= 2)
         }
     }
 
-    /// Begins to set up an authenticator: good for nothing until ``confirmTOTP(_:code:from:)``. An earlier set-up that
-    /// was never proved is replaced.
+    /// Begins to set up an authenticator: good for nothing until ``confirmTOTP(_:code:givesCodes:from:)``, by the same
+    /// session. An earlier set-up that was never proved is replaced, whoever began it: that one has to begin again.
     ///
     /// - Parameter showsCodes: backup codes are made now, else when it is confirmed.
-    /// - Throws: `exists` when there is one; `reauthenticationRequired`.
+    /// - Throws: `exists` when there is one; `reauthenticationRequired`; `refused` after a reset, to a session that has
+    ///   not brought the link.
     public func setUpTOTP(
         _ principal: Principal, showsCodes: Bool, from client: Client
     ) async throws(AccountsError) -> TOTPSetUp {
         let store = store
         let now = now
-        let made = try materials(for: principal.userID, showsCodes: showsCodes, at: now)
+        let made = try materials(for: principal.userID, owner: principal.session, showsCodes: showsCodes, at: now)
         return try await store.writing { transaction in
-            let (user, session) = try store.requireRecentProof(principal, at: now, in: transaction)
+            let (user, session) = try store.requireEnrolling(principal, at: now, in: transaction)
             return try store.begin(
                 made, of: user, issuer: configuration.siteName,
                 by: client.actor(user.username, session: session.id), at: now, in: transaction)
@@ -49,51 +54,52 @@ extension AccountOperations {
     }
 
     func materials(
-        for userID: String, showsCodes: Bool, at now: Timestamp
+        for userID: String, owner: String, showsCodes: Bool, at now: Timestamp
     ) throws(AccountsError) -> TOTPMaterials {
         let secret = try store.newTOTPSecret(for: userID)
         let codes = try BackupCodes.make(store.random, for: userID)
         let record = TOTPRecord(
             sealed: secret.sealed, algorithm: OneTimePassword.Algorithm.sha1.rawValue, digits: 6, period: 30,
-            createdAt: now, backupCodes: showsCodes ? codes.digests : nil)
+            createdAt: now, backupCodes: showsCodes ? codes.digests : nil, owner: owner)
         return TOTPMaterials(record: record, secret: secret.text, codes: showsCodes ? codes.codes : [])
     }
 
     /// The set-up that waits for its first code, to be shown once more beside a code that was wrong; without codes.
     ///
-    /// - Throws: `refused` when there is none.
+    /// - Throws: `refused` when there is none, or another session's.
     public func pendingTOTP(of principal: Principal) throws(AccountsError) -> TOTPSetUp {
         let store = store
         let now = now
         let issuer = configuration.siteName
         return try store.read { transaction in
-            let (user, _) = try store.requireRecentProof(principal, at: now, in: transaction)
-            return try store.pendingSetUp(of: user, issuer: issuer, at: now, in: transaction)
+            let (user, session) = try store.requireEnrolling(principal, at: now, in: transaction)
+            return try store.pendingSetUp(of: user, by: session.id, issuer: issuer, at: now, in: transaction)
         }
     }
 
     /// Makes the authenticator good by its first code. The session has proved two factors then.
     ///
+    /// - Parameter givesCodes: whoever has no backup codes gets some; false where nobody would see them.
     /// - Returns: new cookies for a browser; backup codes that were not shown yet.
-    /// - Throws: `invalidCode`, `accountLocked`, `refused` when nothing is set up.
+    /// - Throws: `invalidCode`, `accountLocked`, `refused` when nothing is set up, or by another session.
     public func confirmTOTP(
-        _ principal: Principal, code: String, from client: Client
+        _ principal: Principal, code: String, givesCodes: Bool = true, from client: Client
     ) async throws(AccountsError) -> (secrets: SessionSecrets?, backupCodes: [String]) {
         let store = store
         let now = now
         let gate = FactorGate(self)
         try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
         let secrets = try NewSessionSecrets(store.random)
-        let codes = try BackupCodes.make(store.random, for: principal.userID)
+        let codes = givesCodes ? try BackupCodes.make(store.random, for: principal.userID) : nil
         let outcome = try await store.writing { transaction -> Result<(SessionSecrets?, [String]), AccountsError> in
-            var (user, session) = try store.requireRecentProof(principal, at: now, in: transaction)
+            var (user, session) = try store.requireEnrolling(principal, at: now, in: transaction)
             let verdict = try gate.activate(
-                code, of: user, event: .factorAdded, client: client, session: session.id, at: now, in: transaction)
+                code, of: user, by: session.id, event: .factorAdded, client: client, session: session.id, at: now,
+                in: transaction)
             if case .refused(let refusal) = verdict { return .failure(refusal) }
             let shown = try store.enrolled(
                 codes, of: user, from: client, session: session.id, at: now, in: transaction)
-            let proof = Proof(amr: session.amr, factors: session.factors).withCode
-            (session.amr, session.factors, session.authenticatedAt) = (proof.amr, proof.factors, now)
+            session.prove(Proof(amr: session.amr, factors: session.factors).withCode, at: now)
             return .success((try store.raise(&session, secrets, at: now, in: transaction), shown))
         }
         return try outcome.get()
@@ -105,14 +111,14 @@ extension AccountOperations {
     ///   operator wants one.
     public func disableTOTP(_ principal: Principal, code: String, from client: Client) async throws(AccountsError) {
         let required = configuration.secondFactorIsRequired
-        try await byCode(principal, code, event: .factorRemoved, from: client) {
-            store, user, session, now, transaction in
-            guard try Tables.totp.get(user.id, in: transaction)?.isActive == true else {
-                throw AccountsError(.refused, "There is no authenticator.")
-            }
-            if required, try store.factorStanding(of: user.id, in: transaction).passkeys == 0 {
+        let possible: @Sendable (FactorStanding) throws -> Void = { standing in
+            guard standing.totp else { throw AccountsError(.refused, "There is no authenticator.") }
+            if required, standing.passkeys == 0 {
                 throw AccountsError(.refused, "A second factor is required here: set up another one first.")
             }
+        }
+        try await byCode(principal, code, event: .factorRemoved, if: possible, from: client) {
+            store, user, session, now, transaction in
             try Tables.totp.delete(user.id, in: transaction)
             try store.factorGone("totp", of: user, from: client, session: session.id, at: now, in: transaction)
         }
@@ -150,8 +156,7 @@ extension AccountOperations {
         return try await byCode(
             principal, code, event: .reauthenticated, from: client
         ) { store, user, session, now, transaction in
-            let proof = Proof(amr: session.amr, factors: session.factors).withCode
-            (session.amr, session.factors, session.authenticatedAt) = (proof.amr, proof.factors, now)
+            session.prove(Proof(amr: session.amr, factors: session.factors).withCode, at: now)
             let handedOut = try store.raise(&session, secrets, at: now, in: transaction)
             try store.append(
                 NewAuditEvent(
@@ -163,8 +168,11 @@ extension AccountOperations {
     }
 
     /// What a signed-in person gives a code for: the code is the proof.
+    ///
+    /// - Parameter possible: throws for what comes to nothing anyway, before the code is judged and used up.
     private func byCode<Result: Sendable>(
-        _ principal: Principal, _ code: String, event: AuditEventType, from client: Client,
+        _ principal: Principal, _ code: String, event: AuditEventType,
+        if possible: @escaping @Sendable (FactorStanding) throws -> Void = { _ in }, from client: Client,
         _ body:
             @escaping @Sendable (
                 Store, UserRecord, inout SessionRecord, Timestamp, borrowing WriteTransaction
@@ -176,9 +184,11 @@ extension AccountOperations {
         try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
         let outcome = try await store.writing { transaction -> Swift.Result<Result, AccountsError> in
             var (user, session) = try store.require(principal, at: now, in: transaction)
-            guard try store.factorStanding(of: user.id, in: transaction).takesCodes else {
+            let standing = try store.factorStanding(of: user.id, in: transaction)
+            guard standing.takesCodes else {
                 throw AccountsError(.refused, "There is no authenticator: set one up first.")
             }
+            try possible(standing)
             let verdict = try gate.judge(
                 code, of: user, event: event, client: client, session: session.id, at: now, in: transaction)
             if case .refused(let refusal) = verdict { return .failure(refusal) }

@@ -68,15 +68,18 @@ struct FactorGate {
     }
 
     /// A set-up that is to be proved: its first code counts as used.
+    ///
+    /// - Parameter owner: whoever has begun it.
     func activate(
-        _ text: String, of user: UserRecord, event: AuditEventType, client: Client, session: String? = nil,
+        _ text: String, of user: UserRecord, by owner: String, event: AuditEventType, client: Client,
+        session: String? = nil,
         at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> Verdict {
         let occasion = Occasion(user: user, event: event, client: client, session: session, now: now)
         if let wait = try store.lockRemaining(.factor(userID: user.id), at: now, in: transaction) {
             return try refuse(Self.locked(wait), reason: "account_locked", occasion, in: transaction)
         }
-        guard var record = try store.pendingTOTP(of: user.id, at: now, in: transaction) else {
+        guard var record = try store.pendingTOTP(of: user.id, by: owner, at: now, in: transaction) else {
             throw AccountsError(.refused, "There is no authenticator to be confirmed: set one up first.")
         }
         let code = Self.bare(text)
@@ -206,11 +209,15 @@ struct FactorGate {
 
 extension Store {
     /// A set-up that waits for its first code.
+    ///
+    /// - Parameter owner: whoever has begun it; somebody else's is none.
     func pendingTOTP(
-        of userID: String, at now: Timestamp, in transaction: borrowing some ReadableTransaction & ~Copyable
+        of userID: String, by owner: String, at now: Timestamp,
+        in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> TOTPRecord? {
         guard let record = try Tables.totp.get(userID, in: transaction), !record.isActive,
-            record.createdAt + TOTPRecord.setUpLifetime > now, record.createdAt <= now + .seconds(60)
+            record.owner == owner, record.createdAt + TOTPRecord.setUpLifetime > now,
+            record.createdAt <= now + .seconds(60)
         else { return nil }
         return record
     }

@@ -18,6 +18,9 @@ struct TOTPRecord: JSONRecord, Equatable {
     var lastUsedAt: Timestamp?
     /// The digests of backup codes that become good together with it.
     var backupCodes: [String]?
+    /// The session, or the sign-in that has come half the way, that has begun the set-up: nobody else sees its secret or
+    /// proves it. Nil: whoever it was cannot be known, and has to begin again.
+    var owner: String?
 
     var isActive: Bool { activeSince != nil }
 
@@ -40,6 +43,8 @@ struct FactorStanding: Sendable, Equatable {
 
     /// Any of them counts: whoever has enrolled something is never asked for less (lesson 43).
     var hasAny: Bool { totp || passkeys > 0 || backupCodes > 0 }
+    /// Something that does not run out: backup codes are for the day on which it is lost.
+    var isLasting: Bool { totp || passkeys > 0 }
     /// Something that a code can be given of.
     var takesCodes: Bool { totp || backupCodes > 0 }
 }
@@ -47,6 +52,9 @@ struct FactorStanding: Sendable, Equatable {
 extension Proof {
     /// With a code of an authenticator or of the backup list besides (RFC 8176).
     var withCode: Proof { adding(["otp"]) }
+
+    /// It has a code or a passkey in it.
+    var hasFactor: Bool { factors >= 2 || amr.contains { $0 == "hwk" || $0 == "swk" } }
 
     func adding(_ more: [String], factors count: Int = 2) -> Proof {
         var amr = amr

@@ -37,15 +37,26 @@ extension Store {
         of user: UserRecord, _ session: SessionRecord, at now: Timestamp,
         in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> AccountsError? {
-        // A clock that was set back makes no proof recent for longer.
-        guard let proved = session.authenticatedAt, proved + Self.recentProof > now, proved <= now + .seconds(60)
-        else {
+        guard Self.isRecent(session.authenticatedAt, at: now) else {
             return AccountsError(
                 .reauthenticationRequired, "Prove once more that it is you: this was too long ago for such a change.")
         }
-        if session.factors < 2, try factorStanding(of: user.id, in: transaction).hasAny {
+        guard try factorStanding(of: user.id, in: transaction).hasAny else { return nil }
+        guard session.factors >= 2 else {
             return AccountsError(.twoFactorRequired, "This change needs your second factor first.")
         }
+        // A password or a provider proves the first half anew, and not the second.
+        guard Self.isRecent(session.secondFactorAt, at: now) else {
+            return AccountsError(
+                .reauthenticationRequired, "Give your second factor once more: this was too long ago for such a change."
+            )
+        }
         return nil
+    }
+
+    /// A clock that was set back makes no proof recent for longer.
+    private static func isRecent(_ proved: Timestamp?, at now: Timestamp) -> Bool {
+        guard let proved else { return false }
+        return proved + recentProof > now && proved <= now + .seconds(60)
     }
 }

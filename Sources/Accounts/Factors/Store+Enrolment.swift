@@ -25,10 +25,10 @@ extension Store {
 
     /// - Throws: `refused` when nothing waits.
     func pendingSetUp(
-        of user: UserRecord, issuer: String, at now: Timestamp,
+        of user: UserRecord, by owner: String, issuer: String, at now: Timestamp,
         in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> TOTPSetUp {
-        guard let record = try pendingTOTP(of: user.id, at: now, in: transaction) else {
+        guard let record = try pendingTOTP(of: user.id, by: owner, at: now, in: transaction) else {
             throw AccountsError(.refused, "There is no authenticator to be confirmed: set one up first.")
         }
         let secret = try secret(of: record, user: user.id).withUnsafeBytes { Base32.encode($0) }
@@ -39,13 +39,14 @@ extension Store {
 
     /// What follows an authenticator's first code: backup codes where none were shown with it, the event and the mail.
     ///
+    /// - Parameter codes: nil: nobody would see them.
     /// - Returns: the codes that are to be shown now.
     func enrolled(
-        _ codes: BackupCodeSet, of user: UserRecord, from client: Client, session: String?, at now: Timestamp,
+        _ codes: BackupCodeSet?, of user: UserRecord, from client: Client, session: String?, at now: Timestamp,
         in transaction: borrowing WriteTransaction
     ) throws -> [String] {
         var shown: [String] = []
-        if try Tables.backupCodes.get(user.id, in: transaction)?.digests.isEmpty ?? true {
+        if let codes, try Tables.backupCodes.get(user.id, in: transaction)?.digests.isEmpty ?? true {
             try Tables.backupCodes.put(
                 BackupCodesRecord(digests: codes.digests, createdAt: now), for: user.id, in: transaction)
             shown = codes.codes

@@ -82,9 +82,9 @@ extension Store {
         }
     }
 
-    /// Takes factors away that a user has lost (`user reset-2fa`). Every session ends. Where the operator wants a second
-    /// factor, a password alone sets up no new one afterwards: it takes the link that this makes as well, and the link
-    /// alone opens nothing.
+    /// Takes factors away that a user has lost (`user reset-2fa`). Every session ends. A password alone sets up no new
+    /// one afterwards, in the middle of a sign-in or in a session: it takes the link that this makes as well, and the
+    /// link alone opens nothing.
     ///
     /// - Parameters:
     ///   - only: these kinds; empty: all.
@@ -108,7 +108,8 @@ extension Store {
             let removed = try self.remove(kinds, of: user, in: transaction)
             let ended = try self.endSessions(of: user, except: nil, at: now, in: transaction)
             try self.distrustDevices(of: user.id, in: transaction)
-            user.enrolsByLink = try self.factorStanding(of: user.id, in: transaction).hasAny ? nil : true
+            // Backup codes alone are no factor to go on with.
+            user.enrolsByLink = try self.factorStanding(of: user.id, in: transaction).isLasting ? nil : true
             try Tables.users.put(user, for: user.id, in: transaction)
             let end = now + Self.enrolmentLifetime
             try self.removeLinks(
@@ -116,7 +117,7 @@ extension Store {
             try self.insert(
                 LinkRecord(
                     purpose: .enrolFactor, userID: user.id, epoch: user.epoch, email: user.canonicalEmail,
-                    createdAt: now, expiresAt: end), digest: token.digest, in: transaction)
+                    createdAt: now, expiresAt: end, isHandedOver: printsLink), digest: token.digest, in: transaction)
             let url = self.url(of: .enrolFactor, token: token.text)
             var metadata: [String: AuditValue] = [
                 "removed": .strings(removed), "sessions_ended": .integer(Int64(ended.count)),

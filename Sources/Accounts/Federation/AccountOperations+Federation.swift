@@ -27,7 +27,10 @@ extension AccountOperations {
         }
     }
 
-    /// Signs in whom a provider has brought: to the account that is linked, or to one that may be linked or made.
+    /// Signs in whom a provider has brought: to the account that is linked, or to one that may be linked or made. A
+    /// provider that knows the browser asks nobody anything, so that the session is as recently proved as the provider
+    /// says, and for one that does not say it not at all: a rule with `max_age`, and whatever protects the account, want
+    /// a proof anew.
     ///
     /// - Parameter code: of a second factor, where an API client has one at hand.
     /// - Throws: `userDisabled` for a disabled or blocked account, address or identity; `emailNotVerified`; `exists`
@@ -44,8 +47,8 @@ extension AccountOperations {
             actor: client.actor(identity.email?.description ?? "anonymous"), client: client)
         var complete = CompleteSignIn(
             proof: .provider, face: face, client: client, kept: kept, materials: try SignInMaterials(store.random),
-            configuration: configuration, method: "oauth:\(identity.provider)", basis: .provider, code: code)
-        complete.authenticatedAt = identity.authenticated(at: now)
+            configuration: configuration, method: "oauth:\(identity.provider)", basis: .provider, code: code,
+            provedAt: .earlier(identity.authenticatedAt))
         let known = try store.read { transaction in try store.userID(of: identity, in: transaction) }
         try sign(&complete, for: known ?? signIn.userID, at: now)
         let signed = complete
@@ -74,9 +77,11 @@ extension AccountOperations {
 
     /// Proves once more who is there, by a provider that is linked with the account.
     ///
-    /// - Parameter identity: proved anew at the provider; the caller has seen to it.
+    /// - Parameter identity: proved anew at the provider; the caller has seen to it. The session is as recently proved as
+    ///   the provider says.
     /// - Returns: the new cookies; nil for an API client.
-    /// - Throws: `refused` for an identity that is not linked with this account.
+    /// - Throws: `refused` for an identity that is not linked with this account, and for a provider that does not say
+    ///   when it has asked the person.
     public func reauthenticate(
         _ principal: Principal, by identity: FederatedIdentity, from client: Client
     ) async throws(AccountsError) -> SessionSecrets? {
@@ -86,29 +91,22 @@ extension AccountOperations {
         let outcome = try await store.writing { transaction -> Result<SessionSecrets?, AccountsError> in
             var (user, session) = try store.require(principal, at: now, in: transaction)
             let link = try Tables.socialAccounts.get(identity.key, in: transaction)
-            // Who was not asked anew, or not by this provider's word, has proved nothing.
-            let proved = identity.authenticated(at: now).instant
-            let isOwn = try link?.userID == user.id && proved != nil && !store.isBlocked(identity, in: transaction)
+            let isOwn = try link?.userID == user.id && !store.isBlocked(identity, in: transaction)
+            let saysWhen = identity.authenticatedAt != nil
             var event = NewAuditEvent(
-                .reauthenticated, success: isOwn, reason: isOwn ? nil : "not_linked", user: user.username,
+                .reauthenticated, success: isOwn && saysWhen,
+                reason: isOwn ? (saysWhen ? nil : "proof_without_time") : "not_linked", user: user.username,
                 userID: user.id, session: session.id, metadata: identity.metadata)
             event.metadata["method"] = .string("oauth:\(identity.provider)")
             try store.append(
                 event, by: client.actor(user.username, session: session.id), at: now, in: transaction)
-            guard isOwn, let proved else {
+            guard isOwn, let provedAt = identity.authenticatedAt else {
                 return .failure(AccountsError(.refused, "This identity is not linked with your account."))
             }
-            session.authenticatedAt = proved
+            session.authenticatedAt = min(provedAt, now)
             return .success(try store.raise(&session, secrets, at: now, in: transaction))
         }
         return try outcome.get()
-    }
-}
-
-extension FederatedIdentity {
-    /// What a session may say of when its person proved themselves: as the provider says it, and never later than now.
-    func authenticated(at now: Timestamp) -> AuthenticationTime {
-        authenticatedAt.map { .known(min($0, now)) } ?? .unknown
     }
 }
 

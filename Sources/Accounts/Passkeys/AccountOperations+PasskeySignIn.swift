@@ -16,7 +16,7 @@ extension AccountOperations {
         guard configuration.passkeys.isEnabled, partial.need == .factor else { return nil }
         let known = try knownPasskeys(of: partial.userID)
         guard !known.isEmpty else { return nil }
-        let challenge = try store.passkeyChallenges.issue(.signIn, store.random, at: now)
+        let challenge = try store.passkeyChallenges.issue(.factor(signIn: partial.id), store.random, at: now)
         return PasskeyOptions.request(challenge, allowing: known, configuration.passkeys)
     }
 
@@ -48,10 +48,11 @@ extension AccountOperations {
         try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
         let gate = PasskeyGate(store: store, policy: configuration.passkeys)
         let isGood = takes(passkey, .signIn, at: now)
+        let digest = SHA256.digest(passkey.credentialID).bytes
         var signIn = CompleteSignIn(
             proof: .passkey(head), face: face, client: client, kept: try KeptClient(client),
-            materials: try SignInMaterials(store.random), configuration: configuration, method: "passkey", code: code)
-        let digest = SHA256.digest(passkey.credentialID).bytes
+            materials: try SignInMaterials(store.random), configuration: configuration, method: "passkey",
+            basis: .passkey(digest: digest), code: code)
         if let owner = try store.read({ try Tables.passkeys.get(digest, in: $0)?.userID }) {
             try sign(&signIn, for: owner, at: now)
         }
@@ -86,7 +87,7 @@ extension AccountOperations {
         let now = now
         try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
         let gate = PasskeyGate(store: store, policy: configuration.passkeys)
-        let isGood = takes(passkey, .signIn, at: now)
+        let isGood = takes(passkey, .factor(signIn: partial.id), at: now)
         var signIn = try resumed(partial, from: client)
         signIn.trustsDevice = trustsDevice && configuration.trustsDevicesFor != nil
         let begun = signIn
@@ -118,7 +119,8 @@ extension AccountOperations {
         let gate = PasskeyGate(store: store, policy: configuration.passkeys)
         // API clients have one operation that hands challenges out.
         let isGood =
-            takes(passkey, .proof(session: principal.session), at: now) || takes(passkey, .signIn, at: now)
+            takes(passkey, .proof(session: principal.session), at: now)
+            || !principal.usesCookie && takes(passkey, .signIn, at: now)
         let secrets = try NewSessionSecrets(store.random)
         let outcome = try await store.writing { transaction -> Result<SessionSecrets?, AccountsError> in
             var (user, session) = try store.require(principal, at: now, in: transaction)
@@ -129,8 +131,8 @@ extension AccountOperations {
                     in: transaction)
                 return .failure(.invalidPasskey)
             case .success(let right):
-                let proof = Proof(amr: session.amr, factors: session.factors).withPasskey(right.head)
-                (session.amr, session.factors, session.authenticatedAt) = (proof.amr, proof.factors, now)
+                session.prove(
+                    Proof(amr: session.amr, factors: session.factors).withPasskey(right.head), at: now)
                 let handedOut = try store.raise(&session, secrets, at: now, in: transaction)
                 try store.append(
                     NewAuditEvent(

@@ -27,7 +27,7 @@ extension AccountOperations {
             .registration(session: principal.session), store.random, at: now)
         let configuration = configuration
         return try store.read { transaction in
-            let (user, _) = try store.requireRecentProof(principal, at: now, in: transaction)
+            let (user, _) = try store.requireEnrolling(principal, at: now, in: transaction)
             let known = try store.passkeys(of: user.id, in: transaction).map(\.record)
             return PasskeyOptions.creation(
                 challenge, for: user, excluding: known, site: configuration.siteName, configuration.passkeys)
@@ -56,7 +56,7 @@ extension AccountOperations {
             codes: givesCodes ? try BackupCodes.make(store.random, for: principal.userID) : nil)
         let outcome = try await store.writing {
             transaction -> Result<(Passkey, SessionSecrets?, [String]), AccountsError> in
-            let (user, session) = try store.requireRecentProof(principal, at: now, in: transaction)
+            let (user, session) = try store.requireEnrolling(principal, at: now, in: transaction)
             switch made {
             case .failure(let refusal):
                 try gate.note(
@@ -192,8 +192,7 @@ extension Store {
                 ]),
             by: client.actor(user.username, session: session.id), at: now, in: transaction)
         try mail(.factorAdded(.passkey, client.occasion(at: now)), to: user, client, at: now, in: transaction)
-        let proof = Proof(amr: session.amr, factors: session.factors).withPasskey(new.head)
-        (session.amr, session.factors, session.authenticatedAt) = (proof.amr, proof.factors, now)
+        session.prove(Proof(amr: session.amr, factors: session.factors).withPasskey(new.head), at: now)
         return (Passkey(record), try raise(&session, materials.secrets, at: now, in: transaction), shown)
     }
 }

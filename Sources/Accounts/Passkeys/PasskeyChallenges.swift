@@ -15,6 +15,8 @@ final class PasskeyChallenges: Sendable {
     enum Purpose: Sendable {
         /// For whoever is about to sign in.
         case signIn
+        /// The second factor of this sign-in.
+        case factor(signIn: String)
         /// A new passkey in this session.
         case registration(session: String)
         /// A proof in this session.
@@ -23,6 +25,7 @@ final class PasskeyChallenges: Sendable {
         fileprivate var text: String {
             switch self {
             case .signIn: "sign in"
+            case .factor(let signIn): "factor \(signIn)"
             case .registration(let session): "registration \(session)"
             case .proof(let session): "proof \(session)"
             }
@@ -32,7 +35,7 @@ final class PasskeyChallenges: Sendable {
         var lifetime: Duration {
             switch self {
             case .signIn: .seconds(3600)
-            case .registration, .proof: .seconds(600)
+            case .factor, .registration, .proof: .seconds(600)
             }
         }
     }

@@ -23,6 +23,10 @@ extension Store {
         try removeLinks(
             of: user.id, purposes: [.magicLink, .resetPassword, .invitation, .unlock, .changeEmail], at: now,
             in: transaction)
+        // Beside a password that came by mail, a link that came by mail proves nothing more.
+        if [LinkPurpose.resetPassword, .invitation].map(\.rawValue).contains(method) {
+            try removeLinks(of: user.id, purposes: [.enrolFactor], at: now, in: transaction)
+        }
         try forgetDevices(of: user.id, except: device, in: transaction)
         try Tables.lockouts.delete(LockoutSubject.user(user.id).key, in: transaction)
         try append(

@@ -41,7 +41,7 @@ enum CredentialJudgement {
             Identity(
                 kind: .session, credentialID: session.id, subject: user.id, user: user.username, email: user.email,
                 name: user.name, groups: user.allGroups, amr: session.amr, factors: session.factors,
-                authenticatedAt: session.authenticatedAt, session: session.id,
+                authenticatedAt: session.authenticatedAt, secondFactorAt: session.secondFactorAt, session: session.id,
                 expiresAt: min(expiresAt, session.expiresAt), origin: origin))
     }
 

@@ -44,7 +44,7 @@ extension AccountOperations {
         }
     }
 
-    /// Ends all sessions of the asker but the current one; with `everywhere` that one too.
+    /// Ends all sessions of the asker but the current one; with `everywhere` that one too. No device is trusted any more.
     ///
     /// - Returns: how many ended.
     @discardableResult
@@ -57,6 +57,7 @@ extension AccountOperations {
             let (user, _) = try store.require(principal, at: now, in: transaction)
             let kept = everywhere ? nil : principal.session
             let ended = try store.endSessions(of: user, except: kept, at: now, in: transaction)
+            try store.distrustDevices(of: user.id, in: transaction)
             try store.noteEnded(
                 ended, of: user, by: client.actor(user.username, session: principal.session), at: now, in: transaction)
             return ended.count
@@ -178,7 +179,7 @@ extension Store {
             by: actor, at: now, in: transaction)
     }
 
-    /// Ends every session of a user (`user sign-out`).
+    /// Ends every session of a user (`user sign-out`). None of their devices is trusted any more.
     ///
     /// - Returns: the ids of those that ended.
     /// - Throws: `notFound`.
@@ -187,6 +188,7 @@ extension Store {
         return try write { transaction in
             let user = try self.require(user: selector, in: transaction)
             let ended = try self.endSessions(of: user, except: nil, at: now, in: transaction)
+            try self.distrustDevices(of: user.id, in: transaction)
             try self.noteEnded(ended, of: user, by: actor, at: now, in: transaction)
             return ended
         }

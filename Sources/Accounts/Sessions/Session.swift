@@ -25,6 +25,10 @@ struct SessionRecord: JSONRecord, Equatable {
     /// Proved factors; none for a token that the operator issued.
     var factors: Int
     var authenticatedAt: Timestamp?
+    /// When a code or a passkey was last proved; nil: never in this session.
+    var secondFactorAt: Timestamp?
+    /// The digest of the link that lets a new factor be set up after a reset, in hexadecimal.
+    var enrolmentLink: String?
     var deviceName: String?
     var userAgent: String?
     /// From where it began.

@@ -54,6 +54,12 @@ extension SessionRecord {
         return record
     }
 
+    /// A code or a passkey was proved just now, and with it who is there.
+    mutating func prove(_ proof: Proof, at now: Timestamp) {
+        (amr, factors, authenticatedAt) = (proof.amr, proof.factors, now)
+        if proof.hasFactor { secondFactorAt = now }
+    }
+
     private mutating func note(_ client: KeptClient) {
         address = client.address
         userAgent = client.userAgent

@@ -36,7 +36,7 @@ extension AccountOperations {
         let store = store
         let now = now
         let issuer = configuration.siteName
-        let made = try materials(for: partial.userID, showsCodes: false, at: now)
+        let made = try materials(for: partial.userID, owner: partial.id, showsCodes: false, at: now)
         return try await store.writing { transaction in
             let user = try store.resumeEnrolment(partial, link: link, at: now, in: transaction)
             return try store.begin(
@@ -51,7 +51,7 @@ extension AccountOperations {
         let issuer = configuration.siteName
         return try store.read { transaction in
             let user = try store.resumeEnrolment(partial, link: link, at: now, in: transaction)
-            return try store.pendingSetUp(of: user, issuer: issuer, at: now, in: transaction)
+            return try store.pendingSetUp(of: user, by: partial.id, issuer: issuer, at: now, in: transaction)
         }
     }
 
@@ -72,7 +72,8 @@ extension AccountOperations {
         let complete = signIn
         let outcome = try await store.writing { transaction -> (SignInOutcome, [String]) in
             let user = try store.resumeEnrolment(partial, link: link, at: now, in: transaction)
-            let verdict = try gate.activate(code, of: user, event: .signIn, client: client, at: now, in: transaction)
+            let verdict = try gate.activate(
+                code, of: user, by: partial.id, event: .signIn, client: client, at: now, in: transaction)
             if case .refused(let refusal) = verdict { return (.refused(refusal), []) }
             let shown = try store.enrolled(codes, of: user, from: client, session: nil, at: now, in: transaction)
             return (try store.complete(complete, of: user, at: now, in: transaction), shown)
@@ -85,7 +86,7 @@ extension AccountOperations {
             proof: partial.proof, face: .page(remember: partial.remember), client: client,
             kept: try KeptClient(client), materials: try SignInMaterials(store.random), configuration: configuration,
             method: partial.method, basis: partial.basis, federated: partial.federated,
-            authenticatedAt: partial.authenticatedAt)
+            provedAt: partial.provedAt)
     }
 
     private static let needsEnrolment = AccountsError(.refused, "There is no second factor yet: set one up first.")
@@ -97,17 +98,13 @@ extension Store {
         in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> UserRecord {
         let user = try resume(partial, at: now, in: transaction)
-        guard partial.need == .enrolment, try !factorStanding(of: user.id, in: transaction).hasAny else {
+        let standing = try factorStanding(of: user.id, in: transaction)
+        // Whoever has backup codes and nothing else has given one.
+        guard partial.need == .enrolment, !standing.isLasting, !standing.hasAny || partial.proof.factors >= 2 else {
             throw AccountsError(.refused, "This account has a second factor: give its code.")
         }
-        guard user.enrolsByLink == true else { return user }
-        guard let digest = link.flatMap(SecretText.digest(presented:)),
-            let record = try Tables.oneTimeLinks.get(digest, in: transaction), record.purpose == .enrolFactor,
-            record.userID == user.id, record.epoch == user.epoch, record.expiresAt > now
-        else {
-            throw AccountsError(
-                .refused, "The second factor was reset: open the link that you were given, or ask for a new one.")
-        }
+        try requireEnrolmentLink(
+            link.flatMap(SecretText.digest(presented:)), of: user, besides: partial.proof, at: now, in: transaction)
         return user
     }
 }

@@ -76,7 +76,7 @@ extension AccountOperations {
         }
         signIn.accessToken = try store.signAccessToken(
             userID, session: signIn.materials.sessionID, proof: proof,
-            authenticatedAt: signIn.authenticatedAt.resolved(at: now), from: now,
+            authenticatedAt: signIn.authenticatedAt(proof, at: now), from: now,
             until: now + configuration.tokens.accessLifetime)
     }
 

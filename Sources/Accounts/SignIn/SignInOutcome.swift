@@ -18,6 +18,8 @@ enum SignInOutcome: Sendable {
 /// What the first proof rests on. It must still be so when the second factor comes.
 enum SignInBasis: Sendable, Equatable {
     case none
+    /// The digest of a passkey's credential id.
+    case passkey(digest: [UInt8])
     /// The hash that the password fitted.
     case password(hash: String)
     /// The digest of a link. It is used up by the whole sign-in, not by its first half.
@@ -51,12 +53,15 @@ public struct PartialSignIn: Sendable {
     public let offersTrust: Bool
     public let expiresAt: Timestamp
 
+    /// Random: what is begun for this sign-in is no other's.
+    let id: String
     let userID: String
     let epoch: UInt64
     let proof: Proof
     let basis: SignInBasis
     let federated: FederatedSession?
-    let authenticatedAt: AuthenticationTime
+    /// When the first proof was given.
+    let provedAt: ProofTime
     let beganAt: Timestamp
     let remember: Bool
     let method: String
@@ -68,12 +73,13 @@ public struct PartialSignIn: Sendable {
         needsLink = need == .enrolment && user.enrolsByLink == true
         offersTrust = signIn.configuration.trustsDevicesFor != nil && need == .factor
         expiresAt = now + Self.lifetime
+        id = signIn.materials.sessionID
         userID = user.id
         epoch = user.epoch
         proof = signIn.proof
         basis = signIn.basis
         federated = signIn.federated
-        authenticatedAt = signIn.authenticatedAt
+        provedAt = signIn.provedAt
         beganAt = now
         if case .page(let remember) = signIn.face { self.remember = remember } else { remember = false }
         method = signIn.method
@@ -92,8 +98,12 @@ extension Store {
             let user = try Tables.users.get(partial.userID, in: transaction), user.epoch == partial.epoch,
             !user.service, try !isShutOut(user, in: transaction)
         else { throw over }
+        // The factor that it waits for has gone: whether the first proof is enough is asked of that one anew.
+        if partial.need == .factor, try !factorStanding(of: user.id, in: transaction).hasAny { throw over }
         switch partial.basis {
         case .none: break
+        case .passkey(let digest):
+            guard try Tables.passkeys.get(digest, in: transaction)?.userID == user.id else { throw over }
         case .provider:
             let link = try partial.federated.flatMap { known in
                 try socialAccounts(of: user.id, in: transaction).first { $0.id == known.link }

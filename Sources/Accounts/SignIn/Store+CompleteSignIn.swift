@@ -2,24 +2,6 @@ internal import Core
 internal import Cryptography
 internal import LMDB
 
-/// When a person proved themselves.
-enum AuthenticationTime: Sendable, Equatable {
-    /// With what they have just given us.
-    case now
-    /// Elsewhere, at a time that is known.
-    case known(Timestamp)
-    /// Elsewhere, nobody knows when: it is no recent proof.
-    case unknown
-
-    func resolved(at now: Timestamp) -> Timestamp? { self == .now ? now : instant }
-
-    /// As far as it is known and not now.
-    var instant: Timestamp? {
-        if case .known(let time) = self { return time }
-        return nil
-    }
-}
-
 /// A person who has proved who they are, on the way to a session.
 struct CompleteSignIn: Sendable {
     var proof: Proof
@@ -40,8 +22,32 @@ struct CompleteSignIn: Sendable {
     var trustsDevice = false
     /// By which provider; nil: by none.
     var federated: FederatedSession?
-    /// When the person proved themselves.
-    var authenticatedAt = AuthenticationTime.now
+    /// When the first proof was given.
+    var provedAt = ProofTime.now
+
+    /// What the session says of when its person was proved.
+    ///
+    /// - Parameter proof: all that was proved.
+    func authenticatedAt(_ proof: Proof, at now: Timestamp) -> Timestamp? {
+        // A code or a passkey besides was given just now.
+        proof.hasFactor ? now : provedAt.time(at: now)
+    }
+}
+
+/// When a first proof was given.
+enum ProofTime: Sendable, Equatable {
+    /// In the request that brought it.
+    case now
+    /// As a provider says; nil: it has not said, so that the session counts as recently proved for nothing.
+    case earlier(Timestamp?)
+
+    /// Never later than now: a provider's clock makes no proof recent for longer.
+    func time(at now: Timestamp) -> Timestamp? {
+        switch self {
+        case .now: now
+        case .earlier(let time): time.map { min($0, now) }
+        }
+    }
 }
 
 extension Store {
@@ -89,7 +95,8 @@ extension Store {
                 session: session.id)
         }
         session.federated = signIn.federated
-        session.authenticatedAt = signIn.authenticatedAt.resolved(at: now)
+        session.authenticatedAt = signIn.authenticatedAt(signIn.proof, at: now)
+        if signIn.proof.hasFactor { session.secondFactorAt = now }
         try insert(session, in: transaction)
         if case .page = signIn.face, user.language != signIn.client.language {
             var user = user

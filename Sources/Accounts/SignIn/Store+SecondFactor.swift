@@ -17,9 +17,17 @@ extension Store {
             guard signIn.configuration.secondFactorIsRequired else { return nil }
             return try ask(signIn, of: user, need: .enrolment, standing, at: now, in: transaction)
         }
+        // Backup codes run out: whoever has nothing else here sets something up first.
+        let mustEnrol = signIn.configuration.secondFactorIsRequired && !standing.isLasting
         guard let code = signIn.code else {
-            if try isTrusted(signIn.client.deviceToken, of: user.id, signIn, at: now, in: transaction) { return nil }
+            if !mustEnrol, try isTrusted(signIn.client.deviceToken, of: user.id, signIn, at: now, in: transaction) {
+                return nil
+            }
             return try ask(signIn, of: user, need: .factor, standing, at: now, in: transaction)
+        }
+        if mustEnrol, signIn.face == .api {
+            // On the pages only, so that the code is not used up for nothing.
+            return try ask(signIn, of: user, need: .enrolment, standing, at: now, in: transaction)
         }
         let gate = FactorGate(store: self, policy: signIn.configuration.lockout)
         let verdict = try gate.judge(
@@ -27,7 +35,8 @@ extension Store {
         switch verdict {
         case .right:
             signIn.proof = signIn.proof.withCode
-            return nil
+            guard mustEnrol else { return nil }
+            return try ask(signIn, of: user, need: .enrolment, standing, at: now, in: transaction)
         case .refused(let refusal):
             // An API client gives both at once, and is told no more than that one of them was wrong.
             return signIn.face == .api && refusal.code == .invalidCode ? .invalidCredentials : refusal

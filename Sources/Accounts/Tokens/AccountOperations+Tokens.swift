@@ -11,8 +11,9 @@ extension AccountOperations {
     public func refresh(_ token: String, from client: Client) async throws(AccountsError) -> IssuedTokens {
         let now = now
         let store = store
+        let required = configuration.secondFactorIsRequired
         guard let digest = SecretText.digest(presented: token),
-            let found = try store.read({ try store.refreshable(digest, at: now, in: $0) })
+            let found = try store.read({ try store.refreshable(digest, required: required, at: now, in: $0) })
         else {
             try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
             throw Self.invalidRefreshToken
@@ -28,7 +29,10 @@ extension AccountOperations {
             authenticatedAt: found.session.authenticatedAt, from: now, until: now + configuration.tokens.accessLifetime)
         let policy = configuration.tokens
         let tokens = try await store.writing { transaction -> IssuedTokens? in
-            guard let (record, session, user) = try store.refreshable(digest, at: now, in: transaction) else {
+            guard
+                let (record, session, user) = try store.refreshable(
+                    digest, required: required, at: now, in: transaction)
+            else {
                 return nil
             }
             guard record.usedAt == nil else {
@@ -47,14 +51,19 @@ extension AccountOperations {
 }
 
 extension Store {
-    /// A refresh token of a session that goes on, used or not.
+    /// A refresh token of a session that goes on, used or not. A session that has not proved what the operator or the
+    /// account wants by now does not go on: its tokens would outlive that for ever.
+    ///
+    /// - Parameter required: the operator wants a second factor.
     func refreshable(
-        _ digest: [UInt8], at now: Timestamp, in transaction: borrowing some ReadableTransaction & ~Copyable
+        _ digest: [UInt8], required: Bool, at now: Timestamp,
+        in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> (token: RefreshTokenRecord, session: SessionRecord, user: UserRecord)? {
         guard let record = try Tables.refreshTokens.get(digest, in: transaction), record.expiresAt > now,
             let session = try Tables.sessions.get(record.session, in: transaction), session.kind == .api,
             let user = try Tables.users.get(session.userID, in: transaction), session.isAlive(for: user, at: now),
-            try !isShutOut(user, in: transaction)
+            try !isShutOut(user, in: transaction),
+            try session.factors >= 2 || !required && !factorStanding(of: user.id, in: transaction).hasAny
         else { return nil }
         return (record, session, user)
     }

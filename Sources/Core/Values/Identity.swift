@@ -35,6 +35,8 @@ public final class Identity: Sendable {
     public let factors: Int
     /// When a person last proved themselves; nil for keys.
     public let authenticatedAt: Timestamp?
+    /// When a code or a passkey was last proved; nil: never in this session, or it is no session.
+    public let secondFactorAt: Timestamp?
     /// The session's id, where there is one.
     public let session: String?
     /// The configured id of the foreign issuer; nil when the credential is our own.
@@ -50,8 +52,8 @@ public final class Identity: Sendable {
     public init(
         kind: Kind, credentialID: String, subject: String, user: String, email: String? = nil, name: String = "",
         groups: [String] = [], scopes: [String]? = nil, amr: [String] = [], factors: Int = 0,
-        authenticatedAt: Timestamp? = nil, session: String? = nil, issuer: String? = nil, expiresAt: Timestamp? = nil,
-        bounds: KeyBounds? = nil, origin: CredentialOrigin? = nil
+        authenticatedAt: Timestamp? = nil, secondFactorAt: Timestamp? = nil, session: String? = nil,
+        issuer: String? = nil, expiresAt: Timestamp? = nil, bounds: KeyBounds? = nil, origin: CredentialOrigin? = nil
     ) {
         self.kind = kind
         self.credentialID = credentialID
@@ -65,6 +67,7 @@ public final class Identity: Sendable {
         self.amr = amr
         self.factors = factors
         self.authenticatedAt = authenticatedAt
+        self.secondFactorAt = secondFactorAt
         self.session = session
         self.issuer = issuer
         self.expiresAt = expiresAt

@@ -52,7 +52,14 @@ final class CompiledConditions: Sendable {
         }
         if let kinds, !kinds.contains(identity.kind) { missing.insert(.kind) }
         if let factors, !Self.proved(factors, by: identity) { missing.insert(.factor) }
-        if let maxAgeMilliseconds, !Self.isFresh(identity, within: maxAgeMilliseconds, at: now) { missing.insert(.age) }
+        if let maxAgeMilliseconds {
+            // A factor that is wanted is to be as recent: a password given again proves it no second time.
+            if !Self.isFresh(identity.authenticatedAt, within: maxAgeMilliseconds, at: now)
+                || factors != nil && !Self.isFresh(identity.secondFactorAt, within: maxAgeMilliseconds, at: now)
+            {
+                missing.insert(.age)
+            }
+        }
         return missing
     }
 
@@ -75,8 +82,8 @@ final class CompiledConditions: Sendable {
     }
 
     /// A time more than a minute ahead is not believed.
-    private static func isFresh(_ identity: Identity, within age: Int64, at now: Timestamp) -> Bool {
-        guard let proved = identity.authenticatedAt else { return false }
+    private static func isFresh(_ proved: Timestamp?, within age: Int64, at now: Timestamp) -> Bool {
+        guard let proved else { return false }
         let passed = (now - proved).wholeMilliseconds
         return passed <= age && passed >= -60_000
     }

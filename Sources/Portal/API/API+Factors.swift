@@ -54,7 +54,8 @@ extension PortalRequest {
     func apiConfirmTOTP() async throws -> Answer {
         let principal = try writer()
         let code = try body(FactorWire.Code.self).code
-        let (secrets, _) = try await operations.confirmTOTP(principal, code: code, from: client())
+        // The codes that are good are those of the set-up; others would be seen by nobody.
+        let (secrets, _) = try await operations.confirmTOTP(principal, code: code, givesCodes: false, from: client())
         return Self.noContent.setting(secrets.map(cookies.session) ?? [])
     }
 

@@ -60,7 +60,9 @@ extension PortalRequest {
         } else if let identity = local.identity, let principal = signedIn() {
             values["user"] = identity.user
             let factors = try operations.factors(of: principal)
-            values["takes_codes"] = identity.factors < 2 && (factors.totpSince != nil || factors.backupCodes > 0)
+            values["takes_codes"] =
+                (identity.factors < 2 || pending.stepUp == .tooOld)
+                && (factors.totpSince != nil || factors.backupCodes > 0)
         }
         return page(
             "two_factor", title: pending.partial?.need == .enrolment ? "enrol_title" : "two_factor_title",
@@ -108,6 +110,7 @@ extension PortalRequest {
             if error.code == .refused, pending.partial?.needsLink == true {
                 return page("message", title: "enrol_title", status: 403, ["text": text("enrol_by_link")])
             }
+            if let next = error.partial { return askSecondFactor(next, flow: flow) }
             if error.code == .invalidToken {
                 portal.pending.remove(flow)
                 return .seeOther("/.auth/login")
@@ -117,6 +120,17 @@ extension PortalRequest {
             answer.headers += PortalFailure(error).headers
             return answer
         }
+    }
+
+    /// Whoever has proved two factors proves the second one anew, and with it who is there: a password would leave it as
+    /// old as it is. Nil where there is nothing to be asked for.
+    func stepUpAnew(_ principal: Principal, to returnTo: ReturnAddress?) throws -> Answer? {
+        let factors = try operations.factors(of: principal)
+        let canBeAsked =
+            factors.totpSince != nil || factors.backupCodes > 0 || factors.passkeys > 0 && operations.passkeysAreEnabled
+        guard factors.isAskedAgain, canBeAsked else { return nil }
+        let (flow, cookies) = try beginFlow(returnTo, stepUp: .tooOld)
+        return Answer.seeOther("/.auth/two-factor?flow=\(flow)").setting(cookies)
     }
 
     private func stepUp(_ pending: PendingSignIn, flow: String, code: String) async throws -> Answer {

@@ -25,7 +25,9 @@ extension PortalRequest {
         switch (query["step_up"], principal) {
         case (Reason.factorMissing.rawValue?, let principal?):
             return try stepUpByFactor(principal, to: returnTo)
-        case (Reason.tooOld.rawValue?, _?): return try loginForm(returnTo, isStepUp: true)
+        case (Reason.tooOld.rawValue?, let principal?):
+            if let answer = try stepUpAnew(principal, to: returnTo) { return answer }
+            return try loginForm(returnTo, isStepUp: true)
         case (_, let principal?): return sendOn(principal, to: returnTo)
         case (_, nil): return try loginForm(returnTo, isStepUp: false)
         }
@@ -74,9 +76,13 @@ extension PortalRequest {
             cookies = [self.cookies.browser(browser)]
         }
         let flow = try secret()
+        let digest = try portal.forms.digest(ofBrowser: browser)
+        // A way in that begins elsewhere, as a mail or a provider, goes on with the link that this browser has opened.
+        if let enrolmentLink { portal.enrolmentLinks.note(enrolmentLink, ofBrowser: digest, at: now) }
         let pending = PendingSignIn(
-            returnTo: returnTo, browser: try portal.forms.digest(ofBrowser: browser), isStepUp: stepUp != nil,
-            stepUp: stepUp, enrolmentLink: enrolmentLink, expiresAt: now + PendingSignIns.lifetime)
+            returnTo: returnTo, browser: digest, isStepUp: stepUp != nil, stepUp: stepUp,
+            enrolmentLink: portal.enrolmentLinks.link(ofBrowser: digest, at: now),
+            expiresAt: now + PendingSignIns.lifetime)
         portal.pending.insert(pending, id: flow, from: place)
         return (flow, cookies)
     }
@@ -159,6 +165,11 @@ extension PortalRequest {
     /// The end of every sign-in with a browser. The session that this browser had before ends: two people may share it.
     func enter(_ signedIn: SignedIn, returningTo returnTo: ReturnAddress?) async throws -> Answer {
         guard let secrets = signedIn.secrets else { throw PortalFailure.notFound }
+        if let browser = local.browserToken,
+            let link = portal.enrolmentLinks.link(ofBrowser: try portal.forms.digest(ofBrowser: browser), at: now)
+        {
+            try await operations.noteEnrolmentLink(link, session: signedIn.session)
+        }
         if let old = local.identity, case .session? = old.origin {
             try await operations.signOut(old, from: client())
         }
