@@ -260,7 +260,7 @@ extension Timestamp {
         // One that does not say when it has asked proves nothing.
         #expect(
             await refusal {
-                _ = try await scene.operations.reauthenticate(mine, by: identity(), from: scene.client)
+                _ = try await scene.operations.reauthenticate(mine, by: identity(provedAt: nil), from: scene.client)
             } == .refused)
         let secrets = try await scene.operations.reauthenticate(
             mine, by: identity(provedAt: scene.test.now), from: scene.client)
@@ -334,7 +334,8 @@ extension Timestamp {
         let owner = principal(try await enter(scene, identity()))
         let issuer = "https://other.example"
         let other = FederatedIdentity(
-            provider: "other", issuer: issuer, subject: "2", email: nil, emailIsVerified: false, sessionID: "sid")
+            provider: "other", issuer: issuer, subject: "2", email: nil, emailIsVerified: false, sessionID: "sid",
+            authenticatedAt: .now)
         try await scene.operations.link(other, Self.corp, to: owner, from: scene.client)
         let thief = principal(try await enter(scene, other))
         try await scene.operations.changeEmail(of: thief, to: "thief@example.com", from: scene.client)
