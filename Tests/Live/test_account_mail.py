@@ -129,7 +129,7 @@ def test_an_old_sign_in_has_to_be_confirmed_first(site, mailbox, tmp_path):
     assert browser.submit("/.auth/login", password=PASSWORD).status == 200
     assert browser.url == PORTAL + "/.auth/account" and 'name="email"' in browser.response.body.decode()
     # A form that was open for too long leads to the proof as well.
-    clock.move(720)
+    clock.move(1320)
     answer = browser.submit("/.auth/account", follow=False, email="new@example.org")
     assert answer.status == 303 and answer["Location"] == way
 

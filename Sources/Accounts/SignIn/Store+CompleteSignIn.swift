@@ -70,6 +70,7 @@ extension Store {
         _ signIn: CompleteSignIn, of user: UserRecord, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> SignedIn {
         let materials = signIn.materials
+        var user = user
         var session: SessionRecord
         var secrets: SessionSecrets?
         var tokens: IssuedTokens?
@@ -99,7 +100,6 @@ extension Store {
         if signIn.proof.hasFactor { session.secondFactorAt = now }
         try insert(session, in: transaction)
         if case .page = signIn.face, user.language != signIn.client.language {
-            var user = user
             user.language = signIn.client.language
             try Tables.users.put(user, for: user.id, in: transaction)
         }

@@ -1,7 +1,7 @@
 extension Templates {
     static let factors: [String: String] = [
         "two_factor": twoFactor, "totp": totp, "codes": codes, "factors": factorSection, "code_field": codeField,
-        "passkey_form": passkeyForm,
+        "passkey_form": passkeyForm, "code_form": codeForm,
     ]
 
     private static let codeField = """
@@ -11,6 +11,16 @@ extension Templates {
         <input id="code" name="code" type="text" inputmode="text" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" required aria-describedby="code-hint{{#error}} error{{/error}}"{{#error}} aria-invalid="true"{{/error}}>
         </div>
 
+        """
+
+    /// On the sign-in page, where somebody who is signed in proves the second factor once more.
+    private static let codeForm = """
+        {{#takes_codes}}<h2>{{t.or_by_code}}</h2>
+        <form method="post" action="/.auth/two-factor">
+        <input type="hidden" name="flow" value="{{flow}}">
+        {{> code_field}}<button type="submit">{{t.confirm}}</button>
+        </form>
+        {{/takes_codes}}
         """
 
     /// Hidden until the script finds that the browser knows passkeys.

@@ -69,12 +69,7 @@ enum Templates {
         </div>
         {{/step_up}}<button type="submit">{{action}}</button>
         </form>
-        {{#takes_codes}}<h2>{{t.or_by_code}}</h2>
-        <form method="post" action="/.auth/two-factor">
-        <input type="hidden" name="flow" value="{{flow}}">
-        {{> code_field}}<button type="submit">{{t.confirm}}</button>
-        </form>
-        {{/takes_codes}}{{#sends_mail}}<p><a href="/.auth/forgot-password">{{t.forgot_title}}</a></p>
+        {{> code_form}}{{#sends_mail}}<p><a href="/.auth/forgot-password">{{t.forgot_title}}</a></p>
         {{/sends_mail}}{{/password_enabled}}{{> passkey_form}}{{> provider_buttons}}{{^can_sign_in}}<p>{{t.no_password_sign_in}}</p>
         {{/can_sign_in}}{{#magic_link}}<h2>{{t.or_by_mail}}</h2>
         {{> magic_form}}{{/magic_link}}{{#register}}<p><a href="{{register}}">{{t.register}}</a></p>

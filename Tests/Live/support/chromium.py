@@ -99,4 +99,5 @@ def html_problems(folder):
     jar = os.path.join(list(found.submodule_search_locations)[0], "vnu.jar")
     files = [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(".html")]
     result = subprocess.run(["java", "-jar", jar, "--errors-only", *files], capture_output=True, text=True, timeout=120)
-    return (result.stdout + result.stderr).splitlines()
+    # HTML has `autocomplete="username webauthn"` by now, which this checker does not know yet.
+    return [line for line in (result.stdout + result.stderr).splitlines() if " webauthn\u201d" not in line]
