@@ -545,8 +545,6 @@ def test_the_document_describes_what_there_is(portal):
             real = path.replace("{id}", "nothing")
             answer = request(gate.port, real, "auth.example.com", method.upper())
             assert answer.status not in (404, 405), (method, path, answer)
-    for path in ("/.auth/api/oauth/{provider}",):
-        assert path not in document["paths"]
 
 
 def test_a_check_sends_people_to_sign_in(portal):

@@ -176,7 +176,11 @@ final class UpstreamConnection: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) { channelContext = context }
 
-    func handlerRemoved(context: ChannelHandlerContext) { channelContext = nil }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        channelContext = nil
+        // It holds the channel, which holds us; a connection that was never made becomes inactive at no time.
+        multiplexer = nil
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         heard()

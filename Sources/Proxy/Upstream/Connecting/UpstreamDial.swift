@@ -133,13 +133,23 @@ final class UpstreamDial {
         }
         if forTunnel { bootstrap = bootstrap.channelOption(.recvAllocator, value: PassingBuffers(first: 128)) }
         let future = bootstrap.connect(to: address)
-        return handshake?.outcome(of: future) ?? future.map { _ in }
+        if let handshake { return handshake.outcome(of: future) }
+        return future.flatMapThrowing { try bound.value.connected($0) }
+    }
+
+    /// Before it can read anything. A channel stays for the whole time-out in NIO's list of tasks even when it was
+    /// closed long before: what is put into it for HTTP/2 is too much to wait there.
+    private func connected(_ channel: any Channel) throws {
+        guard case .h2c = server.address else { return }
+        guard case .connecting = state else { throw CancellationError() }
+        try install(channel, nil)
     }
 
     private func prepare(_ channel: any Channel) throws {
         guard case .connecting = state else { throw CancellationError() }
         self.channel = channel
-        guard let handshake else { return try install(channel, nil) }
-        try handshake.begin(on: channel)
+        if let handshake { return try handshake.begin(on: channel) }
+        if case .h2c = server.address { return }
+        try install(channel, nil)
     }
 }
