@@ -69,9 +69,8 @@ def test_a_flood_of_resets_holds_nothing(make_gate, full, scheme):
             for index in range(100):
                 if not client.send(headers(2 * index + 1) + reset(2 * index + 1)):
                     break
-    eventually(lambda: descriptors(gate) <= before + 5, 15, "the descriptors of before")
-    # NIO's timer holds a cancelled connection until its time-out (60 s here), with TLS's state of some 20 kB.
-    assert gate.anonymous_memory() - memory < (160 if scheme == "https" else 32) << 20
+    eventually(lambda: descriptors(gate) <= before + 5, 30, "the descriptors of before")
+    assert gate.anonymous_memory() - memory < 32 << 20
     assert not errors(gate)
     assert "an upstream failed" not in gate.log_text()
 
@@ -84,10 +83,11 @@ def test_closed_connections_hold_nothing(make_gate, full):
         client = Connection(gate.port)
         client.socket.sendall(CLOSED)
         clients.append(client)
-    eventually(lambda: descriptors(gate) >= before + 200, 15, "a descriptor for each side of each")
+    # The probes that saw it start may have had a few of those before.
+    eventually(lambda: descriptors(gate) >= before + 190, 30, "a descriptor for each side of each")
     for client in clients:
         client.abort()
-    eventually(lambda: descriptors(gate) <= before + 5, 15, "the descriptors of before")
+    eventually(lambda: descriptors(gate) <= before + 5, 30, "the descriptors of before")
     assert not errors(gate)
 
 
@@ -98,11 +98,11 @@ def test_many_who_stay_hold_a_known_number(make_gate, full):
     for client in clients:
         client.socket.sendall(CLOSED)
     workers = 2 * 256  # two loops at most on the machine of a test
-    eventually(lambda: descriptors(gate) >= before + 600 + 200, 15, "attempts")
+    eventually(lambda: descriptors(gate) >= before + 600 + 190, 30, "attempts")
     assert descriptors(gate) <= before + 600 + workers
     for client in clients:
         client.abort()
-    eventually(lambda: descriptors(gate) <= before + 5, 15, "the descriptors of before")
+    eventually(lambda: descriptors(gate) <= before + 5, 30, "the descriptors of before")
 
 
 def test_another_server_is_still_used(make_gate, make_origin, full):

@@ -26,7 +26,9 @@ final class UpstreamDial {
     private let timeout: TimeAmount
     private let forTunnel: Bool
     private let install: Install
-    /// Told first: it lets the next one have its turn.
+    /// It lets the next one have its turn. Of one that is cancelled while it connects it is told when the channel has been
+    /// taken apart, which NIO does in a later tick: whoever asks and leaves as fast as a loop can read would have thousands
+    /// waiting for that, with TLS's state in each.
     private let ended: (UpstreamDial, _ hadTurn: Bool) -> Void
     private var then: ((UpstreamDial, Result<Void, any Error>) -> Void)?
     private var state = State.queued(deadline: nil)
@@ -79,8 +81,9 @@ final class UpstreamDial {
 
     /// Nobody wants it any more: its socket is closed at once.
     func cancel() {
+        let (channel, handshake) = (self.channel, self.handshake)
+        end(.failure(CancellationError()), closed: channel?.closeFuture)
         if let handshake { handshake.abandon(CancellationError()) } else { channel?.close(promise: nil) }
-        end(.failure(CancellationError()))
     }
 
     /// It has become needless before its turn came: a connection is free.
@@ -91,7 +94,8 @@ final class UpstreamDial {
         take?(handler)
     }
 
-    private func end(_ result: Result<Void, any Error>) {
+    /// - Parameter closed: its turn lasts until then.
+    private func end(_ result: Result<Void, any Error>, closed: EventLoopFuture<Void>? = nil) {
         let hadTurn: Bool
         switch state {
         case .over: return
@@ -104,9 +108,13 @@ final class UpstreamDial {
         channel = nil
         handshake = nil
         takeIdle = nil
-        ended(self, hadTurn)
         let then = self.then
         self.then = nil
+        if let closed {
+            closed.assumeIsolated().whenComplete { [ended] _ in ended(self, hadTurn) }
+        } else {
+            ended(self, hadTurn)
+        }
         then?(self, result)
     }
 
@@ -137,8 +145,7 @@ final class UpstreamDial {
         return future.flatMapThrowing { try bound.value.connected($0) }
     }
 
-    /// Before it can read anything. A channel stays for the whole time-out in NIO's list of tasks even when it was
-    /// closed long before: what is put into it for HTTP/2 is too much to wait there.
+    /// Before it can read anything. What HTTP/2 needs is much, and is not made for a connection that never comes to be.
     private func connected(_ channel: any Channel) throws {
         guard case .h2c = server.address else { return }
         guard case .connecting = state else { throw CancellationError() }
