@@ -5,7 +5,7 @@ extension Settings {
     public struct Provider: Sendable {
         /// `kind`.
         public enum Kind: String, Sendable, CaseIterable {
-            case google, github, gitlab, microsoft, oidc
+            case google, github, gitlab, microsoft, apple, oidc, oauth2
         }
 
         /// `accept`: all that are not nil must hold.
@@ -26,11 +26,15 @@ extension Settings {
         public var kind: Kind
         /// On the button.
         public var name: String
-        /// Without a slash at its end for GitHub.
+        /// Without a slash at its end for GitHub; for `oauth2` the origin of its user info unless written.
         public var issuer: String
         public var clientID: String
-        /// Nil when secrets were left alone.
+        /// Nil when secrets were left alone, and for Apple.
         public var clientSecret: SecretBytes?
+        /// Apple's alone.
+        public var signingKey: SigningKey?
+        /// That of `oauth2` alone.
+        public var oauth2: OAuth2?
         /// What is asked for.
         public var scopes: [String]
         /// Whom it may bring.

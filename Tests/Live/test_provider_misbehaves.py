@@ -190,7 +190,8 @@ def unsigned(claims, header):
 
 def raw(payload, provider):
     """Signs bytes that no library would make."""
-    return jwt.PyJWS().encode(payload, provider.key.private, algorithm="ES256", headers={"kid": "one", "typ": "JWT"})
+    key = provider.key
+    return jwt.PyJWS().encode(payload, key.private, algorithm=key.algorithm, headers={"kid": "one", "typ": "JWT"})
 
 
 def hmac(claims, secret):

@@ -19,6 +19,7 @@ struct GoldenFiles: FileReading {
         "smtp.password": ("hunter2hunter2\n", 0o600),
         "webhook.secret": ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", 0o600),
         "google.secret": ("a client secret\n", 0o600),
+        "AuthKey.p8": ("signing key\n", 0o600),
         "jwks.json": ("{\"keys\":[]}", 0o644),
         "robots.jwks.json": ("{\"keys\":[]}", 0o600),
         "/run/credentials/gatehouse/master": (key, 0o440),
@@ -74,6 +75,10 @@ struct StubInspector: CertificateInspecting {
     }
 
     func areCertificates(_ bytes: [UInt8]) -> Bool { Self.words(bytes).first == "certificate" }
+
+    func isSigningKey(_ pem: SecretBytes) -> Bool {
+        pem.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } == "signing key"
+    }
 
     private static func words(_ bytes: [UInt8]) -> [String] {
         String(decoding: bytes, as: UTF8.self).split(separator: " ").map(String.init)

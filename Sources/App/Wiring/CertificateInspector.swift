@@ -1,4 +1,5 @@
 internal import Core
+internal import JOSE
 internal import Proxy
 internal import Settings
 
@@ -21,4 +22,8 @@ struct CertificateInspector: CertificateInspecting {
     }
 
     func areCertificates(_ bytes: [UInt8]) -> Bool { Proxy.KeyPair.areCertificates(bytes) }
+
+    func isSigningKey(_ pem: SecretBytes) -> Bool {
+        (try? TokenSigner(pem: pem, keyID: "key", algorithm: .es256)) != nil
+    }
 }

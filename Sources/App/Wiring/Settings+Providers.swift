@@ -14,11 +14,16 @@ extension Settings {
             acceptance.hostedDomains = provider.acceptance.hostedDomains
             acceptance.groups = provider.acceptance.groups
             acceptance.organizations = provider.acceptance.organizations
-            return ProviderConfiguration(
+            var configuration = ProviderConfiguration(
                 id: provider.id, kind: ProviderConfiguration.Kind(provider.kind), name: provider.name,
                 issuer: provider.issuer, clientID: provider.clientID, clientSecret: provider.clientSecret,
                 scopes: provider.scopes, acceptance: acceptance, groupsClaim: provider.groupsClaim,
                 groupsPrefix: provider.groupsPrefix)
+            configuration.signingKey = provider.signingKey.map {
+                ProviderConfiguration.SigningKey(teamID: $0.teamID, keyID: $0.keyID, pem: $0.pem)
+            }
+            configuration.oauth2 = provider.oauth2.map(ProviderConfiguration.OAuth2.init)
+            return configuration
         }
     }
 
@@ -69,7 +74,24 @@ extension ProviderConfiguration.Kind {
         case .github: self = .github
         case .gitlab: self = .gitlab
         case .microsoft: self = .microsoft
+        case .apple: self = .apple
         case .oidc: self = .oidc
+        case .oauth2: self = .oauth2
         }
+    }
+}
+
+extension ProviderConfiguration.OAuth2 {
+    init(_ written: Settings.Provider.OAuth2) {
+        let authentication: Authentication =
+            switch written.authentication {
+            case .basic: .basic
+            case .post: .post
+            }
+        self.init(
+            authorizationEndpoint: written.authorizationEndpoint, tokenEndpoint: written.tokenEndpoint,
+            userInfoEndpoint: written.userInfoEndpoint, authentication: authentication, subject: written.subject,
+            email: written.email, emailVerified: written.emailVerified, name: written.name, groups: written.groups,
+            emailTrusted: written.emailTrusted)
     }
 }

@@ -3,12 +3,20 @@ public struct AuthorizationAnswer: Sendable {
     public var code: String?
     public var issuer: String?
     public var error: String?
+    /// Apple's: what the person wants to be called, with the first answer alone.
+    public var user: String?
 
     /// As it stood in the query or the form.
-    public init(code: String?, issuer: String?, error: String?) {
+    public init(code: String?, issuer: String?, error: String?, user: String? = nil) {
         self.code = code
         self.issuer = issuer
         self.error = error
+        self.user = user
+    }
+
+    /// What of a form's `user` is worth to be sent on in an address; nil for what is too long to be a name.
+    public static func keptUser(_ text: String) -> String? {
+        text.utf8.count <= AppleUser.maximumBytes ? text : nil
     }
 
     /// The code, if the answer is one to this flow. The issuer comes first: an error of somebody else's says nothing
@@ -22,8 +30,9 @@ public struct AuthorizationAnswer: Sendable {
             throw FlowFailure(.wrongIssuer, "the provider names itself in its answers, and this one does not")
         }
         if let error {
-            if error == "access_denied" { throw FlowFailure(.denied, "the provider says access_denied") }
-            throw FlowFailure(.answeredWithError, "the provider says \(Self.shown(error))")
+            // Apple has a word of its own for somebody who turns back.
+            let isDenied = error == "access_denied" || error == "user_cancelled_authorize"
+            throw FlowFailure(isDenied ? .denied : .answeredWithError, "the provider says \(Self.shown(error))")
         }
         guard let code, (1...4096).contains(code.utf8.count), code.utf8.allSatisfy({ (0x20...0x7e).contains($0) })
         else { throw FlowFailure(.malformedAnswer, "the answer holds no code") }

@@ -60,6 +60,10 @@ public struct AuthorizationFlow: Sendable {
             ("scope", configuration.scopes.joined(separator: " ")), ("state", secrets.state),
             ("code_challenge", secrets.challenge), ("code_challenge_method", "S256"),
         ]
+        // A scope of nothing is none (RFC 6749 section 3.3).
+        if configuration.scopes.isEmpty { fields.removeAll { $0.0 == "scope" } }
+        // Apple tells name and address in no other way.
+        if configuration.kind == .apple { fields.append(("response_mode", "form_post")) }
         if configuration.kind.speaksOpenIDConnect {
             fields.append(("nonce", secrets.nonce))
             if provenAfter != nil { fields += [("prompt", "login"), ("max_age", "0")] }

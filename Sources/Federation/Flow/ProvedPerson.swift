@@ -44,7 +44,11 @@ struct PersonDocument {
     func email(_ kind: ProviderConfiguration.Kind) -> (address: EmailAddress, isVerified: Bool)? {
         guard let address = value("email")?.string.flatMap({ EmailAddress($0) }) else { return nil }
         switch kind {
-        case .gitlab, .oidc, .github: return (address, value("email_verified")?.bool == true)
+        case .gitlab, .oidc, .github, .oauth2: return (address, value("email_verified")?.bool == true)
+        case .apple:
+            // Apple writes the word as often as the value.
+            let mark = value("email_verified")
+            return (address, mark?.bool == true || mark?.string == "true")
         case .google:
             // Google verifies any address once. It speaks for its own mailboxes, and for a domain whose Workspace the
             // person is in; whoever has left a company may still have a Google account with its address.
@@ -60,8 +64,11 @@ struct PersonDocument {
     }
 
     /// A display name that can be kept.
-    var name: String? {
-        guard let name = value("name")?.string, name.utf8.count <= 128,
+    var name: String? { Self.usableName(value("name")?.string) }
+
+    /// A name, if it is one that can be kept.
+    static func usableName(_ name: String?) -> String? {
+        guard let name, name.utf8.count <= 128,
             name.unicodeScalars.allSatisfy({ $0.value >= 0x20 && !(0x7f...0x9f).contains($0.value) })
         else { return nil }
         return name

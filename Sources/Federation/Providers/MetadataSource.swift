@@ -21,7 +21,15 @@ actor MetadataSource {
     }
 
     func metadata() async throws(FlowFailure) -> ProviderMetadata {
-        guard configuration.kind.speaksOpenIDConnect else { return ProviderMetadata(gitHub: configuration.issuer) }
+        switch configuration.kind {
+        case .github: return ProviderMetadata(gitHub: configuration.issuer)
+        case .oauth2:
+            guard let written = configuration.oauth2 else {
+                throw FlowFailure(.badMetadata, "the provider has no endpoints")
+            }
+            return ProviderMetadata(written, issuer: configuration.issuer)
+        case .google, .gitlab, .microsoft, .apple, .oidc: break
+        }
         let now = clock.now()
         if let known, known.until > now, known.until <= now + Self.age { return known.metadata }
         if let failed, failed.until > now, failed.until <= now + Self.pause { throw failed.failure }

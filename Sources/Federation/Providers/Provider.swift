@@ -59,10 +59,15 @@ public final class Provider: Sendable {
         }
         if flow.provenAfter != nil { try requireProofs() }
         let code = try answer.judged(for: flow.metadata)
-        let exchange = TokenExchange(configuration: configuration)
+        let exchange = TokenExchange(configuration: try configurationWithSecret())
         let tokens = try exchange.tokens(try await fetch(try exchange.request(code: code, of: flow)))
         switch configuration.kind {
         case .github: return try await GitHubPerson(provider: self, accessToken: tokens.access).read()
+        case .oauth2: return try await MappedPerson(provider: self, accessToken: tokens.access).read()
+        case .apple:
+            var person = try await openIDPerson(flow, tokens)
+            if person.name.isEmpty { person.name = AppleUser.name(answer.user) ?? "" }
+            return person
         case .google, .gitlab, .microsoft, .oidc: return try await openIDPerson(flow, tokens)
         }
     }

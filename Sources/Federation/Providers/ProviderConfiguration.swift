@@ -4,10 +4,15 @@ public import Core
 public struct ProviderConfiguration: Sendable {
     /// What kind of provider it is, and so how it is talked with.
     public enum Kind: String, Sendable, CaseIterable {
-        case google, github, gitlab, microsoft, oidc
+        case google, github, gitlab, microsoft, apple, oidc, oauth2
 
         /// It speaks OpenID Connect; the others only OAuth 2.0.
-        public var speaksOpenIDConnect: Bool { self != .github }
+        public var speaksOpenIDConnect: Bool {
+            switch self {
+            case .google, .gitlab, .microsoft, .apple, .oidc: true
+            case .github, .oauth2: false
+            }
+        }
     }
 
     /// Whom it may bring: a person for whom every restriction holds. None: anyone.
@@ -32,11 +37,16 @@ public struct ProviderConfiguration: Sendable {
     public var kind: Kind
     /// What the button says.
     public var name: String
-    /// `iss` of its tokens, and where its metadata is found; of GitHub its address.
+    /// `iss` of its tokens, and where its metadata is found; of GitHub its address. With the subject it is what people
+    /// are known by.
     public var issuer: String
     public var clientID: String
-    /// Nil when secrets were left alone.
+    /// Nil when secrets were left alone, and for Apple.
     public var clientSecret: SecretBytes?
+    /// Apple's alone.
+    public var signingKey: SigningKey?
+    /// That of the kind of this name alone.
+    public var oauth2: OAuth2?
     /// What is asked for, in order.
     public var scopes: [String]
     public var acceptance: Acceptance
@@ -64,7 +74,7 @@ public struct ProviderConfiguration: Sendable {
 
     /// The same in everything; a reload keeps what is known of such a provider.
     func isSame(as other: ProviderConfiguration) -> Bool {
-        id == other.id && kind == other.kind && name == other.name && issuer == other.issuer
+        id == other.id && hasSameKind(as: other) && name == other.name && issuer == other.issuer
             && clientID == other.clientID && scopes == other.scopes && acceptance == other.acceptance
             && groupsClaim == other.groupsClaim && groupsPrefix == other.groupsPrefix
             && clientSecret.map { Array($0.text.utf8) } == other.clientSecret.map { Array($0.text.utf8) }

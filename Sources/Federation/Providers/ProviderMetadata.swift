@@ -71,6 +71,21 @@ struct ProviderMetadata: Sendable, Equatable {
         answersIssuer = issuer + "/login/oauth"
     }
 
+    /// One that publishes none, as the operator has written it down.
+    init(_ configured: ProviderConfiguration.OAuth2, issuer: String) {
+        authorizationEndpoint = configured.authorizationEndpoint
+        tokenEndpoint = configured.tokenEndpoint
+        userInfoEndpoint = configured.userInfoEndpoint
+        endSessionEndpoint = nil
+        switch configured.authentication {
+        case .basic: clientAuthentication = .basic
+        case .post: clientAuthentication = .post
+        }
+        takesPost = clientAuthentication == .post
+        namesIssuer = false
+        answersIssuer = issuer
+    }
+
     private static func endpoint(
         _ name: String, of document: JSONValue, local: Bool
     ) throws(FlowFailure) -> String {

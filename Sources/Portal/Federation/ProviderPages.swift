@@ -101,7 +101,11 @@ extension PortalRequest {
     func cameBackByForm() throws -> Answer {
         let provider = try provider()
         let form = try form()
-        let fields = ["state", "code", "iss", "error"].compactMap { name in form[name].map { (name, $0) } }
+        // Of what comes beside the answer only Apple's `user` is of use: a name, which may as well be missing.
+        let user = provider.configuration.kind == .apple ? form["user"].flatMap(AuthorizationAnswer.keptUser) : nil
+        let fields =
+            ["state", "code", "iss", "error"].compactMap { name in form[name].map { (name, $0) } }
+            + (user.map { [("user", $0)] } ?? [])
         var answer = Answer.seeOther(
             "/.auth/oauth/\(provider.configuration.id)/callback?\(FormFields.text(of: fields))")
         answer.headers.append(("Referrer-Policy", "no-referrer"))
@@ -120,7 +124,8 @@ extension PortalRequest {
             try await operations.noteFederatedFailure("unknown_state", provider: id, from: client())
             return providerFailure("provider_expired", status: 403, nil)
         }
-        let answer = AuthorizationAnswer(code: query["code"], issuer: query["iss"], error: query["error"])
+        let answer = AuthorizationAnswer(
+            code: query["code"], issuer: query["iss"], error: query["error"], user: query["user"])
         let broughtAt = now
         let person: ProvedPerson
         do throws(FlowFailure) {

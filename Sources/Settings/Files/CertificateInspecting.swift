@@ -1,4 +1,6 @@
-/// Looks into certificates for whoever checks a configuration, which itself knows no X.509.
+public import Core
+
+/// Looks into certificates and keys for whoever checks a configuration, which itself knows no X.509.
 public protocol CertificateInspecting: Sendable {
     /// - Parameters:
     ///   - certificate: PEM, the certificate itself first.
@@ -8,6 +10,9 @@ public protocol CertificateInspecting: Sendable {
 
     /// Whether these are certificates in PEM, at least one.
     func areCertificates(_ bytes: [UInt8]) -> Bool
+
+    /// Whether this is a private key in PEM that signs with ES256, not encrypted.
+    func isSigningKey(_ pem: SecretBytes) -> Bool
 }
 
 /// What a certificate says.

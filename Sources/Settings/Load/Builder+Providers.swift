@@ -32,10 +32,11 @@ extension Builder {
             reading.refuse(clientID.value, expected: "printable ASCII without space")
         }
         let name = view.filled("name")?.text
-        if !view.has("client_secret") { _ = view.required("client_secret") }
-        var secret: SecretBytes?
-        if secrets == .read, let value = view.value("client_secret") { secret = Secrets(reading: reading).read(value) }
-        let scopes = readScopes(view)
+        let secret = readClientSecret(view, kind)
+        let signingKey = kind == .apple ? readSigningKey(view) : nil
+        let oauth2 = kind == .oauth2 ? readOAuth2(view) : nil
+        if let kind { refuseForeignKeys(view, kind) }
+        let scopes = readScopes(view, kind)
         let creates = view.boolean("create_users") ?? false
         let claimed = domains(view, "claim_accounts") ?? []
         let groups = view.map("groups")
@@ -44,9 +45,11 @@ extension Builder {
         let prefix = readGroupsPrefix(groups, id: id ?? "")
         let issuer = view.filled("issuer")
         let acceptance = readAcceptance(view, kind)
-        guard let id, let kind, let clientID, let acceptance, let base = readIssuer(issuer, kind, view) else {
-            return nil
-        }
+        if let oauth2 { refuseUnprovable(view, creates: creates, oauth2) }
+        guard let id, let kind, let clientID, let acceptance,
+            let base = readIssuer(issuer, kind, view, standard: oauth2?.origin ?? kind.standardIssuer),
+            (kind == .apple) == (signingKey != nil), (kind == .oauth2) == (oauth2 != nil)
+        else { return nil }
         if !claimed.isEmpty, !kind.ownsAddresses(issuer: base) {
             reading.problem(
                 view.location(of: "claim_accounts"), Problem.join(view.path, "claim_accounts"),
@@ -56,9 +59,9 @@ extension Builder {
         refuseUnasked(view, kind, acceptance, scopes)
         return Settings.Provider(
             id: id, kind: kind, name: name ?? kind.standardName ?? id, issuer: base, clientID: clientID.text,
-            clientSecret: secret, scopes: scopes ?? kind.standardScopes, acceptance: acceptance,
-            createsUsers: creates, claimedDomains: claimed, addedGroups: added, groupsClaim: claim,
-            groupsPrefix: prefix)
+            clientSecret: secret, signingKey: signingKey, oauth2: oauth2, scopes: scopes ?? kind.standardScopes,
+            acceptance: acceptance, createsUsers: creates, claimedDomains: claimed, addedGroups: added,
+            groupsClaim: claim, groupsPrefix: prefix)
     }
 
     /// Lower case, since it stands in addresses that providers compare byte for byte.
@@ -75,11 +78,12 @@ extension Builder {
     }
 
     private func readIssuer(
-        _ written: (text: String, value: Value)?, _ kind: Settings.Provider.Kind, _ view: MapView
+        _ written: (text: String, value: Value)?, _ kind: Settings.Provider.Kind, _ view: MapView, standard: String?
     ) -> String? {
         guard let written else {
-            if let standard = kind.standardIssuer { return standard }
-            if !view.has("issuer") { _ = view.required("issuer") }
+            if let standard { return standard }
+            // Of oauth2 it is the endpoint that is missing.
+            if !view.has("issuer"), kind != .oauth2 { _ = view.required("issuer") }
             return nil
         }
         let (text, value) = written
@@ -103,17 +107,13 @@ extension Builder {
         return kind == .github && text.hasSuffix("/") ? String(text.dropLast()) : text
     }
 
-    private func readScopes(_ view: MapView) -> [String]? {
+    private func readScopes(_ view: MapView, _ kind: Settings.Provider.Kind?) -> [String]? {
         guard let found = view.texts("scopes", allowEmptyList: false) else { return nil }
         for (text, value) in found
         where !text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != 0x22 && $0 != 0x5c }) {
             reading.refuse(value, expected: "a scope: printable ASCII without space, \" and \\")
         }
-        if let kind = view.choice("kind", of: Settings.Provider.Kind.self), kind != .github,
-            !found.contains(where: { $0.text == "openid" }), let value = view.value("scopes")
-        {
-            reading.problem(value.location, value.path, "openid is missing: without it there is no ID token")
-        }
+        if let kind, let value = view.value("scopes") { refuseScopes(found.map(\.text), kind, value) }
         return found.map(\.text)
     }
 
@@ -157,8 +157,8 @@ extension Builder {
     /// What no answer of this kind of provider says would keep everybody out, or, worse, nobody.
     private func refuseUnprovable(_ accept: MapView, _ kind: Settings.Provider.Kind) {
         let unprovable: [(key: String, kinds: [Settings.Provider.Kind])] = [
-            ("hosted_domains", [.github, .gitlab, .microsoft, .oidc]),
-            ("organizations", [.google, .gitlab, .microsoft, .oidc]), ("groups", [.google]),
+            ("hosted_domains", [.github, .gitlab, .microsoft, .apple, .oidc, .oauth2]),
+            ("organizations", [.google, .gitlab, .microsoft, .apple, .oidc, .oauth2]), ("groups", [.google, .apple]),
         ]
         for (key, kinds) in unprovable where accept.has(key) && kinds.contains(kind) {
             reading.problem(
@@ -270,16 +270,17 @@ extension Settings.Provider.Kind {
         case .github: "GitHub"
         case .gitlab: "GitLab"
         case .microsoft: "Microsoft"
-        case .oidc: nil
+        case .apple: "Apple"
+        case .oidc, .oauth2: nil
         }
     }
 
     /// See ``Settings/Provider/ownsAddresses``.
     func ownsAddresses(issuer: String) -> Bool {
         switch self {
-        case .github: false
+        case .github, .apple: false
         case .gitlab: issuer != standardIssuer
-        case .google, .microsoft, .oidc: true
+        case .google, .microsoft, .oidc, .oauth2: true
         }
     }
 
@@ -288,7 +289,8 @@ extension Settings.Provider.Kind {
         case .google: "https://accounts.google.com"
         case .github: "https://github.com"
         case .gitlab: "https://gitlab.com"
-        case .microsoft, .oidc: nil
+        case .apple: "https://appleid.apple.com"
+        case .microsoft, .oidc, .oauth2: nil
         }
     }
 
@@ -296,6 +298,8 @@ extension Settings.Provider.Kind {
         switch self {
         case .google, .microsoft, .gitlab, .oidc: ["openid", "profile", "email"]
         case .github: ["read:user", "user:email", "read:org"]
+        case .apple: ["openid", "name", "email"]
+        case .oauth2: []
         }
     }
 }

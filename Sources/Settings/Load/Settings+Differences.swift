@@ -36,6 +36,7 @@ extension Settings {
         for provider in new.settings.login.providers {
             guard let known = old.settings.login.providers.first(where: { $0.id == provider.id }) else { continue }
             compare("login.providers[\(provider.id)].client_secret", known.clientSecret, provider.clientSecret)
+            compare("login.providers[\(provider.id)].private_key", known.signingKey?.pem, provider.signingKey?.pem)
         }
         for issuer in new.settings.issuers {
             guard case .file(_, let content) = issuer.keys,

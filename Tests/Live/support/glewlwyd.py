@@ -4,6 +4,7 @@ PKCE, and refuses a code that comes a second time."""
 import http.cookiejar
 import json
 import os
+import shutil
 import subprocess
 import sqlite3
 import urllib.error
@@ -18,6 +19,7 @@ from support.gatehouse import free_ports
 from support.waiting import eventually
 
 SCHEMA = Path("/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3")
+WEBAPP = Path("/usr/share/glewlwyd/webapp")
 CLIENT, SECRET, PASSWORD = "gatehouse", "gatehouse's own secret", "correct horse"
 
 CONFIGURATION = """
@@ -26,7 +28,7 @@ bind_address="127.0.0.1"
 external_url="{url}"
 login_url="login.html"
 api_prefix="api"
-static_files_path="/usr/share/glewlwyd/webapp/"
+static_files_path="{folder}/webapp/"
 log_mode="file"
 log_level="DEBUG"
 log_file="{folder}/glewlwyd.log"
@@ -42,6 +44,11 @@ client_module_path="/usr/lib/glewlwyd/client"
 user_auth_scheme_module_path="/usr/lib/glewlwyd/scheme"
 plugin_module_path="/usr/lib/glewlwyd/plugin"
 hash_algorithm="SHA512"
+static_files_mime_types = (
+  {{ extension = ".html" mime_type = "text/html" compress = 0 }}, {{ extension = ".css" mime_type = "text/css" compress = 0 }},
+  {{ extension = ".js" mime_type = "application/javascript" compress = 0 }},
+  {{ extension = ".json" mime_type = "application/json" compress = 0 }}
+);
 database = {{ type = "sqlite3" path = "{folder}/glewlwyd.db" }};
 """
 
@@ -89,6 +96,9 @@ class Glewlwyd:
         database.executescript(SCHEMA.read_text())
         database.commit()
         database.close()
+        # Debian's pages look for their settings where it has put a folder.
+        shutil.copytree(WEBAPP, folder / "webapp", ignore=shutil.ignore_patterns("config.json"))
+        shutil.copy(WEBAPP.parent / "templates" / "config.json", folder / "webapp" / "config.json")
         configuration = folder / "glewlwyd.conf"
         configuration.write_text(CONFIGURATION.format(port=self.port, url=self.url, folder=folder))
         self.log = open(folder / "output", "wb")

@@ -106,12 +106,7 @@ class Provider:
 
     def _token(self, handler, body):
         form = dict(urllib.parse.parse_qsl(body.decode(), strict_parsing=True))
-        client = (form.get("client_id"), form.get("client_secret"))
-        if handler.headers["Authorization"]:
-            scheme, _, pair = handler.headers["Authorization"].partition(" ")
-            assert scheme == "Basic"
-            client = tuple(urllib.parse.unquote_plus(part) for part in base64.b64decode(pair).decode().split(":"))
-        if client != (CLIENT, SECRET):
+        if not self.knows(handler, form):
             return 401, {}, {"error": "invalid_client"}
         began = self.codes.pop(form.get("code"), None)
         challenge = b64(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
@@ -123,6 +118,15 @@ class Provider:
         answer = {"access_token": access, "token_type": "Bearer", "expires_in": 60,
                   "id_token": self.id_token(began, access)} | self.how.get("tokens", {})
         return 200, {}, {name: value for name, value in answer.items() if value is not None}
+
+    def knows(self, handler, form):
+        """Whether the client is the one that it says."""
+        client = (form.get("client_id"), form.get("client_secret"))
+        if handler.headers["Authorization"]:
+            scheme, _, pair = handler.headers["Authorization"].partition(" ")
+            assert scheme == "Basic"
+            client = tuple(urllib.parse.unquote_plus(part) for part in base64.b64decode(pair).decode().split(":"))
+        return client == (CLIENT, SECRET)
 
     def id_token(self, began, access):
         now = int(time.time())
