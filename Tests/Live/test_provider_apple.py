@@ -231,3 +231,30 @@ def test_a_key_that_is_none_stops_the_start(apple, make_gate, tmp_path, text):
         path.write_text(text)
     result = gate.cli("check-config", check=False)
     assert result.returncode == 2 and "login.providers[0].private_key" in result.stderr, result
+
+
+def link_in(browser, beginning):
+    return PORTAL + [part.split('"')[0] for part in browser.response.body.decode().split('href="')
+                     if part.startswith(beginning)][0]
+
+
+def test_a_step_up_and_a_linking_by_way_of_a_form(gate, apple, second):
+    second.behave()
+    person = PERSON | {"sub": "step", "email": "step@corp.example"}
+    browser = Browser(gate)
+    come_back(browser, *go(browser, second, PORTAL + "/.auth/oauth/strict", **person))
+    for claims, status in (({}, 303), ({"auth_time": 1}, 403), ({"auth_time": None}, 403)):
+        second.behave(claims=claims)
+        browser.open(PORTAL + "/.auth/login?step_up=too_old&return_to=/.auth/account")
+        answer = come_back(browser, *go(browser, second, link_in(browser, "/.auth/oauth/strict?flow="), **person))
+        assert answer.status == status, (claims, answer.status)
+        assert last(gate, "reauthenticated")["success"] is True
+    assert last(gate)["metadata"]["error"] == "too_old"
+    second.behave()
+    browser.open(PORTAL + "/.auth/account/providers")
+    linked = PERSON | {"sub": "linked", "email": "elsewhere@a.example"}
+    answer = come_back(browser, *go(browser, apple, link_in(browser, "/.auth/oauth/apple?link="), **linked))
+    assert answer.status == 303 and "provider_linked" in answer["Location"]
+    other = Browser(gate)
+    come_back(other, *go(other, apple, **linked))
+    assert who(other)["email"] == "step@corp.example"

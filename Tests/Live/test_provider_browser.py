@@ -180,11 +180,13 @@ def test_glewlwyds_own_pages(visit, site):
     target = site.app + "/wiki/Glewlwyd?a=b"
     page.goto(target)
     page.click("text=Sign in with Glewlwyd")
-    page.wait_for_timeout(5000); print(page.url); print(page.content()[-3000:]); page.screenshot(path="/tmp/glw.png")
     page.fill("#username", "lena")
     page.fill("#password", GLEWLWYD_PASSWORD)
-    page.keyboard.press("Enter")
-    for scope in ("email", "profile"):
-        page.locator(f"#grant-{scope}").wait_for()
+    page.click("#loginbut")
+    for scope in ("profile", "email"):
+        page.check(f"#grant-{scope}")
+    page.click("button:has-text('Grant access')")
+    page.locator("#grant-email").wait_for(state="detached")
+    page.click("button[title^='Continue']")
     page.wait_for_url(target)
     assert me(page, site)["email"] == "lena@glewlwyd.example"

@@ -68,6 +68,24 @@ def test_a_secret_that_is_not_ours(make_portal, glewlwyd):  # noqa: F811
     assert last(gate)["metadata"]["error"] == "code_refused"
 
 
+def test_as_a_provider_that_speaks_oauth_alone(make_portal, glewlwyd):  # noqa: F811
+    """The same server by its endpoints, as any other: no discovery, no ID token, what its user info says."""
+    api = glewlwyd.issuer
+    gate = make_portal(glewlwyd.settings(
+        kind="oauth2", issuer=api, authorization_endpoint=api + "/auth", token_endpoint=api + "/token",
+        userinfo_endpoint=api + "/userinfo", scopes=["profile", "email"],
+        # It takes the escapes of RFC 6749 in the header for the secret itself.
+        token_endpoint_auth_method="client_secret_post",
+        claims={"subject": "sub", "email_verified": "email_verified"}, accept={"domains": ["corp.example"]})).start()
+    browser = Browser(gate)
+    answer = come_back(browser, *go(browser, glewlwyd, "lena"), follow=False)
+    assert answer.status == 303, gate.log_text()[-2000:]
+    assert (who(browser)["email"], who(browser)["name"]) == ("lena@corp.example", "Lena")
+    other = Browser(gate)
+    assert come_back(other, *go(other, glewlwyd, "nils"), follow=False).status == 403
+    assert last(gate)["metadata"]["error"] == "not_accepted"
+
+
 def test_the_person_says_no(make_portal, glewlwyd):  # noqa: F811
     gate = make_portal(glewlwyd.settings()).start()
     browser = Browser(gate)

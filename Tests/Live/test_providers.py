@@ -269,11 +269,12 @@ def test_lesson33_tokens_for_an_api_client(make_portal, provider):
     assert "Give this code to the program" in page.text
 
 
-def test_lesson71_a_thousand_flows_of_two_browsers_never_exchange_users(make_portal, provider):
+@pytest.mark.parametrize("flows", [100, pytest.param(1000, marks=pytest.mark.long)])
+def test_lesson71_a_thousand_flows_of_two_browsers_never_exchange_users(make_portal, provider, flows):
     gate = make_portal(provider.settings()).start()
     people = {name: LENA | {"sub": name, "email": f"{name}@corp.example"} for name in ("ann", "ben")}
     began, first = [], {}
-    for _ in range(500):
+    for _ in range(flows // 2):
         for name, person in people.items():
             browser = Browser(gate)
             browser.jar = dict(first.get(name, {}))
