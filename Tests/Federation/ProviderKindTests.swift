@@ -101,13 +101,15 @@ import Testing
     @Test func plainOAuthIsAskedWithoutAnythingOfOpenIDConnect() async throws {
         let flow = try await Self.provider(Self.forge()).begin(FlowTests.secrets, redirectURI: "x")
         #expect(
-            flow.url == "https://forge.example/authorize?x=y&response_type=code&client_id=client&redirect_uri=x&state=st"
+            flow.url
+                == "https://forge.example/authorize?x=y&response_type=code&client_id=client&redirect_uri=x&state=st"
                 + "&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256")
         let scoped = try await Self.provider(Self.forge(["a", "b"])).begin(FlowTests.secrets, redirectURI: "x")
         #expect(scoped.url.contains("&scope=a%20b&"))
         let request = try TokenExchange(configuration: Self.forge()).request(code: "c", of: flow)
         // Each part is escaped before they are joined.
-        #expect(request.headers.contains { $0 == ("Authorization", "Basic \(Base64.encode(Array("client:a%3Ab".utf8)))") })
+        let pair = Base64.encode(Array("client:a%3Ab".utf8))
+        #expect(request.headers.contains { $0 == ("Authorization", "Basic \(pair)") })
     }
 
     @Test func aProviderThatCannotAskAnewIsNotAskedTo() async throws {

@@ -205,7 +205,8 @@ def test_what_apple_may_not_say(gate, second, how, error):
     second.behave()
 
 
-def test_a_key_that_apple_does_not_know_any_more_and_the_next_one(apple, make_gate, tmp_path):
+def test_a_key_that_apple_does_not_know_any_more_and_the_next_one(make_gate, tmp_path):
+    apple = Apple()
     gate = make_gate(
         limits={"exempt_networks": ["127.0.0.0/8"]}, login={"providers": [apple.settings(tmp_path)]},
         routes=[{"name": "app", "host": ["app.example.com"], "rules": [{"allow": "signed_in"}]}])
@@ -216,6 +217,7 @@ def test_a_key_that_apple_does_not_know_any_more_and_the_next_one(apple, make_ga
     gate.cli("reload")
     come_back(browser, *go(browser, apple))
     assert who(browser)
+    apple.stop()
 
 
 @pytest.mark.parametrize("text", [

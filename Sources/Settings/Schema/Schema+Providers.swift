@@ -8,7 +8,8 @@ extension Schema {
             "login.providers[].id", .text("a short name like corp"), nil,
             "In addresses, logs and routes; never changed."),
         Key(
-            "login.providers[].kind", .choice(["google", "github", "gitlab", "microsoft", "apple", "oidc", "oauth2"]), nil,
+            "login.providers[].kind", .choice(["google", "github", "gitlab", "microsoft", "apple", "oidc", "oauth2"]),
+            nil,
             "What it is."),
         Key("login.providers[].name", .text("a name"), nil, "On the button; default: that of the kind, or the id."),
         Key(
