@@ -73,6 +73,8 @@ def visit(site, chromium):
         # Others' pages may want things from elsewhere, which there is no way to here.
         visitor.context.route(
             lambda url: not any(host in url for host in ("://127.0.0.1:", "localhost:")), lambda route: route.abort())
+        # Two programs' pages, and a machine that has other things to do.
+        visitor.page.set_default_timeout(60_000)
         made.append(visitor)
         return visitor
 
