@@ -7,18 +7,21 @@ internal import Settings
 extension Settings {
     /// What the providers are configured with.
     func providerConfigurations() -> [ProviderConfiguration] {
-        login.providers.map { provider in
+        let forwarded = forwardedTokens
+        return login.providers.map { provider in
             var acceptance = ProviderConfiguration.Acceptance()
             acceptance.emails = provider.acceptance.emails?.compactMap { EmailAddress($0) }
             acceptance.domains = provider.acceptance.domains
             acceptance.hostedDomains = provider.acceptance.hostedDomains
             acceptance.groups = provider.acceptance.groups
             acceptance.organizations = provider.acceptance.organizations
-            return ProviderConfiguration(
+            var configuration = ProviderConfiguration(
                 id: provider.id, kind: ProviderConfiguration.Kind(provider.kind), name: provider.name,
                 issuer: provider.issuer, clientID: provider.clientID, clientSecret: provider.clientSecret,
                 scopes: provider.scopes, acceptance: acceptance, groupsClaim: provider.groupsClaim,
                 groupsPrefix: provider.groupsPrefix)
+            configuration.keepsTokens = forwarded.contains(provider.tokenProvider)
+            return configuration
         }
     }
 
@@ -36,6 +39,16 @@ extension Settings {
         Dictionary(login.providers.map { ($0.issuer, $0.addedGroups) }, uniquingKeysWith: { first, _ in first })
     }
 
+    /// Whose access tokens the app of a route gets: of the providers that it names, or of all.
+    func tokenProviders(of route: Route) -> [TokenProvider] {
+        guard route.policy.forwardsAccessToken else { return [] }
+        return login.providers.filter { route.providers.isEmpty || route.providers.contains($0.id) }
+            .map(\.tokenProvider)
+    }
+
+    /// Whose access tokens any app gets.
+    var forwardedTokens: Set<TokenProvider> { Set(routes.flatMap(tokenProviders)) }
+
     /// Which route offers which providers alone.
     func offers(in snapshot: Snapshot) -> @Sendable (_ host: String, _ path: String) -> [String] {
         let offered = routes.map(\.providers)
@@ -52,6 +65,8 @@ extension Settings {
 }
 
 extension Settings.Provider {
+    var tokenProvider: TokenProvider { TokenProvider(id: id, issuer: issuer) }
+
     /// What the accounts let it do.
     ///
     /// - Parameter takesUnused: accounts that nobody has signed in to are free for whoever proves the address.
