@@ -158,6 +158,46 @@ private final class Renewals: Sendable {
         #expect(token(otto) == nil && token(lena) == Self.access)
     }
 
+    @Test func theyWaitForASecondFactorAndAreKeptWithTheSession() async throws {
+        let (authenticator, _, _) = try await scene.accounts.enrolled(scene.operations)
+        var identity = FederatedIdentity(
+            provider: "corp", issuer: "https://idp.example", subject: "1", email: EmailAddress("ada@example.com"),
+            emailIsVerified: true)
+        identity.tokens = tokens()
+        var partial: PartialSignIn?
+        do {
+            _ = try await scene.operations.signIn(
+                by: identity, FederationTerms(claimedDomains: ["example.com"]), as: .page(remember: false),
+                from: scene.client)
+        } catch {
+            partial = error.partial
+        }
+        #expect(try rows() == 0)
+        let code = try authenticator.code(at: scene.test.now)
+        let signedIn = try await scene.operations.finishSignIn(
+            try #require(partial), code: code, from: scene.client)
+        let ada = Identity(
+            kind: .session, credentialID: signedIn.session, subject: signedIn.user.id, user: signedIn.user.username,
+            session: signedIn.session)
+        #expect(token(ada) == Self.access)
+    }
+
+    @Test func aNewProofAtTheSameProviderBringsNewOnes() async throws {
+        let lena = try await enter("1", tokens())
+        let principal = Principal(userID: lena.subject, session: try #require(lena.session), usesCookie: true)
+        for (subject, isTheirs) in [("1", true), ("2", false)] {
+            var identity = FederatedIdentity(
+                provider: "corp", issuer: "https://idp.example", subject: subject, email: nil, emailIsVerified: false,
+                authenticatedAt: scene.test.now)
+            identity.tokens = tokens("proof-of-\(subject)")
+            let proof = identity
+            let outcome = await refusal {
+                _ = try await scene.operations.reauthenticate(principal, by: proof, from: scene.client)
+            }
+            #expect((outcome == nil) == isTheirs && token(lena) == "proof-of-1")
+        }
+    }
+
     // MARK: Their end
 
     @Test(arguments: ["sign out", "revoke", "user", "disable", "delete", "logout"])
@@ -179,6 +219,7 @@ private final class Renewals: Sendable {
                 at: "corp", issuer: "https://idp.example", subject: "1", sessionID: nil, from: scene.client)
         }
         #expect(token(lena) == nil && token(other) == "other")
+        #expect(try scene.store.check().isEmpty)
         #expect(try rows() == 1)
     }
 
@@ -231,6 +272,13 @@ private final class Renewals: Sendable {
         scene.test.clock.advance(.seconds(20))
         renewals.will(.renewed(tokens("back")))
         #expect(await waited(lena) == "back")
+    }
+
+    @Test func oneThatIsOverAtOnceIsNotAskedForAgainAndAgain() async throws {
+        let lena = try await enter("1", tokens(lasts: .zero))
+        renewals.will(.renewed(tokens("over", lasts: .zero)), .renewed(tokens("over", lasts: .seconds(-5))))
+        for _ in 0..<5 { #expect(await waited(lena) == nil) }
+        #expect(renewals.asked.count == 1)
     }
 
     @Test func aTokenThatTheProviderHasEndedIsDroppedAndTheSessionStays() async throws {

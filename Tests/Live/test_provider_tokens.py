@@ -1,18 +1,21 @@
 """The access tokens of providers: to the apps of routes that say so, refreshed once for all, and nowhere to be seen."""
 
 import concurrent.futures
+import hashlib
 import json
 import re
+import urllib.parse
 
 import pytest
 
 from support.browser import Browser
 from support.glewlwyd import Glewlwyd, is_installed
+from support.provider import b64
 from support.token_provider import TokenProvider
 from support.waiting import eventually
 from test_portal import APP, PORTAL, api, login
 from test_provider_glewlwyd import go as go_to_glewlwyd
-from test_providers import LENA, come_back, enter, make_portal, who  # noqa: F401
+from test_providers import LENA, come_back, enter, go, make_portal, who  # noqa: F401
 
 NAME = "X-Forwarded-Access-Token"
 TOLD = "http://told.example.com"
@@ -284,11 +287,23 @@ def test_at_a_provider_that_others_wrote(make_portal, tmp_path):  # noqa: F811
         glewlwyd.stop()
 
 
-def test_an_app_of_a_password_session_gets_none(make_portal, make_token_provider):  # noqa: F811
+def test_sessions_of_programs(make_portal, make_token_provider):  # noqa: F811
     corp = make_token_provider()
     gate = make_portal(corp.settings(), routes=[route("told")]).start()
     gate.add_user("mary")
     gate.cli("user", "set-password", "mary", input="a correct horse battery\n")
+    # By a password there is no provider.
     bearer = login(gate, "mary", "a correct horse battery").json()["access_token"]
     assert token(Browser(gate), headers=[("Authorization", f"Bearer {bearer}")]) == ""
     assert api(gate, "GET", "/me", token=bearer).status == 200
+    # By one, its token is the session's, whatever the session is by.
+    verifier = "v" * 43
+    challenge = b64(hashlib.sha256(verifier.encode()).digest())
+    browser = Browser(gate)
+    address, fields = go(
+        browser, corp, start=f"{PORTAL}/.auth/api/oauth/corp?response=token&code_challenge={challenge}", **LENA)
+    code = json.loads(browser.send("GET", f"{address}?{urllib.parse.urlencode(fields)}", navigate=False).body)["code"]
+    answer = api(gate, "POST", "/token", {"code": code, "code_verifier": verifier})
+    bearer = answer.json()["access_token"]
+    assert token(Browser(gate), headers=[("Authorization", f"Bearer {bearer}")]) == corp.given[0]
+    assert not any(secret.encode() in answer.body for secret in corp.given)

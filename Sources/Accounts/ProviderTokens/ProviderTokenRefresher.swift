@@ -127,7 +127,11 @@ public final class ProviderTokenRefresher: Sendable {
             let kept = GrantedTokens(
                 access: tokens.access, refresh: tokens.refresh ?? refresh, expiresAt: tokens.expiresAt)
             try await store.replace(known, of: session, by: kept)
-            return true
+            log.debug(
+                "the tokens of a session were refreshed",
+                metadata: ["provider": "\(known.provider)", "session": "\(session)"])
+            // One that is over at once is not asked for again and again.
+            return kept.expiresAt.map { $0 > store.clock.now() } ?? true
         case .ended(let why):
             try await store.drop(known, of: session, why: why)
             log.notice(
