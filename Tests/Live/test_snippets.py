@@ -2,16 +2,19 @@
 
 import socket
 import subprocess
+import urllib.parse
 
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from support.browser import Browser
 from support.certificates import Authority
 from support.echo import PATIENCE, EchoServer, works
 from support.gatehouse import Gatehouse, binary
 from support.origins import WSGIOrigin
 from support.proxies import KINDS, REPOSITORY, Proxy
+from support.token_provider import TokenProvider
 from support.wire import Connection, request
 
 EXAMPLES = REPOSITORY / "examples"
@@ -43,7 +46,8 @@ ROUTES = [
      "rules": [{"allow": {"groups": ["admins"]}}]},
     {"name": "desk", "host": ["desk.example.com"], "upstream": "first", "rules": [{"allow": "everyone"}]},
     {"name": "chat", "host": ["chat.example.com"], "upstream": "chat", "rules": [{"allow": {"groups": ["staff"]}}]},
-    {"name": "wild", "host": ["*.wild.example.com"], "upstream": "second", "rules": [{"allow": "signed_in"}]},
+    {"name": "wild", "host": ["*.wild.example.com"], "upstream": "second", "forward_access_token": True,
+     "rules": [{"allow": "signed_in"}]},
 ]
 
 
@@ -52,17 +56,18 @@ def site(request, tmp_path_factory):
     """A proxy with several routes, and the Gatehouse and the two apps behind it."""
     folder = tmp_path_factory.mktemp(request.param)
     first, second, chat = WSGIOrigin(), WSGIOrigin(), EchoServer()
+    tokens = TokenProvider()
     proxy = Proxy(request.param, folder / "proxy")
     gate = Gatehouse(
         folder / "gate", public_url=f"http://auth.example.com:{proxy.port}",
         listen=[{"serve": ["portal", "check"]}], trusted_proxies=["127.0.0.1"],
         upstreams={"first": {"url": [first.url]}, "second": {"url": [second.url]}, "chat": {"url": [chat.url]}},
-        routes=ROUTES)
+        login={"providers": [tokens.settings()]}, sessions={"cookie": {"domain": "example.com"}}, routes=ROUTES)
     gate.add_user("mary", ["staff"])
     gate.add_user("adam", ["staff", "admins"])
     gate.keys = {name: gate.add_key(name)["key"] for name in ("mary", "adam")}
     gate.first, gate.second, gate.chat = first, second, chat
-    gate.proxy = proxy
+    gate.proxy, gate.tokens = proxy, tokens
     try:
         gate.start()
         proxy.write(gate).start()
@@ -72,6 +77,7 @@ def site(request, tmp_path_factory):
         gate.stop()
         for app in (first, second, chat):
             app.close()
+        tokens.stop()
 
 
 def ask(site, host, path, user=None, headers=(), method="GET"):
@@ -89,6 +95,26 @@ def test_identity_headers_of_the_route(site, host):
     assert ask(site, host, "/x").status == 401
     nobody = ask(site, host, "/public/x", headers=[("X-WEBAUTH-USER", "f0rged"), ("x_webauth_user", "f0rged")])
     assert nobody.status == 200 and b"f0rged" not in nobody.body
+
+
+def test_the_token_of_a_provider_comes_to_the_app_that_may_have_it(site):
+    name, port = "HTTP_X_FORWARDED_ACCESS_TOKEN", site.proxy.port
+    browser = Browser(site)
+    response = browser.send("GET", site.settings["public_url"] + "/.auth/oauth/corp")
+    address, fields = site.tokens.authorize(
+        response["Location"], sub="lena", email="lena@corp.example", email_verified=True)
+    browser.send("GET", f"{address}?{urllib.parse.urlencode(fields)}", site="cross-site")
+    cookies = browser.cookies_for("a.wild.example.com")
+    headers = [("Cookie", "; ".join(f"{cookie}={value}" for cookie, value in cookies.items())),
+               ("X-Forwarded-Access-Token", "f0rged"), ("x_forwarded_access_token", "f0rged")]
+    told = request(port, "/x", f"a.wild.example.com:{port}", headers=headers)
+    assert told.status == 200 and told.json()[name] == site.tokens.given[0], told
+    # Another route's app is not told, nor that of somebody who did not come by a provider; and nobody invents one.
+    other = request(port, "/x", f"open.example.com:{port}", headers=headers)
+    nobody = ask(site, "a.wild.example.com", "/x", "mary", headers[1:])
+    for answer in (told, other, nobody):
+        assert answer.status == 200 and b"f0rged" not in answer.body, answer
+    assert other.json().get(name, "") == nobody.json().get(name, "") == ""
 
 
 def test_each_route_has_its_app_and_its_rules(site):

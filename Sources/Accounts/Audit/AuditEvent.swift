@@ -45,6 +45,8 @@ public enum AuditEventType: String, Sendable, CaseIterable {
     /// An identity at a provider signs in to this account from now on.
     case socialAccountLinked = "social_account_linked"
     case socialAccountUnlinked = "social_account_unlinked"
+    /// A session has no tokens of its provider any more: too long to be kept, or refused by the provider.
+    case providerTokensDropped = "provider_tokens_dropped"
     /// The operator had a link printed.
     case linkCreated = "link_created"
     case signingKeyCreated = "signing_key_created"

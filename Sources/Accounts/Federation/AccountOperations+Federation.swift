@@ -63,6 +63,7 @@ extension AccountOperations {
                 var signed = signed
                 signed.federated = FederatedSession(
                     link: link.id, issuer: identity.issuer, sessionID: identity.sessionID)
+                signed.tokens = HeldTokens(identity)
                 return try store.complete(signed, of: user, at: now, in: transaction)
             case .failure(let refusal):
                 try store.append(
@@ -104,6 +105,10 @@ extension AccountOperations {
                 return .failure(AccountsError(.refused, "This identity is not linked with your account."))
             }
             session.authenticatedAt = min(provedAt, now)
+            if let link, session.federated?.link == link.id, let held = HeldTokens(identity) {
+                let actor = client.actor(user.username, session: session.id)
+                try store.keep(held, for: session, of: user, by: actor, at: now, in: transaction)
+            }
             return .success(try store.raise(&session, secrets, at: now, in: transaction))
         }
         return try outcome.get()

@@ -70,6 +70,9 @@ extension AccountOperations {
             }
             try store.unlink(link, from: &user, in: transaction)
             try Tables.users.put(user, for: user.id, in: transaction)
+            if session.federated?.link == link.id {
+                try Tables.providerTokens.delete(session.id, in: transaction)
+            }
             let ended = try store.endSessions(
                 of: user, by: { $0.link == link.id }, except: session.id, at: now, in: transaction)
             try store.append(

@@ -2,7 +2,7 @@ public import Core
 
 /// Whom a provider has brought: its ID token was verified, and it may bring this person. Known by issuer and subject
 /// alone; an e-mail address never says who somebody is.
-public struct FederatedIdentity: Sendable, Equatable {
+public struct FederatedIdentity: Sendable {
     /// The provider's id in the configuration.
     public var provider: String
     public var issuer: String
@@ -19,6 +19,8 @@ public struct FederatedIdentity: Sendable, Equatable {
     public var authenticatedAt: Timestamp?
     /// When the provider brought them here; nil: now.
     public var broughtAt: Timestamp?
+    /// What the provider gave besides, to be kept for the session that begins by it.
+    public var tokens: GrantedTokens?
 
     /// All fields, named as they are.
     public init(

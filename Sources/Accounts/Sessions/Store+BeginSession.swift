@@ -94,6 +94,7 @@ extension Store {
     /// Ends one session, and what it has asked for; its record stays for a while, so that a refusal can say why.
     func end(_ session: inout SessionRecord, at now: Timestamp, in transaction: borrowing WriteTransaction) throws {
         session.revokedAt = now
+        try Tables.providerTokens.delete(session.id, in: transaction)
         try endEmailChange(of: session.userID, .of(session: session.id), in: transaction)
         try Tables.sessions.put(session, for: session.id, in: transaction)
         try scheduleSweep(.session(session.id), at: session.freeAt, in: transaction)

@@ -86,7 +86,7 @@ extension AccountOperations {
             proof: partial.proof, face: .page(remember: partial.remember), client: client,
             kept: try KeptClient(client), materials: try SignInMaterials(store.random), configuration: configuration,
             method: partial.method, basis: partial.basis, federated: partial.federated,
-            provedAt: partial.provedAt)
+            tokens: partial.tokens, provedAt: partial.provedAt)
     }
 
     private static let needsEnrolment = AccountsError(.refused, "There is no second factor yet: set one up first.")

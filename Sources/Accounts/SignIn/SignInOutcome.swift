@@ -60,6 +60,7 @@ public struct PartialSignIn: Sendable {
     let proof: Proof
     let basis: SignInBasis
     let federated: FederatedSession?
+    let tokens: HeldTokens?
     /// When the first proof was given.
     let provedAt: ProofTime
     let beganAt: Timestamp
@@ -79,6 +80,7 @@ public struct PartialSignIn: Sendable {
         proof = signIn.proof
         basis = signIn.basis
         federated = signIn.federated
+        tokens = signIn.tokens
         provedAt = signIn.provedAt
         beganAt = now
         if case .page(let remember) = signIn.face { self.remember = remember } else { remember = false }

@@ -22,6 +22,8 @@ struct CompleteSignIn: Sendable {
     var trustsDevice = false
     /// By which provider; nil: by none.
     var federated: FederatedSession?
+    /// What that provider has given for apps.
+    var tokens: HeldTokens?
     /// When the first proof was given.
     var provedAt = ProofTime.now
 
@@ -105,6 +107,10 @@ extension Store {
         }
         if let place = session.federated?.place {
             try Tables.sessionsByProvider.put(EmptyRecord(), for: KeyPair(place, session.id), in: transaction)
+        }
+        if let held = signIn.tokens {
+            let actor = signIn.client.actor(user.username, session: session.id)
+            try keep(held, for: session, of: user, by: actor, at: now, in: transaction)
         }
         try noteUsed(user, in: transaction)
         try Tables.lastUses.put(

@@ -53,6 +53,10 @@ extension Store {
                 }
                 return true
             }
+            for id in try Tables.providerTokens.keys(in: transaction)
+            where try Tables.sessions.revision(of: id, in: transaction) == nil {
+                problems.append("provider_tokens leads to no session \(id)")
+            }
             for key in try Tables.outboxDue.keys(in: transaction)
             where try Tables.outbox.get(key.second, in: transaction)?.dueKey != key {
                 problems.append("outbox_due leads to no mail \(key.second)")

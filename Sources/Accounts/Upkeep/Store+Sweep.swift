@@ -129,6 +129,7 @@ extension Store {
         try Tables.sessions.delete(record.id, in: transaction)
         try Tables.sessionsByUser.delete(KeyPair(record.userID, record.id), in: transaction)
         try Tables.lastUses.delete(record.id, in: transaction)
+        try Tables.providerTokens.delete(record.id, in: transaction)
         if let place = record.federated?.place {
             try Tables.sessionsByProvider.delete(KeyPair(place, record.id), in: transaction)
         }

@@ -241,6 +241,6 @@ struct Patient: Sendable {
         return Surroundings(
             scheme: scheme, host: host, portal: String(settings.publicURL.description.split(separator: "/").last ?? ""),
             openPath: hasOpen ? consultation.openPath : nil, closedPath: hasClosed ? consultation.closedPath : nil,
-            identityNames: route.headers.headerNames, cookie: names.app, key: key)
+            identityNames: route.headerNames, cookie: names.app, key: key)
     }
 }

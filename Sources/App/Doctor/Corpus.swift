@@ -76,7 +76,7 @@ enum Corpus {
         "X-Forwarded-Preferred-Username", "X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups",
         "X-WEBAUTH-USER", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Server", "Forwarded", "X-Real-IP",
         "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method",
-        "X-Client-Cert", "X-Envoy-Internal",
+        "X-Client-Cert", "X-Envoy-Internal", "X-Forwarded-Access-Token",
     ]
 
     private static func others(_ place: Surroundings) -> [Probe] {

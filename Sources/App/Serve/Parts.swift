@@ -26,6 +26,7 @@ struct Parts: Sendable {
     let hasher: PasswordHasher
     let limiter: RateLimiter
     let portal: PortalResponder
+    let tokens: ProviderTokenRefresher
 
     func services(_ issuers: Issuers) throws -> ProxyServer.Services {
         let seed = try SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
@@ -36,13 +37,15 @@ struct Parts: Sendable {
                 StoreMetrics.render(store, decisions, inForce.value.lastReload, mailsInHand: mail.inHand)
                     + writer.metrics
             }, seed: seed,
-            makeContext: makeContext(issuers, inForce.value.settings.audit.access.granularity))
+            makeContext: makeContext(issuers, inForce.value.settings))
     }
 
     /// Makes what each loop has of its own, for one configuration.
     func makeContext(
-        _ issuers: Issuers, _ access: AccessGranularity
+        _ issuers: Issuers, _ settings: Settings
     ) -> @Sendable (_ loop: Int) throws -> LoopContext {
+        let access = settings.audit.access.granularity
+        let forwardsTokens = !settings.forwardedTokens.isEmpty
         let entries = ProcessEnvironment.value(of: "GATEHOUSE_IDENTITY_CACHE").flatMap(Int.init) ?? 16_384
         return { loop in
             let standing = try LocalStanding(store: store, cacheEntries: entries)
@@ -53,7 +56,10 @@ struct Parts: Sendable {
                     CertificateReader(standing: standing, log: log),
                 ]),
                 decisions: decisions.makeSink(loop: loop, access: access),
-                assertions: try StoredAssertionSigner(store: store), rememberedIdentities: entries)
+                assertions: try StoredAssertionSigner(store: store),
+                providerTokens: forwardsTokens
+                    ? try StoredProviderTokens(store: store, refresher: tokens, log: log) : nil,
+                rememberedIdentities: entries)
         }
     }
 

@@ -41,6 +41,7 @@ extension Server {
                     lastReload: LastReload(success: true, at: self.parts.clock.now())
                 )
             }
+            await dropTokens(besides: settings.forwardedTokens, wanted: current.settings.forwardedTokens)
             parts.inForce.refresh(issuers)
             parts.mail.replace(settings)
             launch.style.change(level: settings.log.loggerLevel, isJSON: settings.log.writesJSON)
@@ -75,10 +76,16 @@ extension Server {
         try await pool.run { [store = parts.store] in try store.adopt(providers: settings.providersToAdopt) }
         await issuers.refreshDue()
         try await proxy.replace(
-            configuration: configuration, makeContext: parts.makeContext(issuers, settings.audit.access.granularity))
+            configuration: configuration, makeContext: parts.makeContext(issuers, settings))
         parts.portal.replace(portal)
         await parts.webhooks.replace(webhooks)
         return (issuers, providers)
+    }
+
+    /// Removes the tokens of providers that no route forwards any more; what fails here is done by the hourly upkeep.
+    private func dropTokens(besides now: Set<TokenProvider>, wanted before: Set<TokenProvider>) async {
+        guard !before.isSubset(of: now) else { return }
+        _ = try? await pool.run { [store = parts.store] in try store.dropProviderTokens(besides: now) }
     }
 
     /// Remembers how the files were, so that they are not read again before they change again: those that this attempt

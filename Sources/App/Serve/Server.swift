@@ -93,17 +93,18 @@ final class Server: Sendable {
                 breaches: settings.breachCheck(through: breachFetcher, launch.log), providers: providers),
             services: try PortalResponder.services(clock: clock, decisions: decisions, refusals: refusals),
             log: launch.log)
+        let inForce = InForceBox(
+            InForce(
+                loaded: launch.loaded, settings: settings, stamps: launch.stamps, issuers: issuers,
+                providers: providers, generation: 1, lastReload: LastReload(success: true, at: clock.now())))
         let parts = Parts(
             store: store, fetcher: fetcher, decisions: decisions, pool: pool, clock: clock, log: launch.log,
             writer: launch.writer,
-            inForce: InForceBox(
-                InForce(
-                    loaded: launch.loaded, settings: settings, stamps: launch.stamps, issuers: issuers,
-                    providers: providers, generation: 1,
-                    lastReload: LastReload(success: true, at: clock.now()))),
+            inForce: inForce,
             mail: MailWorker(settings, store: store, log: launch.log),
             webhooks: try WebhookWorker(settings, store: store, log: launch.log), breachFetcher: breachFetcher,
-            hasher: hasher, limiter: limiter, portal: portal)
+            hasher: hasher, limiter: limiter, portal: portal,
+            tokens: inForce.tokenRefresher(store: store, log: launch.log))
         self.parts = parts
         proxy = ProxyServer(
             configuration: try settings.proxyConfiguration(
@@ -117,6 +118,7 @@ final class Server: Sendable {
         parts.webhooks.start()
         let upkeep = Upkeep(
             store: store, decisions: decisions, retention: { parts.inForce.value.settings.audit.retention },
+            forwardedTokens: { parts.inForce.value.settings.forwardedTokens },
             clock: clock, log: launch.log, refreshCertificates: { [proxy] in proxy.refreshCertificates() })
         self.upkeep = Task { await upkeep.run(on: pool) }
     }
@@ -172,6 +174,7 @@ final class Server: Sendable {
         reloader?.finish()
         await proxy.stop(drain: drain)
         parts.hasher.stop()
+        await parts.tokens.stop()
         upkeep.cancel()
         parts.inForce.stopRefresh()
         await upkeep.value

@@ -9,6 +9,8 @@ struct Upkeep: Sendable {
     let decisions: DecisionLog
     /// `audit.retention` as it is now.
     let retention: @Sendable () -> Duration
+    /// Whose tokens routes forward now.
+    let forwardedTokens: @Sendable () -> Set<TokenProvider>
     let clock: any WallClock
     let log: Logger
     /// Looks whether certificates have changed.
@@ -18,6 +20,8 @@ struct Upkeep: Sendable {
     func run(on pool: WorkerPool) async {
         var lastMinute = clock.now()
         var lastHour = lastMinute
+        // What the configuration of this start wants no more.
+        await dropTokens(on: pool)
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(1))
             await perform("drain", on: pool) { try decisions.drain() }
@@ -33,10 +37,15 @@ struct Upkeep: Sendable {
             }
             if (now - lastHour).magnitude >= .seconds(3600) {
                 lastHour = now
+                await dropTokens(on: pool)
                 await perform("rotate", on: pool) { _ = try store.maintainSigningKeys() }
                 await perform("prune", on: pool) { _ = try store.pruneAudit(retention: retention()) }
             }
         }
+    }
+
+    private func dropTokens(on pool: WorkerPool) async {
+        await perform("tokens", on: pool) { _ = try store.dropProviderTokens(besides: forwardedTokens()) }
     }
 
     private func perform(_ name: String, on pool: WorkerPool, _ work: @escaping @Sendable () throws -> Void) async {

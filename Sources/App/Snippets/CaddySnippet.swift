@@ -83,6 +83,10 @@ struct CaddySnippet {
             body += "request_header -\(pattern)\n"
         }
         for name in site.foreign(besides: told) where name != "Gatehouse-Key" { body += "request_header -\(name)\n" }
+        // The answers of the other routes do not have it.
+        if told.contains(IdentityHeaders.accessTokenName) {
+            body += "request_header -\(IdentityHeaders.accessTokenName)\n"
+        }
         body += """
             forward_auth \(gatehouse) {
                 # Without a `?` of its own this has the client's query, which Gatehouse does not look at.

@@ -156,7 +156,9 @@ struct EnvoySnippet {
             "x-original-", "x-http-method", "x-method-", "x-rewrite-", "x-envoy-", "proxy-",
         ]
         let others = [
-            "user", "email", "groups", "preferred-username", "host", "uri", "method", "prefix", "server", "port",
+            "user", "email", "groups", "preferred-username", "access-token", "host", "uri", "method", "prefix",
+            "server",
+            "port",
         ]
         var matchers = prefixes.map { "prefix: \($0)" } + ["exact: forwarded", "exact: x-real-ip", "exact: proxy"]
         matchers += others.map { "exact: x-forwarded-\($0)" }

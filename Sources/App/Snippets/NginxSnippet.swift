@@ -119,27 +119,29 @@ struct NginxSnippet {
     }
 
     private func check(_ app: SnippetSite.App) -> String {
-        """
-        location = /internal/gatehouse/\(app.identifier) {
-            internal;
-            proxy_pass http://gatehouse/.auth/check/nginx?route=\(SnippetSite.escaped(app.route));
-            # The request that is asked about: the path as it came.
-            proxy_set_header X-Original-URL $scheme://$http_host$request_uri;
-            proxy_set_header X-Original-Method $request_method;
-            proxy_set_header X-Forwarded-For $remote_addr;
-            proxy_set_header Connection "";
-            # A check needs no body.
-            proxy_pass_request_body off;
-            proxy_set_header Content-Length "";
-            # An answer with many groups and an assertion is longer than the default of 4k; over it the client gets 500.
-            proxy_buffer_size 16k;
-            proxy_buffers 4 16k;
-            proxy_connect_timeout 2s;
-            proxy_read_timeout 5s;
-        }
+        // An access token has up to 8 KiB, beside the client's own cookies.
+        let buffer = app.headers.contains(IdentityHeaders.accessTokenName) ? "32k" : "16k"
+        return """
+            location = /internal/gatehouse/\(app.identifier) {
+                internal;
+                proxy_pass http://gatehouse/.auth/check/nginx?route=\(SnippetSite.escaped(app.route));
+                # The request that is asked about: the path as it came.
+                proxy_set_header X-Original-URL $scheme://$http_host$request_uri;
+                proxy_set_header X-Original-Method $request_method;
+                proxy_set_header X-Forwarded-For $remote_addr;
+                proxy_set_header Connection "";
+                # A check needs no body.
+                proxy_pass_request_body off;
+                proxy_set_header Content-Length "";
+                # An answer with many groups and an assertion is longer than the default of 4k; over it the client gets 500.
+                proxy_buffer_size \(buffer);
+                proxy_buffers 4 \(buffer);
+                proxy_connect_timeout 2s;
+                proxy_read_timeout 5s;
+            }
 
 
-        """
+            """
     }
 
     private func location(_ app: SnippetSite.App) -> String {

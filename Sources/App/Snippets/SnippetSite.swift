@@ -71,6 +71,7 @@ struct SnippetSite {
             "X-WEBAUTH-EMAIL", "X-WEBAUTH-NAME", "X-WEBAUTH-GROUPS", "X-Original-URL", "X-Original-URI",
             "X-Original-Method", "X-Original-Host", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method",
             "X-Method-Override", "X-Remote-Addr", "X-Remote-IP", "X-Remote-Host", "X-Auth-Request-Access-Token",
+            "X-Forwarded-Access-Token",
             "X-Auth-Request-Redirect", "X-WEBAUTH-ROLE", "X-Client-Cert", "X-Client-Cert-Chain", "X-Client-Cert-DN",
             "X-Client-Cert-Subject", "X-Client-Certificate", "X-Envoy-Original-Path", "X-Envoy-Original-Host",
             "X-Envoy-External-Address", "X-Envoy-Internal", "Proxy", "Proxy-User", "Proxy-Remote-User",
@@ -157,7 +158,7 @@ struct SnippetSite {
             route: route.policy.name, identifier: identifier, hosts: route.policy.hosts?.map(Self.canonical),
             prefix: prefix, isPrefix: isPrefix, ignoresCase: route.policy.ignorePathCase,
             servers: upstream?.endpoints ?? [.http(host: "127.0.0.1", port: 3000)],
-            keepsHost: upstream?.hostHeader != .upstream, headers: route.policy.headers.headerNames,
+            keepsHost: upstream?.hostHeader != .upstream, headers: route.policy.headerNames,
             scheme: route.policy.scheme, idleSeconds: upstream?.idleTimeout.components.seconds ?? 3600,
             maximumBody: route.maximumBody)
     }

@@ -7,7 +7,8 @@ internal import Settings
 extension Settings {
     /// What the providers are configured with.
     func providerConfigurations() -> [ProviderConfiguration] {
-        login.providers.map { provider in
+        let forwarded = forwardedTokens
+        return login.providers.map { provider in
             var acceptance = ProviderConfiguration.Acceptance()
             acceptance.emails = provider.acceptance.emails?.compactMap { EmailAddress($0) }
             acceptance.domains = provider.acceptance.domains
@@ -23,6 +24,7 @@ extension Settings {
                 ProviderConfiguration.SigningKey(teamID: $0.teamID, keyID: $0.keyID, pem: $0.pem)
             }
             configuration.oauth2 = provider.oauth2.map(ProviderConfiguration.OAuth2.init)
+            configuration.keepsTokens = forwarded.contains(provider.tokenProvider)
             return configuration
         }
     }
@@ -41,6 +43,16 @@ extension Settings {
         Dictionary(login.providers.map { ($0.issuer, $0.addedGroups) }, uniquingKeysWith: { first, _ in first })
     }
 
+    /// Whose access tokens the app of a route gets: of the providers that it names, or of all.
+    func tokenProviders(of route: Route) -> [TokenProvider] {
+        guard route.policy.forwardsAccessToken else { return [] }
+        return login.providers.filter { route.providers.isEmpty || route.providers.contains($0.id) }
+            .map(\.tokenProvider)
+    }
+
+    /// Whose access tokens any app gets.
+    var forwardedTokens: Set<TokenProvider> { Set(routes.flatMap(tokenProviders)) }
+
     /// Which route offers which providers alone.
     func offers(in snapshot: Snapshot) -> @Sendable (_ host: String, _ path: String) -> [String] {
         let offered = routes.map(\.providers)
@@ -57,6 +69,8 @@ extension Settings {
 }
 
 extension Settings.Provider {
+    var tokenProvider: TokenProvider { TokenProvider(id: id, issuer: issuer) }
+
     /// What the accounts let it do.
     ///
     /// - Parameter takesUnused: accounts that nobody has signed in to are free for whoever proves the address.

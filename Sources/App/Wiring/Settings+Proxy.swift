@@ -21,7 +21,8 @@ extension Settings {
             routes: routes.map { route in
                 RouteParameters(
                     upstream: route.upstream.flatMap { positions[$0] }, stripPrefix: route.stripPrefix,
-                    maximumBody: route.maximumBody, forwardCredential: route.forwardsCredential)
+                    maximumBody: route.maximumBody, forwardCredential: route.forwardsCredential,
+                    tokenProviders: tokenProviders(of: route))
             },
             upstreams: upstreams.map(Self.upstream))
         configuration.monitor = try Self.address(monitorListener, mode: 0o660, group: nil, PassedSockets())

@@ -57,7 +57,7 @@ public struct AuthorizationFlow: Sendable {
         self.provenAfter = provenAfter
         var fields = [
             ("response_type", "code"), ("client_id", configuration.clientID), ("redirect_uri", redirectURI),
-            ("scope", configuration.scopes.joined(separator: " ")), ("state", secrets.state),
+            ("scope", configuration.scopesToAsk(metadata).joined(separator: " ")), ("state", secrets.state),
             ("code_challenge", secrets.challenge), ("code_challenge_method", "S256"),
         ]
         // A scope of nothing is none (RFC 6749 section 3.3).
@@ -68,6 +68,7 @@ public struct AuthorizationFlow: Sendable {
             fields.append(("nonce", secrets.nonce))
             if provenAfter != nil { fields += [("prompt", "login"), ("max_age", "0")] }
         }
+        fields += configuration.fieldsForRefreshing(isAnew: provenAfter != nil)
         let separator = metadata.authorizationEndpoint.contains("?") ? "&" : "?"
         url = metadata.authorizationEndpoint + separator + FormText.encode(fields.map { (name: $0.0, value: $0.1) })
     }

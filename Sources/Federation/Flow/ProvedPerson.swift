@@ -20,6 +20,8 @@ public struct ProvedPerson: Sendable {
     public var sessionID: String?
     /// When the person last proved themselves there (`auth_time`); nil: the provider does not say.
     public var authenticatedAt: Timestamp?
+    /// What the provider gave besides, where an app is to have it.
+    public var tokens: GrantedTokens?
 
     /// The longest list that is kept.
     static let maximumGroups = 256

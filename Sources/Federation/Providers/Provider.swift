@@ -11,7 +11,7 @@ public final class Provider: Sendable {
     public let configuration: ProviderConfiguration
     let fetcher: any HTTPFetching
     let clock: any WallClock
-    private let source: MetadataSource
+    let source: MetadataSource
     private let keys: IssuerKeys
 
     init(_ configuration: ProviderConfiguration, fetcher: any HTTPFetching, clock: any WallClock, log: Logger) {
@@ -60,16 +60,19 @@ public final class Provider: Sendable {
         if flow.provenAfter != nil { try requireProofs() }
         let code = try answer.judged(for: flow.metadata)
         let exchange = TokenExchange(configuration: try configurationWithSecret())
+        let asked = clock.now()
         let tokens = try exchange.tokens(try await fetch(try exchange.request(code: code, of: flow)))
+        var person: ProvedPerson
         switch configuration.kind {
-        case .github: return try await GitHubPerson(provider: self, accessToken: tokens.access).read()
-        case .oauth2: return try await MappedPerson(provider: self, accessToken: tokens.access).read()
+        case .github: person = try await GitHubPerson(provider: self, accessToken: tokens.access).read()
+        case .oauth2: person = try await MappedPerson(provider: self, accessToken: tokens.access).read()
         case .apple:
-            var person = try await openIDPerson(flow, tokens)
+            person = try await openIDPerson(flow, tokens)
             if person.name.isEmpty { person.name = AppleUser.name(answer.user) ?? "" }
-            return person
-        case .google, .gitlab, .microsoft, .oidc: return try await openIDPerson(flow, tokens)
+        case .google, .gitlab, .microsoft, .oidc: person = try await openIDPerson(flow, tokens)
         }
+        if configuration.keepsTokens { person.tokens = tokens.granted(at: asked) }
+        return person
     }
 
     /// The provider's page where one signs out of it (OpenID Connect RP-Initiated Logout); nil where it has none.

@@ -54,6 +54,8 @@ public struct ProviderConfiguration: Sendable {
     public var groupsClaim: String?
     /// Put before each group.
     public var groupsPrefix: String
+    /// An app is given its access tokens, so that they are kept and refreshed.
+    public var keepsTokens = false
 
     /// All fields, named as they are.
     public init(
@@ -77,6 +79,7 @@ public struct ProviderConfiguration: Sendable {
         id == other.id && hasSameKind(as: other) && name == other.name && issuer == other.issuer
             && clientID == other.clientID && scopes == other.scopes && acceptance == other.acceptance
             && groupsClaim == other.groupsClaim && groupsPrefix == other.groupsPrefix
+            && keepsTokens == other.keepsTokens
             && clientSecret.map { Array($0.text.utf8) } == other.clientSecret.map { Array($0.text.utf8) }
     }
 }

@@ -19,6 +19,8 @@ struct ProviderMetadata: Sendable, Equatable {
     var namesIssuer: Bool
     /// What an answer's `iss` must be where there is one.
     var answersIssuer: String
+    /// It knows the scope by which refresh tokens are asked for (OpenID Connect Core 11).
+    var offersOfflineAccess = false
 
     /// Longer documents are refused.
     static let maximumBytes = 256 * 1024
@@ -57,6 +59,7 @@ struct ProviderMetadata: Sendable, Equatable {
         takesPost = methods.contains("client_secret_post")
         namesIssuer = document["authorization_response_iss_parameter_supported"]?.bool == true
         answersIssuer = issuer
+        offersOfflineAccess = document["scopes_supported"]?.strings?.contains("offline_access") ?? false
     }
 
     /// GitHub, which publishes none for its OAuth apps; below `issuer` also its Enterprise Server.

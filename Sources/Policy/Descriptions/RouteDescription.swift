@@ -30,6 +30,8 @@ public struct RouteDescription: Sendable {
     public var ignorePathCase: Bool
     /// Other origins from which an `Upgrade` by cookie may come, as configured.
     public var origins: [String]
+    /// The app gets the access token of the provider by which somebody has signed in.
+    public var forwardsAccessToken = false
 
     /// Everything but the name has the default of the configuration.
     public init(

@@ -42,6 +42,8 @@ public enum IdentityHeaders {
         let token = identity != nil && route.assertion ? assertion ?? [] : []
         try check(token, assertionName)
         fields.append((assertionName, String(decoding: token, as: UTF8.self)))
+        // Of a session that began by a provider; nobody else has one.
+        if route.forwardsAccessToken { fields.append((accessTokenName, "")) }
         return fields
     }
 

@@ -91,8 +91,8 @@ extension IdentityHeaders {
         private static let reserved: Set<String> = [
             "accept", "authorization", "connection", "content-encoding", "content-length", "content-type", "cookie",
             "date", "expect", "forwarded", "host", "keep-alive", "origin", "range", "set-cookie", "te", "traceparent",
-            "tracestate", "trailer", "transfer-encoding", "upgrade", "via", "x-api-key", "x-forwarded-for",
-            "x-forwarded-host", "x-forwarded-proto", "x-request-id",
+            "tracestate", "trailer", "transfer-encoding", "upgrade", "via", "x-api-key", "x-forwarded-access-token",
+            "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id",
         ]
 
         /// All names that the layout writes, the assertion's with them: what a client sent under them is taken out.

@@ -24,6 +24,8 @@ public final class Route: Sendable {
     public let ignorePathCase: Bool
     /// Other origins from which an `Upgrade` by cookie may come, as configured.
     public let origins: [String]
+    /// Whether its app gets the access token of the provider by which somebody has signed in.
+    public let forwardsAccessToken: Bool
     /// The rendered identity headers of nobody, without an assertion.
     public let anonymousHeaders: [UInt8]
 
@@ -47,6 +49,7 @@ public final class Route: Sendable {
         keepInPath = description.keepInPath
         ignorePathCase = description.ignorePathCase
         origins = description.origins
+        forwardsAccessToken = description.forwardsAccessToken
         anonymousHeaders = description.headers.anonymousLines
         hostPatterns = hosts
         self.paths = paths

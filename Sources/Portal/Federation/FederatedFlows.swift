@@ -52,5 +52,6 @@ extension FederatedIdentity {
             provider: person.provider, issuer: person.issuer, subject: person.subject, email: person.email,
             emailIsVerified: person.emailIsVerified, name: person.name, groups: person.groups,
             sessionID: person.sessionID, authenticatedAt: person.authenticatedAt, broughtAt: broughtAt)
+        tokens = person.tokens
     }
 }

@@ -43,7 +43,8 @@ enum EnvoyDialect: CheckDialect {
     private static let alwaysRemoved = [
         "gatehouse-key", "gatehouse-assertion", "remote-user", "remote-email", "remote-name", "remote-groups",
         "x-remote-user", "x-remote-email", "x-remote-name", "x-remote-groups", "x-auth-request-user",
-        "x-auth-request-email", "x-auth-request-groups", "x-auth-request-preferred-username", "x-forwarded-user",
+        "x-auth-request-email", "x-auth-request-groups", "x-auth-request-preferred-username",
+        "x-auth-request-access-token", "x-forwarded-access-token", "x-forwarded-user",
         "x-forwarded-email", "x-forwarded-groups", "x-forwarded-preferred-username", "x-webauth-user",
         "x-webauth-email", "x-webauth-name", "x-webauth-groups", "x-original-url", "x-original-uri", "x-rewrite-url",
         "x-http-method-override", "x-http-method", "x-method-override", "forwarded",

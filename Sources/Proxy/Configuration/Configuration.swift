@@ -128,15 +128,19 @@ public struct RouteParameters: Sendable, Hashable {
     public var maximumBody: UInt64?
     /// A JWT of a configured issuer goes on to the app.
     public var forwardCredential: Bool
+    /// Whose access tokens go on to the app, where the route forwards any.
+    public var tokenProviders: [TokenProvider]
 
     /// All fields, named as they are.
     public init(
-        upstream: Int?, stripPrefix: String = "", maximumBody: UInt64? = nil, forwardCredential: Bool = true
+        upstream: Int?, stripPrefix: String = "", maximumBody: UInt64? = nil, forwardCredential: Bool = true,
+        tokenProviders: [TokenProvider] = []
     ) {
         self.upstream = upstream
         self.stripPrefix = stripPrefix
         self.maximumBody = maximumBody
         self.forwardCredential = forwardCredential
+        self.tokenProviders = tokenProviders
     }
 }
 

@@ -47,7 +47,7 @@ final class Site: Sendable {
             throw ProxyError(.badConfiguration, "every route of the snapshot needs its parameters")
         }
         var reserved = configuration.reservedHeaders
-        for route in configuration.snapshot.routes { reserved += route.headers.headerNames }
+        for route in configuration.snapshot.routes { reserved += route.headerNames }
         var entries: [RouteEntry] = []
         for (route, parameters) in zip(configuration.snapshot.routes, configuration.routes) {
             if let upstream = parameters.upstream {
@@ -63,7 +63,7 @@ final class Site: Sendable {
                     parameters: parameters, stripPrefix: Self.prefix(parameters.stripPrefix),
                     keptTraits: Self.traits(route.keepInPath),
                     protocolLine: Array("X-Forwarded-Proto: \(route.scheme.rawValue)\r\n".utf8),
-                    envoyRemovals: EnvoyDialect.removals(keeping: route.headers.headerNames),
+                    envoyRemovals: EnvoyDialect.removals(keeping: route.headerNames),
                     firstByteTimeout: upstream?.firstByteTimeout.wholeMilliseconds ?? .max / 4,
                     idleTimeout: upstream?.idleTimeout.wholeMilliseconds ?? .max / 4))
         }

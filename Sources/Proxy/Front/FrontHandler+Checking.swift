@@ -46,6 +46,9 @@ extension FrontHandler {
             }
         let verdict = judgement.verdict
         let reason = judgement.reason
+        if let route, route.forwardsAccessToken, verdict == .allow, waitsForToken(resolved.state, route, incoming) {
+            return
+        }
         if let route { noteShadow(judgement.shadow, route: route) }
         noteCheckAccess(incoming, description, resolved.state, verdict, reason)
         if current.access != nil { noteRule(judgement) }
@@ -113,9 +116,10 @@ extension FrontHandler {
         _ resolved: Resolved
     ) {
         let route = permit.route
-        guard let block = identityBlock(permit.identity, route, at: incoming.now) else {
+        guard var block = identityBlock(permit.identity, route, at: incoming.now) else {
             return refuse(incoming, Dialect.refusal(.deny, .storeUnavailable, state: .none), .none)
         }
+        if route.forwardsAccessToken { block += accessTokenLine(permit.identity, route, at: incoming.now) }
         noteAllowed(permit.identity, route, incoming)
         skipBody(incoming)
         let setting = setting

@@ -121,6 +121,7 @@ extension FrontHandler {
         let judgement = site.snapshot.decide(facts, route: route, credential: resolved.state)
         let verdict = judgement.verdict
         let reason = judgement.reason
+        if route.forwardsAccessToken, verdict == .allow, waitsForToken(resolved.state, route, incoming) { return }
         noteShadow(judgement.shadow, route: route)
         noteAccess(incoming, state: resolved.state, verdict: verdict, reason: reason)
         if current.access != nil { noteRule(judgement) }
@@ -211,8 +212,8 @@ extension FrontHandler {
         return UpgradeOrigin.isAllowed(origin, host: host, scheme: route.scheme, others: route.origins)
     }
 
-    /// The head stays where it is and is read again when the reading is ready, or after 150 ms.
-    private func waitFor(_ pending: PendingReading) {
+    /// The head stays where it is and is read again when the reading is ready, or after `limit`.
+    func waitFor(_ pending: PendingReading, atMost limit: TimeAmount = .milliseconds(150)) {
         errand &+= 1
         let mine = errand
         let handler = NIOLoopBound(self, eventLoop: loop.eventLoop)
@@ -223,9 +224,14 @@ extension FrontHandler {
             handler.errand &+= 1
             handler.resumeResolving()
         }
-        _ = eventLoop.scheduleTask(in: .milliseconds(150), wake)
+        let timer = eventLoop.scheduleTask(in: limit, wake)
         // Even a reading that is ready at once is taken up after the bytes at hand have been put aside.
-        pending.onReady { eventLoop.execute(wake) }
+        pending.onReady {
+            eventLoop.execute {
+                timer.cancel()
+                wake()
+            }
+        }
     }
 
     private func forward(_ permit: consuming Permit, _ incoming: Incoming, _ resolved: Resolved) {
@@ -244,9 +250,10 @@ extension FrontHandler {
                 site.routes[route.index].stripPrefix, from: incoming.head.path.bytes(in: incoming.bytes),
                 ignoringCase: route.ignorePathCase)
         else { return refuse(incoming, RefusalAnswer(status: 400, reason: .pathRefused, verdict: .deny)) }
-        guard let block = identityBlock(permit.identity, route, at: incoming.now) else {
+        guard var block = identityBlock(permit.identity, route, at: incoming.now) else {
             return refuse(incoming, RefusalAnswer(status: 503, reason: .storeUnavailable, verdict: .deny))
         }
+        if route.forwardsAccessToken { block += accessTokenLine(permit.identity, route, at: incoming.now) }
         noteAllowed(permit.identity, route, incoming)
         let lease = Lease(permit: permit, pool: loop.pools[upstreamIndex])
         let rewriting = RequestRewriting(

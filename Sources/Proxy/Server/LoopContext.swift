@@ -9,6 +9,8 @@ public struct LoopContext {
     public let decisions: any DecisionSink
     /// Signs for the apps; nil: no assertions.
     public let assertions: (any AssertionSigner)?
+    /// Knows the access tokens of providers, for routes that forward them; nil: none does.
+    public let providerTokens: (any ProviderTokenReader)?
     /// For how many identities their header lines are kept; 0: none.
     public let rememberedIdentities: Int
     /// Called on the loop about once a second, and once more before the loop ends.
@@ -17,12 +19,14 @@ public struct LoopContext {
     /// Takes the parts as they are.
     public init(
         credentials: any CredentialReader, decisions: any DecisionSink, assertions: (any AssertionSigner)?,
-        rememberedIdentities: Int = 16_384, everySecond: @escaping () -> Void = {}
+        providerTokens: (any ProviderTokenReader)? = nil, rememberedIdentities: Int = 16_384,
+        everySecond: @escaping () -> Void = {}
     ) {
         self.rememberedIdentities = rememberedIdentities
         self.credentials = credentials
         self.decisions = decisions
         self.assertions = assertions
+        self.providerTokens = providerTokens
         self.everySecond = everySecond
     }
 }

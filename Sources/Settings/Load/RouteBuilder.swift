@@ -91,6 +91,7 @@ final class RouteBuilder {
             (view.choices("keep_in_path", allowEmptyList: true) ?? []).compactMap { .init(configured: $0) })
         policy.ignorePathCase = view.boolean("ignore_path_case") ?? false
         policy.origins = readOrigins(view)
+        policy.forwardsAccessToken = readForwardAccessToken(view, policy.credentialsFrom)
         let headers = view.map("identity_headers")
         policy.headers = (headerNames(headers) ?? globalNames).layout
         policy.assertion = headers.boolean("assertion") ?? globalAssertion

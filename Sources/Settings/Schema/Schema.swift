@@ -133,6 +133,9 @@ enum Schema {
                 "[cookie, key, authorization]", "Where a credential is looked for."),
             Key("routes[].challenge", .choice(["bearer", "basic"]), "bearer", "The scheme of WWW-Authenticate."),
             Key("routes[].providers", .texts("the id of a provider"), "[]", "The only sign-in offered for it."),
+            Key(
+                "routes[].forward_access_token", .boolean, "false",
+                "The access token of the provider by which somebody signed in goes to the app."),
             Key("routes[].forward_credential", .boolean, "true", "A foreign JWT goes on to the app."),
             Key(
                 "routes[].origins", .texts("an origin like https://pages.example.com"), "[]",

@@ -87,7 +87,8 @@ class Session:
 
 
 class Glewlwyd:
-    def __init__(self, folder, redirect_uri):
+    def __init__(self, folder, redirect_uri, access_token_lasts=600):
+        self.access_token_lasts = access_token_lasts
         folder.mkdir(parents=True, exist_ok=True)
         (self.port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -133,7 +134,7 @@ class Glewlwyd:
                                          serialization.NoEncryption()).decode(),
                 "cert": key.public_key().public_bytes(serialization.Encoding.PEM,
                                                       serialization.PublicFormat.SubjectPublicKeyInfo).decode(),
-                "access-token-duration": 600, "refresh-token-duration": 600, "code-duration": 60,
+                "access-token-duration": self.access_token_lasts, "refresh-token-duration": 600, "code-duration": 60,
                 "refresh-token-rolling": True, "allow-non-oidc": True, "auth-type-code-enabled": True,
                 "auth-type-token-enabled": False, "auth-type-implicit-enabled": False,
                 "auth-type-password-enabled": False, "auth-type-client-enabled": False,
@@ -165,6 +166,13 @@ class Glewlwyd:
         assert status == 302, (status, body)
         address, _, query = headers["Location"].partition("?")
         return address, dict(urllib.parse.parse_qsl(query))
+
+    def user_info(self, token):
+        """What a bearer of this access token is told."""
+        request = urllib.request.Request(
+            self.issuer + "/userinfo", headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=20) as response:
+            return json.loads(response.read())
 
     def settings(self, **changes):
         return {"id": "corp", "kind": "oidc", "issuer": self.issuer, "client_id": CLIENT, "client_secret": SECRET,

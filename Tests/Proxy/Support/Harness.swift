@@ -19,7 +19,7 @@ final class Harness: Sendable {
         origin: Origin = .answering(), routes: [RouteDescription] = Harness.routes,
         reader: [String: @Sendable (_ attempt: Int) -> CredentialReading] = Sample.readings,
         responders: [any LocalResponder] = [], workers: Int = 1, signerFails: Bool = false,
-        resolver: any NameResolving = StubResolver(),
+        resolver: any NameResolving = StubResolver(), tokens: StubTokens? = nil,
         change: (inout Configuration) -> Void = { _ in }
     ) async throws {
         self.origin = origin
@@ -45,7 +45,8 @@ final class Harness: Sendable {
                 makeContext: { _ in
                     LoopContext(
                         credentials: StubReader(reader, withdrawn: withdrawn), decisions: RecordingSink(records),
-                        assertions: StubSigner(fails: signerFails), everySecond: { records.second() })
+                        assertions: StubSigner(fails: signerFails), providerTokens: tokens.map(LoopTokens.init),
+                        everySecond: { records.second() })
                 }, resolver: resolver), workers: workers)
         try await server.start()
     }
