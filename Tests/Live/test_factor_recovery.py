@@ -178,6 +178,17 @@ def test_a_person_without_a_password_enrols_an_app(gate, post):
     assert "no second factor" not in other.text
 
 
+def test_a_person_without_a_password_proves_it_is_them_by_mail(gate, post):
+    browser = passwordless(gate, post, "nele")
+    browser.open(PORTAL + "/.auth/login?step_up=too_old&return_to=/.auth/account/security")
+    before = len(mails_to(post, "nele", "you sign in to"))
+    assert browser.submit("/.auth/magic-link", email="nele@example.com").status == 200
+    eventually(lambda: len(mails_to(post, "nele", "you sign in to")) > before, 30, "the link")
+    browser.open(link_in(mails_to(post, "nele", "you sign in to")[-1]))
+    browser.submit()
+    assert browser.url == SECURITY and set_up_on_page(browser)
+
+
 def test_a_person_with_a_passkey_alone_and_the_way_back_when_it_is_lost(gate, post):
     passwordless(gate, post, "pia")
     token = token_by_mail(gate, post, "pia")
@@ -190,7 +201,7 @@ def test_a_person_with_a_passkey_alone_and_the_way_back_when_it_is_lost(gate, po
     # The mailbox alone is not enough any more.
     browser = Browser(gate)
     by_mail(gate, post, "pia", browser)
-    assert "/.auth/two-factor" in browser.url and browser.open(APP + "/page").status != 200
+    assert "/.auth/two-factor" in browser.url and browser.send("GET", APP + "/page").status == 303
     # Lost: by the operator's printed link, beside the mail; never by mail and mail.
     mailed = gate.json("user", "reset-2fa", "pia")
     assert mailed["mailed"] is True

@@ -76,6 +76,10 @@ def test_it_registers_and_is_the_second_factor(gate, devices):
     assert api(gate, "GET", "/me", token=token(gate, "mary")).json()["factors"] == 2
 
 
+# A map of more members than there is memory, in nine bytes: whoever believes it makes room for them.
+HUGE = b"\xbb\x00\x00\x00\x00\xff\xff\xff\xff"
+
+
 def change_head(result, at, value):
     """A byte of what the authenticator says, after it has signed."""
     data = bytearray(result["response"]["authenticatorData"])
@@ -108,6 +112,11 @@ def test_changed_proofs_each_with_its_reason(gate, devices):
     def for_adam(result):
         result["response"]["userHandle"] = adam.user_handle
 
+    def huge(result):
+        """Says that it has extensions, and of these that there are four thousand million."""
+        change_head(result, 32, 0x81)
+        result["response"]["authenticatorData"] += HUGE
+
     def nonsense(result):
         result["response"]["clientDataJSON"] = b"{"
 
@@ -123,6 +132,7 @@ def test_changed_proofs_each_with_its_reason(gate, devices):
         ("passkey_other_user", {}, for_adam),
         ("passkey_unknown", {}, unknown),
         ("passkey_malformed", {}, nonsense),
+        ("passkey_malformed", {}, huge),
     ]
     for reason, wrong, change in cases:
         before = count(gate, reason)
@@ -172,7 +182,14 @@ def test_changed_registrations_each_with_its_reason(gate):
         key = cbor.decode(found[start:]) | {3: -35}
         attested(result, authData=found[:start] + cbor.encode(key))
 
+    def huge_key(result):
+        found = cbor.decode(result["response"]["attestationObject"])["authData"]
+        attested(result, authData=found[:37 + 16 + 2 + 32] + HUGE)
+
+    before = gate.anonymous_memory()
     cases = [
+        ("passkey_malformed", {}, huge_key),
+        ("passkey_malformed", {}, lambda result: result["response"].update(attestationObject=HUGE)),
         ("passkey_origin", {"origin": "https://evil.example.org"}, None),
         ("passkey_challenge", {"challenge": b"c" * 40}, None),
         ("passkey_rp_id", {"rp_id": "example.com"}, None),
@@ -184,14 +201,14 @@ def test_changed_registrations_each_with_its_reason(gate):
         ("passkey_malformed", {}, lambda result: result["response"].update(attestationObject=b"\xa0")),
     ]
     for reason, wrong, change in cases:
-        before = reasons(gate, "factor_added").count(reason)
+        known = reasons(gate, "factor_added").count(reason)
         result = made(SoftWebauthnDevice(), creation(gate, token(gate, "rita")), **wrong)
         if change:
             change(result)
         answer = register(gate, "rita", result)
         assert answer.status == 400, (reason, answer.body)
-        assert reasons(gate, "factor_added").count(reason) == before + 1, (reason, reasons(gate, "factor_added")[-1])
-    # A credential that adam has is nobody else's.
+        assert reasons(gate, "factor_added").count(reason) == known + 1, (reason, reasons(gate, "factor_added")[-1])
+    assert gate.anonymous_memory() < before + (256 << 20)
     thief = SoftWebauthnDevice()
     result = made(thief, creation(gate, token(gate, "rita")))
     assert register(gate, "rita", result).status == 201

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import pathlib
 import re
 import subprocess
 import time
@@ -171,8 +172,32 @@ def test_where_it_is_required_it_is_set_up_on_the_way_in(portal):
     assert login(gate, two_factor_code=totp.now()).status == 200
 
 
+SOURCES = pathlib.Path(__file__).parents[2] / "Sources" / "Portal"
+
+
+def endpoints():
+    """(face, method, path) of everything that the portal's router has, read where it is written."""
+    found = set()
+    for file in SOURCES.rglob("*.swift"):
+        source = file.read_text()
+        for face, method, path in re.findall(r'\b(page|api)\(\s*"([A-Z]+)",\s*"([^"]*)"\)', source):
+            found.add((face, method, "/.auth" + ("/api" if face == "api" else "") + path))
+        for method, path, face in re.findall(
+                r'\bEndpoint\(\s*method: "([A-Z]+)", path: "([^"]*)", face: \.(page|api)\)', source):
+            found.add((face, method, path))
+    return found
+
+
+def test_the_document_names_every_operation(portal):
+    document = Browser(portal()).send("GET", PORTAL + "/.auth/openapi.json").json()
+    told = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    there = {(method, path) for face, method, path in endpoints() if face == "api"}
+    # A provider's call, which no client makes.
+    assert there - told <= {("POST", "/.auth/oauth/{provider}/logout")} and not told - there
+
+
 def test_lesson69_a_partial_sign_in_reaches_nothing(portal):
-    gate = portal()
+    gate = portal(login={"magic_link": {"enabled": True}}, mail="log")
     token = login(gate).json()["access_token"]
     totp, _, first = enrol(gate, token)
     browser = Browser(gate)
@@ -181,14 +206,16 @@ def test_lesson69_a_partial_sign_in_reaches_nothing(portal):
     jar = dict(browser.jar)
     names = ["__Host-gatehouse-portal", "gatehouse-portal", "gatehouse", "__Secure-gatehouse"]
     document = browser.send("GET", PORTAL + "/.auth/openapi.json").json()
+    begun = gate.audit()[0]["sequence"]
     walked = 0
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             public = operation.get("security") == []
             for headers in ([], [("Authorization", f"Bearer {flow}")], [("Gatehouse-Key", flow)]):
                 sent = [("Content-Type", "application/json"), ("Sec-Fetch-Site", "same-origin"), *headers]
-                target = PORTAL + path.replace("{id}", "x") + f"?flow={flow}"
+                target = PORTAL + re.sub(r"\{[a-z]+\}", "x", path) + f"?flow={flow}"
                 body = b'{"code":"000000","password":"x","email":"x@example.com","name":"x","token":"x"}'
+                browser.jar = dict(jar)
                 answer = browser.send(method.upper(), target, sent, None if method == "get" else body, navigate=False)
                 if public:
                     assert b"access_token" not in answer.body or "openapi" in path, path
@@ -197,14 +224,30 @@ def test_lesson69_a_partial_sign_in_reaches_nothing(portal):
                     assert answer.status in (401, 403), (path, method, answer.status, answer.body)
                 walked += 1
     assert walked > 60
-    pages = ["account", "account/sessions", "account/security", "account/api-keys", "account/security/two-factor"]
-    for page in pages:
-        for method in ("GET", "POST"):
-            form = [("Content-Type", "application/x-www-form-urlencoded"), ("Origin", PORTAL)]
-            body = urllib.parse.urlencode({"flow": flow, "token": flow, "step": "set_up", "name": "x"}).encode()
-            answer = browser.send(method, f"{PORTAL}/.auth/{page}?flow={flow}", form if method == "POST" else [],
-                                  body if method == "POST" else None, site="same-origin")
-            assert answer.status == 303 and "/.auth/" in answer["Location"], (page, answer.status)
+    pages = sorted((method, path) for face, method, path in endpoints() if face == "page")
+    assert len(pages) > 40
+    for method, path in pages:
+        target = PORTAL + re.sub(r"\{[a-z]+\}", flow, path) + f"?flow={flow}&return_to=/.auth/account"
+        form = [("Content-Type", "application/x-www-form-urlencoded"), ("Origin", PORTAL)]
+        for step in ("set_up", "confirm", "disable", "codes", "add", "remove", "create"):
+            body = urllib.parse.urlencode({
+                "flow": flow, "token": flow, "step": step, "name": "x", "code": "abcdef", "email": "x@example.com",
+                "credential": "{}", "passkey": "x", "new": "three other herons fly"}).encode()
+            browser.jar = dict(jar)
+            answer = browser.send(method, target, form if method == "POST" else [], body if method == "POST" else None,
+                                  site="same-origin")
+            made = [line.split("=")[0] for line in answer.all("set-cookie") if "Max-Age=0" not in line]
+            assert not set(made) & set(names), (method, path, made)
+            assert totp.secret.encode() not in answer.body, (method, path)
+            if path == "/.auth" or path.startswith("/.auth/account"):
+                # Without a provider that page is not there, for nobody.
+                refused = answer.status == 303 and "/.auth/" in answer["Location"]
+                assert refused or (answer.status, path) == (404, "/.auth/account/providers"), (method, path, answer.status)
+            if method == "GET":
+                break
+    # Nothing of all that was done to the account, or to anybody's.
+    done = [event for event in gate.audit() if event["sequence"] > begun and event["success"]]
+    assert not [event for event in done if event["user"] == "mary"], done
     # As a cookie it is nothing either.
     for name in names:
         browser.jar = jar | {("auth.example.com", True, name): flow, ("app.example.com", True, name): flow}
@@ -229,3 +272,41 @@ def test_a_form_of_another_site_does_nothing(portal):
     browser.submit(code=fresh_code(totp, [first]), site="cross-site", follow=False)
     assert browser.response.status == 403
     assert browser.send("GET", APP + "/page").status == 303
+
+
+def test_lesson66_the_picture_names_what_the_operator_configured(portal):
+    gate = portal()
+    token = login(gate).json()["access_token"]
+    forged = [("X-Forwarded-Host", "evil.example.org"), ("X-Forwarded-Proto", "https"),
+              ("Forwarded", "host=evil.example.org"), ("X-Original-URL", "http://evil.example.org/")]
+    made = api(gate, "POST", "/2fa/setup", {}, token, forged).json()
+    uri = pyotp.parse_uri(made["otpauth_uri"])
+    assert (uri.issuer, uri.name) == ("Gatehouse", "mary") and "evil" not in made["otpauth_uri"]
+    assert api(gate, "POST", "/2fa/setup", {}, token, host="evil.example.org").status != 200
+    browser = Browser(gate)
+    sign_in(browser, PORTAL + "/.auth/account/security")
+    _, fields = browser.form("/.auth/account/security/two-factor")
+    answer = browser.send(
+        "POST", PORTAL + "/.auth/account/security/two-factor",
+        [("Content-Type", "application/x-www-form-urlencoded"), ("Origin", PORTAL), *forged],
+        urllib.parse.urlencode(fields | {"step": "set_up"}).encode(), site="same-origin")
+    assert answer.status == 200 and b"otpauth://totp/Gatehouse:mary?" in answer.body and b"evil" not in answer.body
+
+
+def test_lesson25_what_is_enrolled_comes_from_the_server(portal):
+    """Whatever a request says besides, the secret and whose it is are the server's."""
+    gate = portal()
+    add_person(gate, "adam", ["staff"])
+    token = login(gate).json()["access_token"]
+    mine = pyotp.random_base32()
+    wish = {"secret": mine, "user": "adam", "user_id": "adam", "email": "adam@example.com", "digits": 4, "issuer": "x",
+            "algorithm": "MD5", "otpauth_uri": pyotp.TOTP(mine).provisioning_uri()}
+    made = api(gate, "POST", "/2fa/setup", wish, token).json()
+    assert made["secret"] != mine and pyotp.parse_uri(made["otpauth_uri"]).name == "mary"
+    code = pyotp.TOTP(mine).now()
+    assert api(gate, "POST", "/2fa/verify", wish | {"code": code}, token).json()["code"] == "invalid_code"
+    code = pyotp.TOTP(made["secret"]).now()
+    assert api(gate, "POST", "/2fa/verify", wish | {"code": code}, token).status == 204
+    assert login(gate, "adam").status == 200, "nobody else has got a factor by it"
+    # A session that has lain open for a while, or the first half of a sign-in, begins nothing: lesson 84 beside it.
+    assert api(gate, "POST", "/2fa/setup", {}, token).status in (403, 409)

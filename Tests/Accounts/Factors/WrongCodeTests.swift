@@ -80,6 +80,25 @@ import Testing
         #expect(try told(accounts) == 0)
     }
 
+    @Test func lesson13_lesson14_noSpellingGivesNewTriesOfCodes() async throws {
+        let accounts = try TestAccounts()
+        let operations = accounts.operations()
+        let (authenticator, _, _) = try await accounts.enrolled(operations)
+        _ = try accounts.store.renameUser("ada@example.com", to: "ada", by: TestStore.cli)
+        let wrong = try authenticator.wrongCode(at: accounts.now)
+        var outcomes: [AccountsError.Code?] = []
+        for name in ["ada", "ADA", "ada@example.com", "Ada@Example.COM", " ada ", "aDa", "ada@EXAMPLE.com", "Ada"] {
+            outcomes.append(
+                await refusal {
+                    _ = try await operations.signIn(
+                        name, password: TestAccounts.secret(TestAccounts.password), code: wrong, as: .api,
+                        from: elsewhere)
+                })
+        }
+        #expect(outcomes.filter { $0 == .accountLocked }.count >= 2, "\(outcomes)")
+        #expect(outcomes.last == .accountLocked)
+    }
+
     @Test func aWrongPasswordIsNoWordAboutCodes() async throws {
         let accounts = try TestAccounts()
         let operations = accounts.operations { $0.lockout = LockoutPolicy(failures: 100) }
