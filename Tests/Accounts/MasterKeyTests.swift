@@ -152,7 +152,8 @@ import Testing
     }
 
     @Test func aKeyIsHandedOverToWhoHasOneOfOursAlone() throws {
-        let store = try TestStore().store
+        let test = try TestStore()
+        let store = test.store
         for stranger in [try keys(8), try keys(8, 9)] {
             let handover = try stranger.handover(of: TestStore.key(8))
             #expect(throws: AccountsError(.wrongMasterKey, "")) { try store.adopt(handover: handover) }
@@ -165,6 +166,10 @@ import Testing
         try store.adopt(handover: handover)
         try store.adopt(handover: handover)
         #expect(try store.masterKeys().previous.count == 1)
+        // With it the store goes on, also for commands that have no master key.
+        try test.addUser()
+        try test.reopen(masterKey: nil)
+        #expect(try test.store.verifyAudit().problem == nil)
     }
 
     @Test func theAuditLogIsSealedUnderTheNewKeyWithItsPruning() async throws {

@@ -8,21 +8,24 @@ import Testing
 @Suite struct HostilePasskeyTests {
     private static let head = Array("fmt".utf8)
 
-    @Test(arguments: [
-        [], [0xa0], [0xff], [0xbf], [0xbf, 0xff], [UInt8](repeating: 0x81, count: 60_000),
-        [UInt8](repeating: 0xa1, count: 60_000), [UInt8](repeating: 0xc1, count: 60_000),
-        [UInt8](repeating: 0x9f, count: 60_000), [UInt8](repeating: 0x5f, count: 60_000),
-        // A map, an array and texts of lengths that are not there.
-        [0xbb] + [UInt8](repeating: 0xff, count: 8), [0x9b, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff],
-        [0xa3, 0x7b] + [UInt8](repeating: 0xff, count: 8), [0x5b, 0x7f] + [UInt8](repeating: 0xff, count: 7),
-        Array(repeating: [0x9b, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff] as [UInt8], count: 6000).flatMap(\.self),
-        // Members that are there twice, of another kind, or behind the end.
-        [0xa3, 0x63] + head + [0x64] + Array("none".utf8) + [0x63] + head + [0x64] + Array("none".utf8) + [0x63] + head
-            + [0x00],
-        [0xa3, 0x63] + head + [0x00, 0x67] + Array("attStmt".utf8) + [0xa0, 0x68] + Array("authData".utf8) + [0x40],
-        [0xa3, 0x63] + head + [0x62, 0xff, 0xfe, 0x67] + Array("attStmt".utf8) + [0xa0, 0x68] + Array("authData".utf8)
-            + [0x40],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [], [0xa0], [0xff], [0xbf], [0xbf, 0xff], [UInt8](repeating: 0x81, count: 60_000),
+            [UInt8](repeating: 0xa1, count: 60_000), [UInt8](repeating: 0xc1, count: 60_000),
+            [UInt8](repeating: 0x9f, count: 60_000), [UInt8](repeating: 0x5f, count: 60_000),
+            // A map, an array and texts of lengths that are not there.
+            [0xbb] + [UInt8](repeating: 0xff, count: 8), [0x9b, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff],
+            [0xa3, 0x7b] + [UInt8](repeating: 0xff, count: 8), [0x5b, 0x7f] + [UInt8](repeating: 0xff, count: 7),
+            Array(repeating: [0x9b, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff] as [UInt8], count: 6000).flatMap(\.self),
+            // Members that are there twice, of another kind, or behind the end.
+            [0xa3, 0x63] + head + [0x64] + Array("none".utf8) + [0x63] + head + [0x64] + Array("none".utf8) + [0x63]
+                + head
+                + [0x00],
+            [0xa3, 0x63] + head + [0x00, 0x67] + Array("attStmt".utf8) + [0xa0, 0x68] + Array("authData".utf8) + [0x40],
+            [0xa3, 0x63] + head + [0x62, 0xff, 0xfe, 0x67] + Array("attStmt".utf8) + [0xa0, 0x68]
+                + Array("authData".utf8)
+                + [0x40],
+        ] as [[UInt8]])
     func attestationsThatAreNone(_ bytes: [UInt8]) {
         #expect(AttestationObject(bytes) == nil)
     }
