@@ -46,8 +46,8 @@ def rotate(gate, *more, check=True):
 
 
 def code(totp):
-    """Each is good once, and none of an earlier step after it; three are good at any moment."""
-    step = max(int(time.time()) // 30 - 1, getattr(totp, "last", 0) + 1)
+    """Each is good once, and none of an earlier step after it: this step's, then the next one's."""
+    step = max(int(time.time()) // 30, getattr(totp, "last", 0) + 1)
     totp.last = step
     return totp.at(step * 30)
 
