@@ -14,7 +14,8 @@ struct Gatehouse: AsyncParsableCommand {
             Explain.self, Snippet.self, UserGroup.self, APIKeyGroup.self, TokenGroup.self, SessionGroup.self,
             BlockGroup.self,
             AuditGroup.self,
-            KeyGroup.self, OutboxGroup.self, StoreGroup.self, Backup.self, Restore.self, Doctor.self,
+            KeyGroup.self, MasterKeyGroup.self, OutboxGroup.self, StoreGroup.self, Backup.self, Restore.self,
+            Doctor.self,
         ]
     )
 

@@ -259,6 +259,7 @@ extension TestStore {
         .noAccount, .factorAdded(.totp, occasion), .factorRemoved(.totp, occasion), .factorAdded(.passkey, occasion),
         .factorRemoved(.passkey, occasion), .factorsReset(link: link, occasion), .backupCodeUsed(left: 4, occasion),
         .backupCodesRenewed(occasion), .codesLocked(minutes: 30, occasion),
+        .wrongCodes(occasion),
         .socialAccountLinked(provider: "corp", occasion), .socialAccountUnlinked(provider: "corp", occasion),
     ]
 

@@ -328,7 +328,7 @@ private final class Renewals: Sendable {
                     let before = record.sealed
                     record.sealed = Base64.encode(
                         try store.masterKeys().seal(
-                            try JSON.encode(plain), table: "provider_tokens", key: session, field: "tokens"))
+                            try JSON.encode(plain), in: .providerTokens, key: session))
                     #expect(record.sealed != before)
                     try Tables.providerTokens.put(record, for: session, in: transaction)
                 }

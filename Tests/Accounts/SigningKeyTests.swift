@@ -105,15 +105,13 @@ import Testing
 
     @Test func aSealOpensOnlyInItsPlace() throws {
         let keys = try MasterKeys(current: TestStore.key(1))
-        let sealed = try keys.seal([1, 2, 3], table: "keys", key: "a", field: "f")
-        #expect(try keys.open(sealed, table: "keys", key: "a", field: "f").withUnsafeBytes { Array($0) } == [1, 2, 3])
-        for (table, key, field) in [("key", "sa", "f"), ("keys", "b", "f"), ("keys", "a", "g"), ("keysa", "", "f")] {
-            #expect(throws: AccountsError(.damaged, "")) {
-                try keys.open(sealed, table: table, key: key, field: field)
-            }
+        let sealed = try keys.seal([1, 2, 3], in: .signingKey, key: "a")
+        #expect(try keys.open(sealed, in: .signingKey, key: "a").withUnsafeBytes { Array($0) } == [1, 2, 3])
+        for (field, key) in [(SealedField.totpSecret, "a"), (.mailLink, "a"), (.signingKey, "b"), (.signingKey, "")] {
+            #expect(throws: AccountsError(.damaged, "")) { try keys.open(sealed, in: field, key: key) }
         }
         #expect(throws: AccountsError(.wrongMasterKey, "")) {
-            try MasterKeys(current: TestStore.key(2)).open(sealed, table: "keys", key: "a", field: "f")
+            try MasterKeys(current: TestStore.key(2)).open(sealed, in: .signingKey, key: "a")
         }
         #expect(throws: AccountsError(.invalid, "")) { try MasterKeys(current: SecretBytes(copying: [1])) }
         let text = MasterKeys.text(of: TestStore.key(3))

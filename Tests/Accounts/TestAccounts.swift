@@ -73,7 +73,7 @@ final class TestAccounts: Sendable {
         }
         return try records.sorted { $0.createdAt < $1.createdAt }.map { record in
             let link = try record.sealedLink.map { sealed in
-                try store.masterKeys().open(sealed, table: "outbox", key: record.id, field: "link").withUnsafeBytes {
+                try store.masterKeys().open(sealed, in: .mailLink, key: record.id).withUnsafeBytes {
                     String(decoding: $0, as: UTF8.self)
                 }
             }

@@ -60,11 +60,12 @@ import Testing
 
 @Suite struct ReloadTests {
     @Test func onlyAReloadByTheCommandLineIsUnderstood() {
-        func actor(_ text: String) -> String? { ControlSocket.actor(Array(text.utf8))?.name }
+        func actor(_ text: String) -> String? { ControlSocket.question(Array(text.utf8))?.1.name }
         #expect(actor(#"{"command":"reload","actor":"cli:root"}"#) == "cli:root")
         for bad in [
             "", "reload", "{}", #"{"command":"stop","actor":"cli:root"}"#, #"{"command":"reload","actor":"system"}"#,
             #"{"command":"reload","actor":"cli:a\nb"}"#, #"{"command":"reload"}"#,
+            #"{"command":"master-key","actor":"cli:root"}"#, #"{"command":"reload","actor":"cli:root","key":"x"}"#,
         ] {
             #expect(actor(bad) == nil, "\(bad)")
         }
@@ -75,26 +76,30 @@ import Testing
         let folder = FileManager.default.temporaryDirectory
             .appending(path: "gatehouse-\(UUID())/" + String(repeating: "long/", count: 20)).path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        #expect(throws: CommandFailure.self) {
-            try ControlSocket.ask(folder: folder, .init(command: "reload", actor: "cli:me"))
+        func ask(_ command: String) throws -> ReloadReport {
+            try ControlSocket.ask(folder: folder, .init(command: command, actor: "cli:me"))
         }
-        let socket = try ControlSocket.listen(in: folder) { cause in
-            ReloadReport(reloaded: true, configuration: cause.actor.name)
+        func handOver(_ key: String) throws -> ControlSocket.Handover? {
+            try ControlSocket.askIfThere(folder: folder, .init(command: "master-key", actor: "cli:me", key: key))
         }
+        #expect(throws: CommandFailure.self) { try ask("reload") }
+        #expect(try handOver("good") == nil)
+        let socket = try ControlSocket.listen(
+            in: folder,
+            .init(
+                reload: { ReloadReport(reloaded: true, configuration: $0.actor.name) },
+                adopt: { if $0 != "good" { throw AccountsError(.wrongMasterKey, "not ours") } }))
         let path = folder + "/" + ControlSocket.name
         let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
         #expect(mode == 0o600)
-        #expect(
-            try ControlSocket.ask(folder: folder, .init(command: "reload", actor: "cli:me"))
-                == ReloadReport(reloaded: true, configuration: "cli:me"))
-        #expect(throws: CommandFailure.self) {
-            try ControlSocket.ask(folder: folder, .init(command: "stop", actor: "cli:me"))
-        }
+        #expect(try ask("reload") == ReloadReport(reloaded: true, configuration: "cli:me"))
+        #expect(throws: CommandFailure.self) { try ask("stop") }
+        let taken = try #require(try handOver("good"))
+        #expect(taken.error == nil)
+        #expect(try handOver("bad")?.error == "not ours")
         socket.close()
         #expect(!FileManager.default.fileExists(atPath: path))
-        #expect(throws: CommandFailure.self) {
-            try ControlSocket.ask(folder: folder, .init(command: "reload", actor: "cli:me"))
-        }
+        #expect(throws: CommandFailure.self) { try ask("reload") }
     }
 
     @Test func reloadsTakeTurnsAndAreAnsweredToTheEnd() async {

@@ -196,6 +196,11 @@ def test_where_verification_is_required(portal):
     lazy = Authenticator(ORIGIN, RP, verifies=False)
     assert api(gate, "POST", "/passkeys/register", lazy.create(creation(gate, token)), token).status == 400
     assert gate.event(event_type="factor_added", reason="passkey_user_verification")
+    authenticator, _ = enrol(gate)
+    answer = use(gate, authenticator.get(ask(gate), flags=UP))
+    assert (answer.status, answer.json()["code"]) == (401, "invalid_credentials")
+    assert gate.event(event_type="sign_in", reason="passkey_user_verification")
+    assert use(gate, authenticator.get(ask(gate))).status == 200
 
 
 def test_a_disabled_user_s_passkey(portal):

@@ -35,6 +35,7 @@ public enum AuditEventType: String, Sendable, CaseIterable {
     case factorSetUp = "factor_set_up"
     case factorAdded = "factor_added"
     case factorRemoved = "factor_removed"
+    case passkeyRenamed = "passkey_renamed"
     /// The operator took factors away.
     case factorsReset = "factors_reset"
     case backupCodeUsed = "backup_code_used"
@@ -52,6 +53,8 @@ public enum AuditEventType: String, Sendable, CaseIterable {
     case signingKeyCreated = "signing_key_created"
     case signingKeyRetired = "signing_key_retired"
     case signingKeyDropped = "signing_key_dropped"
+    /// Everything in the store is sealed under another master key.
+    case masterKeyRotated = "master_key_rotated"
     case blockAdded = "block_added"
     case blockRemoved = "block_removed"
     /// The operator has a mail tried again that was given up, or that waits.

@@ -47,6 +47,11 @@ struct AuditKeys: Sendable {
     }
 }
 
+extension MasterKeys {
+    /// Those that are derived from each, the current one's first.
+    var auditKeys: AuditKeys { AuditKeys(keys: ([current] + previous).map(\.audit)) }
+}
+
 /// `audit.key`: one key in base 64 a line, the sealing one first.
 enum AuditKeyFile {
     private static let name = "audit.key"

@@ -14,6 +14,10 @@ internal import LMDB
 ///
 /// Its failures are counted for the account alone, whatever the spelling, the device or the address. Only a right code
 /// clears them: a right password gives no new tries (lesson 63).
+///
+/// Whoever guesses so slowly that nothing locks is told of all the same: the third wrong code within a day mails the
+/// owner, whose password is known to somebody. At most once a day, and a right code clears only those that came from the
+/// same address class.
 struct FactorGate {
     /// What a right code was.
     enum Code: String, Sendable {
@@ -25,6 +29,9 @@ struct FactorGate {
         case right(Code)
         case refused(AccountsError)
     }
+
+    /// So many wrong codes within a day are told to the owner.
+    static let notice = LockoutPolicy(failures: 3, period: .seconds(86_400))
 
     /// Longer ones are no codes.
     private static let maximumBytes = 64
@@ -85,7 +92,7 @@ struct FactorGate {
         let code = Self.bare(text)
         guard code.utf8.count == record.digits,
             let step = try store.step(of: code, record, user: user.id, at: now)
-        else { return try fail(reason: "invalid_code", occasion, in: transaction) }
+        else { return try fail(reason: "invalid_code", isGuess: false, occasion, in: transaction) }
         record.activeSince = now
         record.lastStep = step
         record.lastUsedAt = now
@@ -157,13 +164,22 @@ struct FactorGate {
         _ code: Code, _ occasion: Occasion, in transaction: borrowing WriteTransaction
     ) throws -> Verdict {
         try Tables.lockouts.delete(LockoutSubject.factor(userID: occasion.user.id).key, in: transaction)
+        try store.clearFailures(
+            of: .wrongCodes(userID: occasion.user.id), from: occasion.client.addressClass, Self.notice,
+            at: occasion.now, in: transaction)
         return .right(code)
     }
 
+    /// - Parameter isGuess: false for the first code of an authenticator that is being set up.
     private func fail(
-        reason: String, _ occasion: Occasion, in transaction: borrowing WriteTransaction
+        reason: String, isGuess: Bool = true, _ occasion: Occasion, in transaction: borrowing WriteTransaction
     ) throws -> Verdict {
         let user = occasion.user
+        let isToBeTold =
+            try isGuess
+            && store.countFailure(
+                of: .wrongCodes(userID: user.id), from: occasion.client.addressClass, Self.notice, at: occasion.now,
+                in: transaction)
         let hasLocked = try store.countFailure(
             of: .factor(userID: user.id), from: occasion.client.addressClass, policy, at: occasion.now,
             in: transaction)
@@ -179,6 +195,10 @@ struct FactorGate {
             try store.mail(
                 .codesLocked(minutes: Int(minutes), occasion.client.occasion(at: occasion.now)), to: user,
                 occasion.client, at: occasion.now, in: transaction)
+        } else if isToBeTold {
+            try store.mail(
+                .wrongCodes(occasion.client.occasion(at: occasion.now)), to: user, occasion.client, at: occasion.now,
+                in: transaction)
         }
         return try refuse(.invalidCode, reason: reason, occasion, in: transaction)
     }

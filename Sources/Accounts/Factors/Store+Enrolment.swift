@@ -12,7 +12,9 @@ extension Store {
         guard try Tables.totp.get(user.id, in: transaction)?.isActive != true else {
             throw AccountsError(.exists, "There is an authenticator already: take it away first.")
         }
-        try Tables.totp.put(made.record, for: user.id, in: transaction)
+        var record = made.record
+        record.sealed = try underCurrentKey(record.sealed, in: .totpSecret, key: user.id)
+        try Tables.totp.put(record, for: user.id, in: transaction)
         try append(
             NewAuditEvent(
                 .factorSetUp, user: user.username, userID: user.id, metadata: ["factor": .string("totp")]),
@@ -96,5 +98,7 @@ extension Store {
         try Tables.backupCodes.delete(userID, in: transaction)
         try removePasskeys(of: userID, in: transaction)
         try Tables.lockouts.delete(LockoutSubject.factor(userID: userID).key, in: transaction)
+        try Tables.lockouts.delete(LockoutSubject.wrongCodes(userID: userID).key, in: transaction)
+        try Tables.meta.delete(MetaRecord.importedAuthenticator(of: userID), in: transaction)
     }
 }

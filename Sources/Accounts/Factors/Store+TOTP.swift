@@ -3,8 +3,6 @@ internal import Cryptography
 internal import LMDB
 
 extension Store {
-    private static let table = "totp"
-    private static let field = "secret"
     /// RFC 4226 section 4 asks for 160 bits.
     private static let secretByteCount = 20
 
@@ -27,7 +25,7 @@ extension Store {
         } catch {
             throw AccountsError(.store, "The system gave no random bytes.", cause: error)
         }
-        let sealed = try masterKeys().seal(bytes, table: Self.table, key: userID, field: Self.field)
+        let sealed = try masterKeys().seal(bytes, in: .totpSecret, key: userID)
         return (Base64.encode(sealed), Base32.encode(bytes))
     }
 
@@ -35,7 +33,7 @@ extension Store {
         guard let sealed = Base64.decode(record.sealed) else {
             throw AccountsError(.damaged, "The authenticator of \(userID) cannot be read.")
         }
-        return try masterKeys().open(sealed, table: Self.table, key: userID, field: Self.field)
+        return try masterKeys().open(sealed, in: .totpSecret, key: userID)
     }
 
     /// The step whose code `text` is, whether it was accepted before or not.

@@ -2,7 +2,8 @@ internal import FoundationEssentials
 
 /// Files of accounts, read line by line. What is wrong with one line does not stop the others.
 public enum ImportFormat: String, Sendable, CaseIterable {
-    /// A heading line with `email` and any of `username name groups password_hash disabled`; groups behind semicolons.
+    /// A heading line with `email` and any of `username name groups password_hash disabled totp`; groups behind
+    /// semicolons, the authenticator as an `otpauth://` address.
     case csv
     /// An object a line with the same members; groups as a list.
     case jsonl
@@ -46,21 +47,37 @@ public enum ImportFormat: String, Sendable, CaseIterable {
         var groups: [String]?
         var password_hash: String?
         var disabled: Bool?
+        var totp: String?
     }
 
     private static func json(_ line: String, _ number: Int) -> Result<ImportedAccount, ImportFlaw> {
         guard let row = try? JSON.decode(Row.self, from: Array(line.utf8)) else {
             return .failure(ImportFlaw(line: number, reason: "this is no JSON object with an email and known members"))
         }
-        return .success(
+        return with(row.totp, number) { authenticator in
             ImportedAccount(
                 line: number, email: row.email, username: row.username, name: row.name, groups: row.groups,
-                passwordHash: row.password_hash, disabled: row.disabled ?? false))
+                passwordHash: row.password_hash, disabled: row.disabled ?? false, authenticator: authenticator)
+        }
+    }
+
+    /// The account with its authenticator, or why that is none.
+    private static func with(
+        _ uri: String?, _ line: Int, _ account: (ImportedAuthenticator?) -> ImportedAccount
+    ) -> Result<ImportedAccount, ImportFlaw> {
+        guard let uri, !uri.isEmpty else { return .success(account(nil)) }
+        do throws(ImportedAuthenticatorError) {
+            return .success(account(try ImportedAuthenticator(uri: uri)))
+        } catch {
+            return .failure(ImportFlaw(line: line, reason: error.reason))
+        }
     }
 
     // MARK: CSV (RFC 4180)
 
-    private static let columns: Set<String> = ["email", "username", "name", "groups", "password_hash", "disabled"]
+    private static let columns: Set<String> = [
+        "email", "username", "name", "groups", "password_hash", "disabled", "totp",
+    ]
 
     private static func csv(_ text: String) throws(ImportFlaw) -> [Result<ImportedAccount, ImportFlaw>] {
         var records = try records(of: text)
@@ -70,7 +87,7 @@ public enum ImportFormat: String, Sendable, CaseIterable {
             throw ImportFlaw(
                 line: 1,
                 reason: "the first line must name the columns: email, and any of username, name, groups, "
-                    + "password_hash, disabled")
+                    + "password_hash, disabled, totp")
         }
         return records.map { record in
             guard record.fields.count == heading.count else {
@@ -92,11 +109,12 @@ public enum ImportFormat: String, Sendable, CaseIterable {
         case "true", "yes", "1": disabled = true
         case let other: return .failure(ImportFlaw(line: line, reason: "\(quoted(other)) is neither true nor false"))
         }
-        return .success(
+        return with(values["totp"], line) { authenticator in
             ImportedAccount(
                 line: line, email: values["email"] ?? "", username: filled("username"), name: values["name"],
                 groups: values["groups"].map { $0.split(separator: ";").map { Self.trimmed(String($0)) } },
-                passwordHash: filled("password_hash"), disabled: disabled))
+                passwordHash: filled("password_hash"), disabled: disabled, authenticator: authenticator)
+        }
     }
 
     private static func trimmed(_ text: String) -> String {

@@ -13,11 +13,13 @@ public struct ImportedAccount: Sendable, Equatable {
     /// Nil: the file has no password for it.
     public var passwordHash: String?
     public var disabled: Bool
+    /// Nil: the file has no authenticator for it.
+    public var authenticator: ImportedAuthenticator?
 
     /// All fields, named as they are.
     public init(
         line: Int, email: String, username: String? = nil, name: String? = nil, groups: [String]? = nil,
-        passwordHash: String? = nil, disabled: Bool = false
+        passwordHash: String? = nil, disabled: Bool = false, authenticator: ImportedAuthenticator? = nil
     ) {
         self.line = line
         self.email = email
@@ -26,6 +28,7 @@ public struct ImportedAccount: Sendable, Equatable {
         self.groups = groups
         self.passwordHash = passwordHash
         self.disabled = disabled
+        self.authenticator = authenticator
     }
 }
 
@@ -51,10 +54,12 @@ struct CheckedAccount: Sendable {
     let groups: [String]?
     let passwordHash: String?
     let disabled: Bool
+    let authenticator: ImportedAuthenticator?
 
     init(_ account: ImportedAccount) throws(ImportFlaw) {
         line = account.line
         disabled = account.disabled
+        authenticator = account.authenticator
         guard let email = EmailAddress(account.email) else {
             throw ImportFlaw(line: account.line, reason: "\(quoted(account.email)) is no e-mail address")
         }

@@ -3,8 +3,8 @@ internal import Cryptography
 internal import LMDB
 
 extension Store {
-    /// Takes over accounts from another system, at most 1,000 lines a transaction. To run it again changes nothing
-    /// more: a password that its user has changed since is left alone, and so is what the operator has disabled.
+    /// Takes over accounts from another system, at most 1,000 lines a transaction. Authenticators come with them, for
+    /// which the store has to be open with the master key. To run it again changes nothing more: a password that its user has changed since is left alone, and so is what the operator has disabled.
     ///
     /// - Parameters:
     ///   - lines: of ``ImportFormat/read(_:)``.
@@ -30,7 +30,7 @@ extension Store {
     }
 
     /// One event for the whole, beside those of each account.
-    private func noteImport(_ report: ImportReport, by actor: AuditActor) throws(AccountsError) {
+    func noteImport(_ report: ImportReport, by actor: AuditActor) throws(AccountsError) {
         // To run it again changes nothing, and says nothing.
         guard [.new, .changed, .disabled].contains(where: { report.count($0) > 0 }) else { return }
         let metadata = Dictionary(
@@ -59,8 +59,8 @@ extension Store {
         }
     }
 
-    private struct DryRun: Error {
-        let outcomes: [ImportOutcome]
+    private struct DryRun<Outcome: Sendable>: Error {
+        let outcome: Outcome
     }
 
     private func importBatch(
@@ -70,25 +70,34 @@ extension Store {
         var ids: [String] = []
         for _ in batch { ids.append(try random.id("usr")) }
         let newIDs = ids
+        return try undoable(options.isDryRun) { transaction in
+            var outcomes: [ImportOutcome] = []
+            for (line, id) in zip(batch, newIDs) {
+                switch line {
+                case .failure(let flaw):
+                    outcomes.append(
+                        ImportOutcome(line: flaw.line, user: nil, outcome: .skipped, reason: flaw.reason))
+                case .success(let account):
+                    outcomes.append(
+                        try self.importOne(account, id: id, options, by: actor, at: now, in: transaction))
+                }
+            }
+            return outcomes
+        }
+    }
+
+    /// Runs `body` in a write transaction, on the real store; a dry run undoes it.
+    func undoable<Outcome: Sendable>(
+        _ isDryRun: Bool, _ body: @escaping @Sendable (borrowing WriteTransaction) throws -> Outcome
+    ) throws(AccountsError) -> Outcome {
         do {
             return try environment.writeAndWait { transaction in
-                var outcomes: [ImportOutcome] = []
-                for (line, id) in zip(batch, newIDs) {
-                    switch line {
-                    case .failure(let flaw):
-                        outcomes.append(
-                            ImportOutcome(line: flaw.line, user: nil, outcome: .skipped, reason: flaw.reason))
-                    case .success(let account):
-                        outcomes.append(
-                            try self.importOne(account, id: id, options, by: actor, at: now, in: transaction))
-                    }
-                }
-                // Everything was tried, on the real store; to throw undoes it.
-                if options.isDryRun { throw DryRun(outcomes: outcomes) }
-                return outcomes
+                let outcome = try body(transaction)
+                if isDryRun { throw DryRun(outcome: outcome) }
+                return outcome
             }
-        } catch let dry as DryRun {
-            return dry.outcomes
+        } catch let dry as DryRun<Outcome> {
+            return dry.outcome
         } catch {
             throw .wrapping(error)
         }
@@ -134,6 +143,10 @@ extension Store {
                     "email": .string(user.email), "groups": .strings(user.groups), "imported": .boolean(true),
                     "service": .boolean(false),
                 ]), by: actor, at: now, in: transaction)
+        // With the account and not after it: at no moment does its password alone sign in.
+        if let authenticator = account.authenticator {
+            try take(authenticator, for: user, by: actor, at: now, in: transaction)
+        }
         return outcome(.new)
     }
 
@@ -163,7 +176,18 @@ extension Store {
         func outcome(_ kind: ImportOutcome.Kind, _ reason: String?) -> ImportOutcome {
             ImportOutcome(line: account.line, user: user.username, outcome: kind, reason: reason)
         }
-        if changes.isEmpty { return outcome(.unchanged, nil) }
+        var newAuthenticator: ImportedAuthenticator?
+        var remark: String?
+        if let authenticator = account.authenticator, !user.service {
+            switch try standing(of: authenticator, for: user, in: transaction) {
+            case .same: break
+            case .refused(let reason): remark = reason
+            case .new:
+                newAuthenticator = authenticator
+                changes.append("authenticator")
+            }
+        }
+        if changes.isEmpty { return outcome(.unchanged, remark) }
         guard !user.service else { return outcome(.skipped, "it is a service account here") }
         guard options.updates else {
             return outcome(.skipped, "it exists with another \(changes.joined(separator: ", ")): --update takes it")
@@ -181,7 +205,12 @@ extension Store {
                 .userUpdated, user: user.username, userID: user.id,
                 metadata: ["changed": .strings(changes), "imported": .boolean(true), "groups": .strings(user.groups)]),
             by: actor, at: now, in: transaction)
-        return outcome(.changed, changes.joined(separator: ", "))
+        if let newAuthenticator {
+            try take(newAuthenticator, for: user, by: actor, at: now, in: transaction)
+            try mail(.factorAdded(.totp, MailOccasion(at: now)), to: user, Client(), at: now, in: transaction)
+        }
+        let changed = changes.joined(separator: ", ")
+        return outcome(.changed, remark.map { "\(changed); \($0)" } ?? changed)
     }
 
     private func put(

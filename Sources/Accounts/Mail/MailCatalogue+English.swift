@@ -90,6 +90,12 @@ extension MailCatalogue {
                     "Somebody who knows your password, or is signed in as you, gave too many wrong codes of a second "
                         + "factor at {site}. No code is taken for {minutes} minutes."), .occasion,
                 .text("If it was not you, change your password at {url}: somebody knows it.")),
+            .wrongCodes: MailText(
+                "Wrong codes for your account at {site}",
+                .text(
+                    "Somebody who knows your password, or is signed in as you, gave several wrong codes of a second "
+                        + "factor at {site} within a day. Nobody got in by them."), .occasion,
+                .text("If it was not you, change your password at {url}: somebody knows it.")),
             .fewBackupCodes: MailText(
                 "Few backup codes left at {site}",
                 .text("You have {left} backup codes left for your account at {site}. Make new ones at {url}.")),

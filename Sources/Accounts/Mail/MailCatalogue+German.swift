@@ -117,6 +117,12 @@ extension MailCatalogue {
                     "Jemand, der Ihr Passwort kennt oder als Sie angemeldet ist, hat bei {site} zu viele falsche Codes "
                         + "eines zweiten Faktors eingegeben. {minutes} Minuten lang wird kein Code angenommen."),
                 .occasion, .text("Wenn Sie das nicht waren, ändern Sie Ihr Passwort unter {url}: Jemand kennt es.")),
+            .wrongCodes: MailText(
+                "Falsche Codes für Ihr Konto bei {site}",
+                .text(
+                    "Jemand, der Ihr Passwort kennt oder als Sie angemeldet ist, hat bei {site} innerhalb eines Tages "
+                        + "mehrere falsche Codes eines zweiten Faktors eingegeben. Niemand ist damit hineingekommen."),
+                .occasion, .text("Wenn Sie das nicht waren, ändern Sie Ihr Passwort unter {url}: Jemand kennt es.")),
             .fewBackupCodes: MailText(
                 "Wenige Ersatzcodes übrig bei {site}",
                 .text("Für Ihr Konto bei {site} sind noch {left} Ersatzcodes übrig. Neue gibt es bei {url}.")),

@@ -41,6 +41,7 @@ enum MailTemplate: String, CaseIterable {
     case backupCodeUsed = "backup_code_used"
     case backupCodesRenewed = "backup_codes_renewed"
     case codesLocked = "codes_locked"
+    case wrongCodes = "wrong_codes"
     case fewBackupCodes = "few_backup_codes"
     case alreadyRegistered = "already_registered"
     case noAccount = "no_account"
@@ -80,6 +81,7 @@ extension MailContent {
         case .backupCodesRenewed(let occasion): StoredMailContent(template: .backupCodesRenewed, at: occasion)
         case .codesLocked(let minutes, let occasion):
             StoredMailContent(template: .codesLocked, ["minutes": "\(minutes)"], at: occasion)
+        case .wrongCodes(let occasion): StoredMailContent(template: .wrongCodes, at: occasion)
         case .fewBackupCodes(let left): StoredMailContent(template: .fewBackupCodes, ["left": "\(left)"])
         case .alreadyRegistered(let link): StoredMailContent(template: .alreadyRegistered, link: link)
         case .noAccount: StoredMailContent(template: .noAccount)

@@ -51,6 +51,8 @@ public enum MailContent: Sendable, Equatable {
     case backupCodesRenewed(MailOccasion)
     /// Too many wrong codes of a second factor.
     case codesLocked(minutes: Int, MailOccasion)
+    /// Wrong codes behind a first proof that was right, fewer than lock.
+    case wrongCodes(MailOccasion)
     /// Whoever is known there can sign in to the account. The provider by its id, which is the operator's.
     case socialAccountLinked(provider: String, MailOccasion)
     case socialAccountUnlinked(provider: String, MailOccasion)

@@ -59,7 +59,7 @@ extension MailContent {
         case .passwordChanged: .passwordChanged
         case .emailChangeRequested, .emailChanged: .emailChanged
         case .apiKeyCreated: .apiKeyCreated
-        case .accountLocked, .codesLocked: .accountLocked
+        case .accountLocked, .codesLocked, .wrongCodes: .accountLocked
         case .factorAdded, .factorRemoved, .backupCodesRenewed: .factorsChanged
         case .backupCodeUsed, .fewBackupCodes: .backupCodeUsed
         case .socialAccountLinked: .socialAccountLinked

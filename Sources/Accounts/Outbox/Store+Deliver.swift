@@ -69,7 +69,7 @@ extension Store {
 
     func openLink(of record: OutboxRecord) throws(AccountsError) -> String? {
         guard let sealed = record.sealedLink else { return nil }
-        let link = try masterKeys().open(sealed, table: "outbox", key: record.id, field: "link")
+        let link = try masterKeys().open(sealed, in: .mailLink, key: record.id)
         return link.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
     }
 

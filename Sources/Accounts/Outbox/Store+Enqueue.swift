@@ -15,7 +15,7 @@ extension Store {
         let content = message.content.stored
         var sealed: [UInt8]?
         if let link = content.link {
-            sealed = try masterKeys().seal(Array(link.utf8), table: "outbox", key: id, field: "link")
+            sealed = try masterKeys().seal(Array(link.utf8), in: .mailLink, key: id)
         }
         // Whoever locks an account, or asks for its password, does not choose what its owner reads.
         let known = try message.userID.flatMap { try Tables.users.get($0, in: transaction)?.language }

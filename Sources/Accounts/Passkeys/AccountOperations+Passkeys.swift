@@ -98,16 +98,27 @@ extension AccountOperations {
         }
     }
 
-    /// - Throws: `notFound`, also for somebody else's; `invalid`.
-    public func renamePasskey(_ id: String, of principal: Principal, to name: String) async throws(AccountsError) {
-        let name = try Self.passkeyName(name)
+    /// Gives a passkey another name. Needs no recent proof: it opens and protects nothing.
+    ///
+    /// - Throws: `notFound`, also for somebody else's; `invalid` for a name that is empty, long or no plain text.
+    public func renamePasskey(
+        _ id: String, of principal: Principal, to name: String, from client: Client
+    ) async throws(AccountsError) {
+        let name = try Self.checked(name, what: "name", maximumBytes: 64)
         let store = store
         let now = now
         try await store.writing { transaction in
-            let (user, _) = try store.require(principal, at: now, in: transaction)
+            let (user, session) = try store.require(principal, at: now, in: transaction)
             var (digest, record) = try store.passkey(id, of: user, in: transaction)
+            guard record.name != name else { return }
+            let before = record.name
             record.name = name
             try Tables.passkeys.put(record, for: digest, in: transaction)
+            try store.append(
+                NewAuditEvent(
+                    .passkeyRenamed, user: user.username, userID: user.id, session: session.id,
+                    metadata: ["passkey": .string(id), "from": .string(before), "to": .string(name)]),
+                by: client.actor(user.username, session: session.id), at: now, in: transaction)
         }
     }
 

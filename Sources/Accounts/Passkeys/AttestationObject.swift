@@ -11,7 +11,7 @@ struct AttestationObject {
     /// - Returns: nil for anything else than one map with its three members.
     init?(_ bytes: [UInt8]) {
         var result = cbor_load_result()
-        guard !bytes.isEmpty, let map = cbor_load(bytes, bytes.count, &result) else { return nil }
+        guard CBORShape.isGood(bytes), let map = cbor_load(bytes, bytes.count, &result) else { return nil }
         defer { gatehouse_cbor_release(map) }
         guard result.error.code == CBOR_ERR_NONE, result.read == bytes.count, cbor_isa_map(map),
             cbor_map_is_definite(map), cbor_map_size(map) == 3,

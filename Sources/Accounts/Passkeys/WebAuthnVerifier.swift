@@ -108,7 +108,7 @@ struct WebAuthnVerifier: Sendable {
     }
 
     private func checkHead(_ bytes: [UInt8]) throws(PasskeyRefusal) -> AuthenticatorData {
-        guard let head = AuthenticatorData(bytes) else { throw .malformed }
+        guard AuthenticatorData.isGood(bytes), let head = AuthenticatorData(bytes) else { throw .malformed }
         guard head.relyingPartyHash == SHA256.digest(policy.relyingParty).bytes else { throw .relyingParty }
         guard head.isPresent else { throw .userPresence }
         guard head.isVerified || policy.userVerification != .required else { throw .userVerification }

@@ -15,9 +15,6 @@ struct ProviderTokensRecord: JSONRecord, Equatable {
     var expiresAt: Timestamp?
     var isRefreshable: Bool
 
-    /// Where it is sealed: table, the session's id, field.
-    static let table = "provider_tokens"
-    static let field = "tokens"
     /// Of both tokens together: what is longer is not kept.
     static let maximumBytes = 8192
 

@@ -18,8 +18,7 @@ extension Store {
         let content = ProviderTokensRecord.Content(
             access: held.tokens.access.text, refresh: held.tokens.refresh?.text)
         let sealed = try masterKeys().seal(
-            try JSON.encode(content), table: ProviderTokensRecord.table, key: session.id,
-            field: ProviderTokensRecord.field)
+            try JSON.encode(content), in: .providerTokens, key: session.id)
         let record = ProviderTokensRecord(
             userID: user.id, provider: held.provider, issuer: held.issuer, subject: held.subject,
             sealed: Base64.encode(sealed), obtainedAt: now, expiresAt: held.tokens.expiresAt,
@@ -36,8 +35,7 @@ extension Store {
         guard let sealed = Base64.decode(record.sealed) else {
             throw AccountsError(.damaged, "The provider's tokens of session \(session) cannot be read.")
         }
-        let plain = try masterKeys().open(
-            sealed, table: ProviderTokensRecord.table, key: session, field: ProviderTokensRecord.field)
+        let plain = try masterKeys().open(sealed, in: .providerTokens, key: session)
         let content = try plain.withUnsafeBytes { try JSON.decode(ProviderTokensRecord.Content.self, from: $0) }
         return (
             SecretBytes(copying: content.access.utf8), content.refresh.map { SecretBytes(copying: $0.utf8) }

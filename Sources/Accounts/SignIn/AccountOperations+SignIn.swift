@@ -147,7 +147,7 @@ extension Store {
         var subjects: [LockoutSubject] = [
             .user(user.id), .stranger(user.canonicalEmail), .stranger(UserName.folded(user.username)),
         ]
-        if withFactors { subjects.append(.factor(userID: user.id)) }
+        if withFactors { subjects += [.factor(userID: user.id), .wrongCodes(userID: user.id)] }
         for subject in subjects {
             if try lockRemaining(subject, at: now, in: transaction) != nil { wasLocked = true }
             try Tables.lockouts.delete(subject.key, in: transaction)

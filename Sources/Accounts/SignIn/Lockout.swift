@@ -94,6 +94,8 @@ enum LockoutSubject {
     case device(userID: String, digest: [UInt8])
     /// Codes of a second factor, from wherever they come; no password and no mailed link clears these.
     case factor(userID: String)
+    /// The same codes, counted for longer and locking nothing: when the owner is told of them.
+    case wrongCodes(userID: String)
 
     var key: [UInt8] {
         switch self {
@@ -101,6 +103,7 @@ enum LockoutSubject {
         case .stranger(let text): SHA256.digest("stranger \(text)").bytes
         case .device(let id, let digest): SHA256.digest("device \(id) \(Hexadecimal.encode(digest))").bytes
         case .factor(let id): SHA256.digest("factor \(id)").bytes
+        case .wrongCodes(let id): SHA256.digest("wrong codes \(id)").bytes
         }
     }
 }

@@ -11,9 +11,6 @@ public enum SigningPurpose: String, Sendable, Codable, CaseIterable {
 
 /// A signing key as it is stored: ES256, its private half sealed under the master key.
 struct SigningKeyRecord: JSONRecord, Equatable {
-    static let table = "keys"
-    static let field = "private_key"
-
     var kid: String
     var purpose: SigningPurpose
     var createdAt: Timestamp
@@ -26,7 +23,7 @@ struct SigningKeyRecord: JSONRecord, Equatable {
 
     func open(with keys: MasterKeys) throws -> PrivateKey {
         guard let sealed = Base64.decode(sealedKey) else { throw damaged }
-        let plain = try keys.open(sealed, table: Self.table, key: kid, field: Self.field)
+        let plain = try keys.open(sealed, in: .signingKey, key: kid)
         return try PrivateKey(pkcs8: plain)
     }
 
@@ -52,7 +49,7 @@ struct SigningKeyRecord: JSONRecord, Equatable {
     ) throws -> SigningKeyRecord {
         let key = try PrivateKey.generate(.p256)
         let plain = try key.pkcs8().withUnsafeBytes { Array($0) }
-        let sealed = try masterKeys.seal(plain, table: table, key: kid, field: field)
+        let sealed = try masterKeys.seal(plain, in: .signingKey, key: kid)
         return SigningKeyRecord(
             kid: kid, purpose: purpose, createdAt: now, activeFrom: now,
             publicKey: Base64.encode(try key.publicKey.der()), sealedKey: Base64.encode(sealed))

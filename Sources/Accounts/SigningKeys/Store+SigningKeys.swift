@@ -130,6 +130,8 @@ extension Store {
     private func insert(
         _ record: SigningKeyRecord, by actor: AuditActor, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws {
+        var record = record
+        record.sealedKey = try underCurrentKey(record.sealedKey, in: .signingKey, key: record.kid)
         guard try Tables.keys.insert(record, for: record.kid, in: transaction) else {
             throw AccountsError(.store, "The random generator gave the same key id twice.")
         }

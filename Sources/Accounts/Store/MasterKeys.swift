@@ -60,29 +60,86 @@ public struct MasterKeys: Sendable {
         key.withUnsafeBytes { Base64.encode(Array($0)) } + "\n"
     }
 
-    /// AES-256-GCM under the current key, bound to the place where it is stored.
-    func seal(_ plain: [UInt8], table: String, key: String, field: String) throws(AccountsError) -> [UInt8] {
+    /// The same keys with another current one; the one that was current is a previous one then.
+    public func adding(_ new: SecretBytes) throws(AccountsError) -> MasterKeys {
+        let key = try Key(new)
+        guard key.id != current.id else { return self }
+        return MasterKeys(current: key, previous: ([current] + previous).filter { $0.id != key.id })
+    }
+
+    private init(current: Key, previous: [Key]) {
+        self.current = current
+        self.previous = previous
+    }
+
+    /// Whether this is the current key.
+    public func isCurrent(_ key: SecretBytes) throws(AccountsError) -> Bool { try Key(key).id == current.id }
+
+    /// Says which key is current, and nothing about it.
+    public var currentID: String { Hexadecimal.encode(current.id) }
+
+    /// A key on its way to the running server: sealed under the newest previous key, which that one has when it has not
+    /// got this one; under the current one where there is no other.
+    public func handover(of key: SecretBytes) throws(AccountsError) -> String {
+        let known = previous.first ?? current
         do {
             let box = try AES256GCM.seal(
-                plain, key: current.sealing, associatedData: Self.place(table: table, key: key, field: field))
+                key.withUnsafeBytes { Array($0) }, key: known.sealing, associatedData: Self.handoverPlace)
+            return Base64.encode(known.id + box)
+        } catch {
+            throw AccountsError(.store, "The new master key could not be sealed.", cause: error)
+        }
+    }
+
+    /// What ``handover(of:)`` made, whoever knows none of our keys having made nothing of the kind.
+    ///
+    /// - Throws: `wrongMasterKey`.
+    func accept(handover text: String) throws(AccountsError) -> SecretBytes {
+        guard let sealed = Base64.decode(text) else {
+            throw AccountsError(.invalid, "The new master key cannot be read.")
+        }
+        let id = Array(sealed.prefix(4))
+        for candidate in [current] + previous where candidate.id == id {
+            guard
+                let key = try? AES256GCM.open(
+                    Array(sealed.dropFirst(4)), key: candidate.sealing, associatedData: Self.handoverPlace)
+            else { continue }
+            return key
+        }
+        throw AccountsError(
+            .wrongMasterKey, "The running server has another master key than the configuration: restart it first.")
+    }
+
+    private static let handoverPlace = Array("gatehouse master key handover".utf8)
+
+    /// Whether something was sealed under the current key.
+    func isCurrent(_ sealed: [UInt8]) -> Bool { Array(sealed.prefix(4)) == current.id }
+
+    /// AES-256-GCM under the current key, bound to the place where it is stored.
+    ///
+    /// - Parameter key: of the row.
+    func seal(_ plain: [UInt8], in field: SealedField, key: String) throws(AccountsError) -> [UInt8] {
+        do {
+            let box = try AES256GCM.seal(
+                plain, key: current.sealing, associatedData: Self.place(field, key: key))
             return current.id + box
         } catch {
             throw AccountsError(.store, "A secret could not be sealed.", cause: error)
         }
     }
 
-    /// Opens what ``seal(_:table:key:field:)`` made at the same place under any of the keys.
+    /// Opens what ``seal(_:in:key:)`` made at the same place under any of the keys.
     ///
     /// - Throws: `wrongMasterKey` when none of the keys fits.
-    func open(_ sealed: [UInt8], table: String, key: String, field: String) throws(AccountsError) -> SecretBytes {
-        let place = Self.place(table: table, key: key, field: field)
+    func open(_ sealed: [UInt8], in field: SealedField, key: String) throws(AccountsError) -> SecretBytes {
+        let place = Self.place(field, key: key)
         let id = Array(sealed.prefix(4))
         for candidate in [current] + previous where candidate.id == id {
             do {
                 return try AES256GCM.open(
                     Array(sealed.dropFirst(4)), key: candidate.sealing, associatedData: place)
             } catch {
-                throw AccountsError(.damaged, "A sealed secret in table \(table) was changed.", cause: error)
+                throw AccountsError(.damaged, "A sealed secret (\(field.rawValue)) was changed.", cause: error)
             }
         }
         throw AccountsError(
@@ -92,9 +149,9 @@ public struct MasterKeys: Sendable {
     }
 
     // Each part behind its length, so that no two places share their bytes.
-    private static func place(table: String, key: String, field: String) -> [UInt8] {
+    private static func place(_ field: SealedField, key: String) -> [UInt8] {
         var bytes: [UInt8] = []
-        for part in [table, key, field] {
+        for part in [field.place.table, key, field.place.field] {
             bytes.append(contentsOf: withUnsafeBytes(of: UInt32(part.utf8.count).bigEndian) { Array($0) })
             bytes.append(contentsOf: part.utf8)
         }

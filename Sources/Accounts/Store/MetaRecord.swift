@@ -12,6 +12,8 @@ struct MetaRecord: JSONRecord, Equatable {
     static let signingKeys = "signing_keys"
     /// There from the server's start to its clean stop; holds the time of its last sign of life.
     static let running = "running"
+    /// Which master key everything was last sealed under anew.
+    static let masterKey = "master_key"
     /// When ``Store/probe()`` last wrote.
     static let probe = "probe"
     /// The id of the mail that was last taken in hand.
@@ -20,6 +22,12 @@ struct MetaRecord: JSONRecord, Equatable {
     static let providers = "providers"
     /// There while the accounts are being brought in line with ``providers``.
     static let providersPending = "providers_pending"
+
+    /// The digest of the authenticator that was last taken over for an account from another system: one that its owner
+    /// or the operator has taken away since does not come back with the next import.
+    static func importedAuthenticator(of userID: String) -> String {
+        "imported_authenticator:" + userID
+    }
 
     /// When the last token that key `kid` signed ends.
     static func lastTokenEnd(of kid: String) -> String {

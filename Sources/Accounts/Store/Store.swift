@@ -52,10 +52,16 @@ public final class Store: Sendable {
     let configuration: Configuration
     let clock: any WallClock
     let random: any RandomSource
-    let auditKeys: AuditKeys
+    private let keyring: Mutex<Keyring>
     let passkeyChallenges = PasskeyChallenges()
     private let queuesMail: Atomic<Bool>
     private let noticeBits: Atomic<UInt32>
+
+    /// What seals. Another master key may become current while the store is open.
+    private struct Keyring: Sendable {
+        var master: MasterKeys?
+        var audit: AuditKeys
+    }
 
     init(
         _ configuration: Configuration, environment: Environment, clock: any WallClock, random: any RandomSource,
@@ -65,7 +71,7 @@ public final class Store: Sendable {
         self.environment = environment
         self.clock = clock
         self.random = random
-        self.auditKeys = auditKeys
+        keyring = Mutex(Keyring(master: configuration.masterKeys, audit: auditKeys))
         queuesMail = Atomic(configuration.mailIsOn)
         noticeBits = Atomic(configuration.notices.bits)
     }
@@ -133,17 +139,25 @@ public final class Store: Sendable {
         guard let masterKeys = configuration.masterKeys else {
             return try AuditKeyFile.read(folder: configuration.dataFolder)
         }
-        let keys = AuditKeys(keys: ([masterKeys.current] + masterKeys.previous).map(\.audit))
+        let keys = masterKeys.auditKeys
         if !configuration.readOnly { try AuditKeyFile.write(keys, folder: configuration.dataFolder) }
         return keys
     }
 
     /// The master keys, for what is sealed under them.
     func masterKeys() throws(AccountsError) -> MasterKeys {
-        guard let keys = configuration.masterKeys else {
+        guard let keys = keyring.withLock({ $0.master }) else {
             throw AccountsError(.noMasterKey, "This needs the master key: run it where master_key can be read.")
         }
         return keys
+    }
+
+    var auditKeys: AuditKeys { keyring.withLock { $0.audit } }
+
+    /// Seals under another master key from now on, and still opens what the ones before have sealed.
+    func adopt(_ keys: MasterKeys) throws(AccountsError) {
+        keyring.withLock { $0 = Keyring(master: keys, audit: keys.auditKeys) }
+        try AuditKeyFile.write(keys.auditKeys, folder: configuration.dataFolder)
     }
 
     /// Runs `body` in one write transaction and waits until it is on disk.

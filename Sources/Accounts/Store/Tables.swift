@@ -80,7 +80,7 @@ enum Tables {
     static let socialAccounts = Table<[UInt8], SocialAccountRecord>("social_accounts")
     static let socialAccountsByUser = Table<KeyPair<String, [UInt8]>, EmptyRecord>("social_by_user")
     static let sessionsByProvider = Table<KeyPair<String, String>, EmptyRecord>("sessions_by_provider")
-    static let providerTokens = Table<String, ProviderTokensRecord>(ProviderTokensRecord.table)
+    static let providerTokens = Table<String, ProviderTokensRecord>("provider_tokens")
     static let expiries = Table<KeyPair<UInt64, String>, EmptyRecord>("expiries")
     static let meta = Table<String, MetaRecord>("meta")
 

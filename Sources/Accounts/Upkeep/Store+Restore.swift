@@ -37,7 +37,7 @@ extension Store {
         guard let masterKeys = configuration.masterKeys else {
             throw AccountsError(.noMasterKey, "A restore needs the master key: run it where master_key can be read.")
         }
-        let auditKeys = AuditKeys(keys: ([masterKeys.current] + masterKeys.previous).map(\.audit))
+        let auditKeys = masterKeys.auditKeys
         let head = try checkFit(
             folder, configuration: configuration, masterKeys: masterKeys, clock: clock, random: random,
             auditKeys: auditKeys)

@@ -7,7 +7,7 @@ extension Commands {
         let folder = try invocation.dataFolder()
         let actor = "cli:" + ProcessEnvironment.userName
         try ProcessEnvironment.becomeOwner(of: folder)
-        let report = try ControlSocket.ask(folder: folder, .init(command: "reload", actor: actor))
+        let report: ReloadReport = try ControlSocket.ask(folder: folder, .init(command: "reload", actor: actor))
         let output = Output(json: invocation.json)
         if invocation.json || report.reloaded { try output.value(report) { text(report) } }
         for warning in report.warnings { Output.standardError("warning: \(warning)\n") }

@@ -3,7 +3,7 @@ internal import Core
 internal import FoundationEssentials
 internal import Glibc
 
-/// How `gatehouse reload` reaches the running server: a unix socket in the data folder, which only the folder's owner
+/// How `gatehouse reload` and `gatehouse master-key rotate` reach the running server: a unix socket in the data folder, which only the folder's owner
 /// can open. One question a connection, one answer, a line of JSON each. A process id or a signal could ask as well, but
 /// neither would bring an answer back.
 final class ControlSocket: Sendable {
@@ -12,6 +12,21 @@ final class ControlSocket: Sendable {
         var command: String
         /// Who asks, for the audit log.
         var actor: String
+        /// Of `master-key`: the new one, sealed under one that the server has.
+        var key: String?
+    }
+
+    /// What came of handing a master key over.
+    struct Handover: Codable, Sendable {
+        /// Nil: the server seals under the key from now on.
+        var error: String?
+    }
+
+    /// What the server does about each question.
+    struct Answers: Sendable {
+        var reload: @Sendable (ReloadCause) async -> ReloadReport
+        /// - Throws: why the key was not taken.
+        var adopt: @Sendable (String) throws -> Void
     }
 
     /// The name in the data folder.
@@ -30,7 +45,7 @@ final class ControlSocket: Sendable {
 
     /// Answers until ``close()``, one after the other.
     static func listen(
-        in folder: String, _ reload: @escaping @Sendable (ReloadCause) async -> ReloadReport
+        in folder: String, _ answers: Answers
     ) throws(CommandFailure) -> ControlSocket {
         let descriptor = try open()
         let path = folder + "/" + name
@@ -44,7 +59,7 @@ final class ControlSocket: Sendable {
             throw failure
         }
         let control = ControlSocket(descriptor: descriptor, path: path)
-        NamedThread.start(name: "gh-control") { control.serve(reload) }
+        NamedThread.start(name: "gh-control") { control.serve(answers) }
         return control
     }
 
@@ -61,15 +76,22 @@ final class ControlSocket: Sendable {
     /// Asks the server of a data folder.
     ///
     /// - Throws: when none is there, or it gives no answer.
-    static func ask(folder: String, _ question: Question) throws -> ReloadReport {
+    static func ask<Answer: Decodable>(folder: String, _ question: Question) throws -> Answer {
+        guard let answer: Answer = try askIfThere(folder: folder, question) else {
+            throw CommandFailure(.failed, "no server runs on \(folder)")
+        }
+        return answer
+    }
+
+    /// As ``ask(folder:_:)``; nil when no server is there.
+    static func askIfThere<Answer: Decodable>(folder: String, _ question: Question) throws -> Answer? {
         let descriptor = try open()
         defer { Glibc.close(descriptor) }
         // Longer than a reload takes that waits for issuers which do not answer, and for others before it.
         patience(120, with: descriptor)
         guard withAddress(in: folder, { connect(descriptor, $0, $1) }) == 0 else {
             switch errno {
-            case ENOENT, ECONNREFUSED:
-                throw CommandFailure(.failed, "no server runs on \(folder)")
+            case ENOENT, ECONNREFUSED: return nil
             default:
                 throw CommandFailure(
                     .failed, "cannot ask the server of \(folder): \(String(cString: strerror(errno)))")
@@ -77,14 +99,14 @@ final class ControlSocket: Sendable {
         }
         let line = try Output.encode(question) + "\n"
         guard write(line, to: descriptor), let answer = readLine(from: descriptor, atMost: 1 << 20),
-            let report = try? JSONDecoder().decode(ReloadReport.self, from: Data(answer))
+            let report = try? JSONDecoder().decode(Answer.self, from: Data(answer))
         else { throw CommandFailure(.failed, "the server of \(folder) ended before it answered") }
         return report
     }
 
     // MARK: The server's side
 
-    private func serve(_ reload: @escaping @Sendable (ReloadCause) async -> ReloadReport) {
+    private func serve(_ answers: Answers) {
         while true {
             let client = accept(descriptor, nil, nil)
             if client < 0 {
@@ -97,27 +119,49 @@ final class ControlSocket: Sendable {
             }
             _ = fcntl(client, F_SETFD, FD_CLOEXEC)
             Self.patience(5, with: client)
-            guard let line = Self.readLine(from: client, atMost: Self.longestLine), let actor = Self.actor(line) else {
+            guard let line = Self.readLine(from: client, atMost: Self.longestLine),
+                let (question, actor) = Self.question(line)
+            else {
                 Glibc.close(client)
+                continue
+            }
+            if let key = question.key {
+                Self.answer(Self.handover { try answers.adopt(key) }, to: client)
                 continue
             }
             // The next question is read at once; the answers come in turn.
             Task {
-                let report = await reload(.command(actor))
-                if let answer = try? Output.encode(report) { _ = Self.write(answer + "\n", to: client) }
-                Glibc.close(client)
+                Self.answer(await answers.reload(.command(actor)), to: client)
             }
         }
         Glibc.close(descriptor)
     }
 
-    /// Who asks for a reload; nil for any other question.
-    static func actor(_ line: [UInt8]) -> AuditActor? {
-        guard let question = try? JSONDecoder().decode(Question.self, from: Data(line)), question.command == "reload",
+    private static func answer(_ answer: some Encodable, to client: Int32) {
+        if let text = try? Output.encode(answer) { _ = write(text + "\n", to: client) }
+        Glibc.close(client)
+    }
+
+    private static func handover(_ adopt: () throws -> Void) -> Handover {
+        do {
+            try adopt()
+            return Handover(error: nil)
+        } catch let error as AccountsError {
+            return Handover(error: error.message)
+        } catch {
+            return Handover(error: "the server could not take the key")
+        }
+    }
+
+    /// What is asked and by whom; nil for what is no question.
+    static func question(_ line: [UInt8]) -> (Question, AuditActor)? {
+        guard let question = try? JSONDecoder().decode(Question.self, from: Data(line)),
+            question.command == "reload" && question.key == nil
+                || question.command == "master-key" && question.key != nil,
             question.actor.hasPrefix("cli:"), question.actor.utf8.count <= 128,
             question.actor.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f })
         else { return nil }
-        return AuditActor(question.actor)
+        return (question, AuditActor(question.actor))
     }
 
     // MARK: Bytes

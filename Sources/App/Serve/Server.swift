@@ -54,6 +54,12 @@ final class Server: Sendable {
         let clock = SystemClock()
         let store = try Store.open(try launch.context.storeConfiguration(readingMasterKey: true), clock: clock)
         do {
+            try store.checkMasterKeys()
+        } catch {
+            store.close()
+            throw error
+        }
+        do {
             if try store.serverStarted(by: .system) {
                 launch.log.warning("the last stop was not a clean one; the audit log says so")
             }
@@ -142,9 +148,16 @@ final class Server: Sendable {
         }
         self.reloader.withLock { $0 = reloader }
         do {
-            let socket = try ControlSocket.listen(in: inForce.settings.dataFolder) { cause in
-                await reloader.reload(cause)
-            }
+            let store = store
+            let log = log
+            let socket = try ControlSocket.listen(
+                in: inForce.settings.dataFolder,
+                .init(
+                    reload: { cause in await reloader.reload(cause) },
+                    adopt: { key in
+                        try store.adopt(handover: key)
+                        log.notice("secrets are sealed under another master key from now on")
+                    }))
             control.withLock { $0 = socket }
         } catch {
             // The server itself is none the worse for it: SIGHUP still works.

@@ -107,7 +107,7 @@ extension PortalRequest {
     func apiRenamePasskey() async throws -> Answer {
         let principal = try writer()
         try await operations.renamePasskey(
-            parameters["id"] ?? "", of: principal, to: try body(PasskeyWire.Name.self).name)
+            parameters["id"] ?? "", of: principal, to: try body(PasskeyWire.Name.self).name, from: client())
         return Self.noContent
     }
 

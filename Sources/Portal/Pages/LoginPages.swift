@@ -121,7 +121,9 @@ extension PortalRequest {
         }
         if let error { values["error"] = error }
         if let user = local.identity?.user, pending.isStepUp { values["user"] = user }
-        if pending.isStepUp, let principal = signedIn(), try operations.factors(of: principal).hasAny {
+        if pending.isStepUp, let factors = try signedIn().map({ try operations.factors(of: $0) }),
+            factors.totpSince != nil || factors.backupCodes > 0
+        {
             values["takes_codes"] = true
         }
         values.merge(passkeyValues(try passkeyOptions(isStepUp: pending.isStepUp))) { _, new in new }

@@ -88,7 +88,8 @@ extension PortalRequest {
             switch form["step"] {
             case "add": return try await addPasskey(principal, form)
             case "rename":
-                try await operations.renamePasskey(form["passkey"] ?? "", of: principal, to: form["name"] ?? "")
+                try await operations.renamePasskey(
+                    form["passkey"] ?? "", of: principal, to: form["name"] ?? "", from: client())
                 return .seeOther(home + "?done=saved")
             case "remove":
                 try await operations.removePasskey(form["passkey"] ?? "", of: principal, from: client())

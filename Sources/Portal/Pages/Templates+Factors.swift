@@ -116,6 +116,16 @@ extension Templates {
         </dl>
         <form method="post" action="/.auth/account/security/passkeys">
         <input type="hidden" name="token" value="{{token}}">
+        <input type="hidden" name="step" value="rename">
+        <input type="hidden" name="passkey" value="{{id}}">
+        <div class="field">
+        <label for="name-{{id}}">{{t.passkey_name}}</label>
+        <input id="name-{{id}}" name="name" type="text" value="{{name}}" maxlength="64" required autocomplete="off">
+        </div>
+        <button class="quiet" type="submit" aria-label="{{t.passkey_rename}}: {{name}}">{{t.passkey_rename}}</button>
+        </form>
+        <form method="post" action="/.auth/account/security/passkeys">
+        <input type="hidden" name="token" value="{{token}}">
         <input type="hidden" name="step" value="remove">
         <input type="hidden" name="passkey" value="{{id}}">
         <button class="quiet" type="submit" aria-label="{{t.passkey_remove}}: {{name}}">{{t.passkey_remove}}</button>

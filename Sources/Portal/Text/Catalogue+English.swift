@@ -64,6 +64,8 @@ extension Catalogue {
         "passkey_use": "Use a passkey",
         "passkey_needed": "This needs one of your passkeys.",
         "passkey_add": "Add a passkey",
+        "passkey_name": "Name",
+        "passkey_rename": "Rename",
         "passkey_remove": "Remove",
         "passkey_since": "Added",
         "passkey_failed": "That did not work with the passkey. Please try again.",

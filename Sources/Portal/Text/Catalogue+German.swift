@@ -68,6 +68,8 @@ extension Catalogue {
         "passkey_use": "Passkey verwenden",
         "passkey_needed": "Hierfür ist einer Ihrer Passkeys nötig.",
         "passkey_add": "Passkey hinzufügen",
+        "passkey_name": "Name",
+        "passkey_rename": "Umbenennen",
         "passkey_remove": "Entfernen",
         "passkey_since": "Hinzugefügt",
         "passkey_failed": "Das hat mit dem Passkey nicht geklappt. Bitte versuchen Sie es noch einmal.",

@@ -32,6 +32,11 @@ public struct PlainYAML {
         return node.scalar == nil ? [] : [self]
     }
 
+    /// What is in a list with the lines that it stands in; nil when it is none.
+    public var list: [(line: Int, value: PlainYAML)]? {
+        node.sequence?.map { ($0.mark?.line ?? 0, PlainYAML($0)) }
+    }
+
     /// The text of a scalar as it is written; nil for `null` and for what is none.
     public var text: String? {
         guard let scalar = node.scalar else { return nil }

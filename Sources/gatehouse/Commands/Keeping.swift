@@ -139,6 +139,25 @@ struct KeyGroup: ParsableCommand {
     }
 }
 
+struct MasterKeyGroup: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "master-key", abstract: "The key that seals what is secret in the store.",
+        subcommands: [Rotate.self])
+
+    struct Rotate: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Seal everything under a new key while the server runs; to run it again goes on.")
+
+        @OptionGroup var options: CommonOptions
+        @Option(name: .customLong("new"), help: "The file with the new key, as `gatehouse keygen` writes it.")
+        var file: String
+
+        func run() throws {
+            try Commands.rotateMasterKey(options.invocation, new: file)
+        }
+    }
+}
+
 struct StoreGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store", abstract: "The store.", subcommands: [Info.self, Check.self])

@@ -168,7 +168,8 @@ extension UserGroup {
 
         @OptionGroup var options: CommonOptions
         @Argument(help: "The file; - for standard input.") var file: String
-        @Option(help: "csv, jsonl, htpasswd or authelia.") var format: String
+        @Option(help: "csv, jsonl, htpasswd, authelia, or authelia-totp for authenticators of accounts that are here.")
+        var format: String
         @Flag(help: "Also change accounts that exist.") var update = false
         @Flag(help: "Disable accounts that are not in the file.") var disableMissing = false
         @Flag(help: "Only say what would be done.") var dryRun = false

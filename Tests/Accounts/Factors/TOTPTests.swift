@@ -227,7 +227,7 @@ import Testing
         let user = try accounts.addPerson()
         let principal = try accounts.principal(try await accounts.signIn(operations))
         let seed = Array("12345678901234567890123456789012".utf8)
-        let sealed = try accounts.store.masterKeys().seal(seed, table: "totp", key: user.id, field: "secret")
+        let sealed = try accounts.store.masterKeys().seal(seed, in: .totpSecret, key: user.id)
         let now = accounts.now
         try accounts.test.tamper { transaction in
             try Tables.totp.put(
