@@ -266,6 +266,8 @@ def test_lesson33_tokens_for_an_api_client(make_portal, provider):
         assert api(gate, "GET", "/oauth/corp" + query).status == 400
     page = Browser(gate)
     come_back(page, *go(page, provider, start=start, **LENA))
+    assert "Continue as lena@corp.example" in page.text
+    page.submit()
     assert "Give this code to the program" in page.text
 
 

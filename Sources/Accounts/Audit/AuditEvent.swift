@@ -45,6 +45,12 @@ public enum AuditEventType: String, Sendable, CaseIterable {
     /// An identity at a provider signs in to this account from now on.
     case socialAccountLinked = "social_account_linked"
     case socialAccountUnlinked = "social_account_unlinked"
+    /// A provider said that sessions are over, or somebody who wanted to be taken for it.
+    case providerLogout = "provider_logout"
+    /// An API client's sign-in at a provider has come so far that the person was given a code for it.
+    case signInCodeIssued = "sign_in_code_issued"
+    /// A client came with such a code.
+    case signInCodeRedeemed = "sign_in_code_redeemed"
     /// The operator had a link printed.
     case linkCreated = "link_created"
     case signingKeyCreated = "signing_key_created"

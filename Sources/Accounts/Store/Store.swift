@@ -57,6 +57,8 @@ public final class Store: Sendable {
     private let queuesMail: Atomic<Bool>
     private let noticeBits: Atomic<UInt32>
 
+    let signIns = SignInCounts()
+
     init(
         _ configuration: Configuration, environment: Environment, clock: any WallClock, random: any RandomSource,
         auditKeys: AuditKeys

@@ -40,6 +40,7 @@ internal import LMDB
 ///   social_accounts   SHA-256 of issuer, subject   the account that this identity signs in to
 ///   social_by_user    user id, SHA-256
 ///   sessions_by_provider   SHA-256 of issuer and the provider's session, session id
+///   logout_tokens     SHA-256 of issuer and jti    a provider's logout token that was carried out, while it is good
 ///   expiries          time, kind and id            when the sweeper looks at a row
 ///   meta              name                         what there is one of
 /// ```
@@ -79,6 +80,7 @@ enum Tables {
     static let socialAccounts = Table<[UInt8], SocialAccountRecord>("social_accounts")
     static let socialAccountsByUser = Table<KeyPair<String, [UInt8]>, EmptyRecord>("social_by_user")
     static let sessionsByProvider = Table<KeyPair<String, String>, EmptyRecord>("sessions_by_provider")
+    static let logoutTokens = Table<[UInt8], UsedLogoutToken>("logout_tokens")
     static let expiries = Table<KeyPair<UInt64, String>, EmptyRecord>("expiries")
     static let meta = Table<String, MetaRecord>("meta")
 
@@ -95,7 +97,7 @@ enum Tables {
             access.description, refusals.description, refusalsByID.description, blocks.description, keys.description,
             outbox.description, outboxDue.description, webhooks.description, webhookRetries.description,
             socialAccounts.description, socialAccountsByUser.description, sessionsByProvider.description,
-            expiries.description, meta.description,
+            logoutTokens.description, expiries.description, meta.description,
         ]
     }
 }

@@ -117,7 +117,8 @@ final class Server: Sendable {
         parts.webhooks.start()
         let upkeep = Upkeep(
             store: store, decisions: decisions, retention: { parts.inForce.value.settings.audit.retention },
-            clock: clock, log: launch.log, refreshCertificates: { [proxy] in proxy.refreshCertificates() })
+            clock: clock, log: launch.log, refreshCertificates: { [proxy] in proxy.refreshCertificates() },
+            sweepPages: { portal.sweep() })
         self.upkeep = Task { await upkeep.run(on: pool) }
     }
 
