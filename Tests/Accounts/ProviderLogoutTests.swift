@@ -131,6 +131,40 @@ extension LogoutNotice {
         try scene.operations.admitProviderLogout(from: TestAccounts.outsider)
     }
 
+    /// A token that names the session alone says nothing of whose it is, and ends who is on their way all the same.
+    @Test func whatWasProvedInAnEndedSessionIsWorthNothing() async throws {
+        let scene = try FederationScene { $0.secondFactorIsRequired = true }
+        let before = scene.accounts.now
+        func identity(_ session: String, _ brought: Timestamp? = nil) -> FederatedIdentity {
+            FederatedIdentity(
+                provider: "corp", issuer: Self.issuer, subject: "1", email: EmailAddress("1@example.com"),
+                emailIsVerified: true, sessionID: session, broughtAt: brought)
+        }
+        func enter(_ identity: FederatedIdentity) async -> AccountsError? {
+            do throws(AccountsError) {
+                _ = try await scene.operations.signIn(
+                    by: identity, FederationTerms(createsUsers: true), as: .page(remember: false), from: scene.client)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        let half = try #require(await enter(identity("a"))?.partial)
+        #expect(throws: Never.self) { _ = try scene.store.read { try scene.store.resume(half, at: before, in: $0) } }
+        try await scene.operations.endSessions(.test(sessionID: "a", at: before), from: scene.client)
+        #expect(throws: (any Error).self) {
+            _ = try scene.store.read { try scene.store.resume(half, at: before, in: $0) }
+        }
+        #expect(await enter(identity("a", before))?.code == .invalidToken)
+        #expect(try scene.test.events().first?.reason == "provider_ended")
+        // Another session there is none of it, and in time the name is free.
+        #expect(await enter(identity("b"))?.code == .twoFactorRequired)
+        scene.test.clock.advance(Store.longestWay)
+        #expect(await enter(identity("a"))?.code == .twoFactorRequired)
+        while try scene.store.sweep() > 0 {}
+        #expect(try scene.store.read { try Tables.logoutTokens.count(in: $0) } == 0)
+    }
+
     // MARK: What the operator ends
 
     @Test func aBlockedIdentityLosesWhatItHadBegun() async throws {

@@ -182,6 +182,30 @@ def test_lesson69_a_person_says_that_it_is_they_who_sign_a_program_in(shared, co
     assert event["success"] is True and who(browser) is None
 
 
+def test_a_page_s_own_request_gets_no_code(shared, corp):
+    """An app on the same site may have a browser fetch this; only a person at a page, or what is no browser, goes on."""
+    for mode in ("cors", "no-cors", "same-origin", "websocket"):
+        browser = Browser(shared)
+        address, fields = go(browser, corp, start=TOKENS, **person("ina"))
+        answer = browser.send("GET", f"{address}?{urllib.parse.urlencode(fields)}",
+                              [("Sec-Fetch-Mode", mode), ("Sec-Fetch-Site", "same-site")], navigate=False)
+        assert answer.status == 403 and b'"code":"cross_site"' in answer.body or b"<html" in answer.body
+        assert b"expires_in" not in answer.body and b'id="code"' not in answer.body
+    assert not events(shared, "sign_in_code_issued", subject="ina")
+
+
+def test_lesson24_an_empty_yes_is_none(shared, corp):
+    browser = confirm(shared, corp, "ilse")
+    action, fields = browser.form()
+    headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Origin", PORTAL)]
+    for body in (b"", b"confirmation=", b"confirmation=%00", b"confirmation=" + b"A" * 43, b"confirmation=a&confirmation=b"):
+        answer = browser.send("POST", action, headers, body, site="same-origin")
+        assert answer.status in (400, 403) and b'id="code"' not in answer.body
+    assert browser.send("GET", action).status == 405
+    body = urllib.parse.urlencode(fields).encode()
+    assert b'id="code"' in browser.send("POST", action, headers, body, site="same-origin").body
+
+
 def test_lesson33_only_the_client_that_began_gets_the_tokens(shared, corp):
     browser = confirm(shared, corp, "ivo")
     browser.submit()

@@ -39,7 +39,7 @@ struct UsedLogoutToken: JSONRecord, Equatable {
 
 extension Store {
     /// So many used tokens are remembered. Only a provider's own signature makes one, and only for some minutes.
-    static let maximumLogoutTokens = 65_536
+    static let maximumLogoutTokens = 131_072
 
     /// Remembers a token.
     ///
@@ -54,10 +54,38 @@ extension Store {
         return true
     }
 
+    /// How long somebody may be on their way with what a provider has said of them: as long as a code for an API client,
+    /// or the first half of a sign-in, is good.
+    static let longestWay = Duration.seconds(1200)
+
+    /// The row of a session at a provider that is over, also among `logout_tokens`.
+    private func row(ofEnded place: String) -> [UInt8] { Array("session \(place)".utf8) }
+
+    /// The provider has said that this session there is over: whatever it has proved in it is worth nothing.
+    ///
+    /// - Parameter place: as ``FederatedSession/place``; nil: one without a name, of which nothing is said so.
+    func hasEnded(
+        _ place: String?, at now: Timestamp, in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> Bool {
+        guard let place else { return false }
+        return try Tables.logoutTokens.get(row(ofEnded: place), in: transaction).map { $0.goodUntil > now } ?? false
+    }
+
+    private func noteEnd(
+        of place: String, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws {
+        let end = now + Self.longestWay
+        let row = row(ofEnded: place)
+        try Tables.logoutTokens.put(UsedLogoutToken(goodUntil: end), for: row, in: transaction)
+        try scheduleSweep(.logoutToken(Hexadecimal.encode(row)), at: end, in: transaction)
+    }
+
     /// - Returns: how many sessions ended.
     func end(
         _ logout: LogoutNotice, by actor: AuditActor, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> Int {
+        let place = logout.sessionID.map { FederatedSession.place(issuer: logout.issuer, sessionID: $0) }
+        if let place { try noteEnd(of: place, at: now, in: transaction) }
         if let subject = logout.subject {
             let key = BlockSubject.subject(issuer: logout.issuer, subject: subject).key
             guard let link = try end(provedBy: key, at: now, in: transaction),
@@ -73,11 +101,11 @@ extension Store {
             try noteEnded(ended, of: user, by: actor, at: now, in: transaction)
             return ended.count
         }
-        guard let sessionID = logout.sessionID else { return 0 }
-        let prefix = KeyPair<String, String>.prefix(
-            FederatedSession.place(issuer: logout.issuer, sessionID: sessionID))
+        guard let place else { return 0 }
         var count = 0
-        for key in try Tables.sessionsByProvider.keys(prefix: prefix, in: transaction) {
+        for key in try Tables.sessionsByProvider.keys(
+            prefix: KeyPair<String, String>.prefix(place), in: transaction)
+        {
             guard var session = try Tables.sessions.get(key.second, in: transaction), session.revokedAt == nil,
                 let user = try Tables.users.get(session.userID, in: transaction)
             else { continue }

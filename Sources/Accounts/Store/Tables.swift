@@ -40,7 +40,8 @@ internal import LMDB
 ///   social_accounts   SHA-256 of issuer, subject   the account that this identity signs in to
 ///   social_by_user    user id, SHA-256
 ///   sessions_by_provider   SHA-256 of issuer and the provider's session, session id
-///   logout_tokens     SHA-256 of issuer and jti    a provider's logout token that was carried out, while it is good
+///   logout_tokens     SHA-256 of issuer and jti    a provider's logout token that was carried out, while it is good;
+///                                                  also: the provider's session that it has ended, for a while
 ///   expiries          time, kind and id            when the sweeper looks at a row
 ///   meta              name                         what there is one of
 /// ```

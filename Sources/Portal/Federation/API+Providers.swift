@@ -62,6 +62,8 @@ extension PortalRequest {
     /// here, and a provider that knows them has asked nobody anything. What is no browser has asked by itself.
     func handOut(_ identity: FederatedIdentity, _ provider: Provider, _ challenge: String) async throws -> Answer {
         guard wantsPage else {
+            // A page's own request can be anybody's in this browser, and nobody is asked by its answer.
+            guard local.values(of: "sec-fetch-mode").isEmpty else { throw PortalFailure.crossSite }
             let code = try await issueCode(to: identity, provider, challenge)
             return try json(Wire.Code(code: code, expiresIn: FederatedCode.lifetime.wholeMilliseconds / 1000))
         }
