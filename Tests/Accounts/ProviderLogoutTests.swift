@@ -202,6 +202,24 @@ extension LogoutNotice {
         #expect(await refusal { _ = try scene.store.socialAccounts(of: "nobody") } == .notFound)
     }
 
+    /// Whoever comes in before the link is removed is put out with it, and whoever comes after does not come in.
+    @Test func aLinkThatIsRemovedWhilePeopleComeInLeavesNobodyIn() async throws {
+        let scene = try FederationScene()
+        let first = try await enter(scene)
+        let link = try #require(try scene.store.socialAccounts(of: first.userID).first)
+        let entered = await withTaskGroup(of: Principal?.self) { group in
+            for index in 0..<24 {
+                group.addTask {
+                    if index == 12 { _ = try? scene.store.unlink(link.id, of: first.userID, by: TestStore.cli) }
+                    return try? await enter(scene)
+                }
+            }
+            return await group.reduce(into: [Principal]()) { all, one in if let one { all.append(one) } }
+        }
+        #expect(try scene.store.socialAccounts(of: first.userID).isEmpty)
+        for principal in entered + [first] { #expect(await isOver(principal, scene)) }
+    }
+
     // MARK: Codes and counts
 
     @Test func codesAreInTheAudit() async throws {

@@ -5,6 +5,7 @@ import concurrent.futures
 import hashlib
 import json
 import secrets
+import threading
 import urllib.parse
 
 import pytest
@@ -288,6 +289,25 @@ def test_whom_a_provider_no_longer_lets_in_is_out_at_once(make_portal, provider)
     assert who(browser) is None and who(refused) is None and who(other)
     assert gate.json("user", "show", "lena@corp.example")["groups"] == []
     assert last(gate, "sessions_revoked")["actor"] == "provider:corp"
+
+
+def test_a_provider_that_hangs_keeps_nobody_signed_in(make_portal, make_provider):  # noqa: F811
+    hanging = make_provider()
+    hanging.metadata["end_session_endpoint"] = hanging.issuer + "/end"
+    gate = make_portal(hanging.settings()).start()
+    browser, witness = Browser(gate), Browser(gate)
+    enter(browser, hanging, **LENA)
+    witness.jar = dict(browser.jar)
+    gate.restart()
+    browser.open(PORTAL + "/.auth/logout")
+    release, before = threading.Event(), len(hanging.visits)
+    hanging.behave(metadata=lambda: release.wait(60) and (200, {}, hanging.discovery()))
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        signed_out = pool.submit(browser.submit, "/.auth/logout")
+        eventually(lambda: len(hanging.visits) > before and who(witness) is None, 30,
+                   "the session is over while the provider is asked")
+        release.set()
+        assert signed_out.result(30).status == 200
 
 
 # Changes on the way

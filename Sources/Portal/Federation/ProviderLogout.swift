@@ -67,10 +67,15 @@ extension PortalRequest {
                     : "This is no logout token for us, is too old, or was used before."), status: 400)
     }
 
-    /// Where whoever signs out here can also sign out of the provider that they came by; empty for nowhere.
-    func providerSignOut(_ principal: Principal) async -> [String: Any] {
-        guard let id = try? operations.provider(of: principal), let provider = configuration.providers?.provider(id),
-            let url = await provider.endSessionURL(returningTo: configuration.publicURL + "/.auth/login")
+    /// The provider that somebody came by, if it is one that they may sign out of.
+    func provider(of principal: Principal) -> Provider? {
+        guard let id = try? operations.provider(of: principal) else { return nil }
+        return configuration.providers?.provider(id)
+    }
+
+    /// Where whoever has signed out here can also sign out of their provider; empty for nowhere.
+    func signOutPage(of provider: Provider) async -> [String: Any] {
+        guard let url = await provider.endSessionURL(returningTo: configuration.publicURL + "/.auth/login")
         else { return [:] }
         return ["provider_url": url, "provider_name": provider.configuration.name]
     }
