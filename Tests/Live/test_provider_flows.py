@@ -110,7 +110,7 @@ def test_what_is_no_logout_request(shared, corp):
 
 def test_a_flood_pushes_nobody_out_and_is_kept_out(make_gate, provider):  # noqa: F811
     gate = make_gate(
-        trusted_proxies=["127.0.0.0/8"], limits={"sign_in": {"rate": "1/m", "burst": 3}},
+        trusted_proxies=["127.0.0.0/8"], limits={"sign_in": {"rate": "1/h", "burst": 3}},
         routes=[{"name": "app", "host": ["app.example.com"], "rules": [{"allow": "signed_in"}]}],
         login={"providers": [provider.settings()]})
     far, near = [("X-Forwarded-For", "203.0.113.7")], [("X-Forwarded-For", "198.51.100.1")]
