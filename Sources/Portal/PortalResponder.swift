@@ -36,6 +36,13 @@ public final class PortalResponder: LocalResponder {
         current.withLock { $0 = configuration }
     }
 
+    /// Frees what waits in memory and is too old. Nothing is decided by it: times are compared at each use.
+    public func sweep() {
+        let now = services.clock.now()
+        pending.sweep(at: now)
+        federated.sweep(at: now)
+    }
+
     public func respond(to local: LocalRequest) async -> LocalResponse? {
         let configuration = current.withLock { $0 }
         let request = PortalRequest(

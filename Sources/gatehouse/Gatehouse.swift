@@ -12,7 +12,7 @@ struct Gatehouse: AsyncParsableCommand {
         subcommands: [
             Serve.self, CheckConfig.self, Reload.self, Health.self, Version.self, Init.self, Keygen.self, Demo.self,
             Explain.self, Snippet.self, UserGroup.self, APIKeyGroup.self, TokenGroup.self, SessionGroup.self,
-            BlockGroup.self,
+            BlockGroup.self, ProviderGroup.self,
             AuditGroup.self,
             KeyGroup.self, MasterKeyGroup.self, OutboxGroup.self, StoreGroup.self, Backup.self, Restore.self,
             Doctor.self,

@@ -188,7 +188,7 @@ import Testing
         let unnamed = try await enter(scene, identity())
         let elsewhere = try await enter(scene, identity(session: "elsewhere"))
         let ended = try await scene.operations.endSessions(
-            at: "corp", issuer: Self.issuer, subject: "1", sessionID: "here", from: scene.client)
+            .test(subject: "1", sessionID: "here", at: scene.accounts.now), from: scene.client)
         #expect(ended == 2)
         for over in [named, unnamed] {
             #expect(await refusal { _ = try scene.operations.sessions(of: principal(over)) } == .invalidToken)
@@ -210,7 +210,7 @@ import Testing
         scene.test.clock.advance(.seconds(1))
         #expect(throws: Never.self) { _ = try scene.store.read { try scene.store.resume(half, at: before, in: $0) } }
         try await scene.operations.endSessions(
-            at: "corp", issuer: Self.issuer, subject: "1", sessionID: nil, from: scene.client)
+            .test(subject: "1", at: scene.accounts.now), from: scene.client)
         #expect(throws: (any Error).self) {
             _ = try scene.store.read { try scene.store.resume(half, at: before, in: $0) }
         }

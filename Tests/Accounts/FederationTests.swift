@@ -347,7 +347,8 @@ extension Timestamp {
             try await scene.operations.unlink(link.id, of: owner, from: scene.client)
         default:
             let ended = try await scene.operations.endSessions(
-                at: "other", issuer: issuer, subject: how == "subject" ? "2" : nil, sessionID: "sid",
+                .test(
+                    issuer: issuer, subject: how == "subject" ? "2" : nil, sessionID: "sid", at: scene.accounts.now),
                 from: scene.client)
             #expect(ended == 1)
         }

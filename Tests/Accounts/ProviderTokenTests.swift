@@ -215,8 +215,10 @@ private final class Renewals: Sendable {
         case "disable": _ = try scene.store.disableUser(lena.subject, by: TestStore.cli)
         case "delete": _ = try scene.store.deleteUser(lena.subject, by: TestStore.cli)
         default:
-            try await scene.operations.endSessions(
-                at: "corp", issuer: "https://idp.example", subject: "1", sessionID: nil, from: scene.client)
+            let logout = LogoutNotice(
+                provider: "corp", issuer: "https://idp.example", subject: "1", sessionID: nil, tokenID: "jti",
+                goodUntil: scene.test.now + .seconds(60))
+            _ = try await scene.operations.endSessions(logout, from: scene.client)
         }
         #expect(token(lena) == nil && token(other) == "other")
         #expect(try scene.store.check().isEmpty)

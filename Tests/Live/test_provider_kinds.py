@@ -1,5 +1,6 @@
 """GitHub and Google by the documents of their public API, and the ends of sessions that a provider brings about."""
 
+import secrets
 import time
 
 import pytest
@@ -128,7 +129,7 @@ def test_google_brings_people_of_the_hosted_domain(make_portal):  # noqa: F811
 def logout(gate, provider, id="corp", **changes):  # noqa: F811
     from support.wire import request
     now = int(time.time())
-    claims = {"iss": provider.issuer, "aud": CLIENT, "iat": now, "exp": now + 120, "jti": "1", "sub": "lena",
+    claims = {"iss": provider.issuer, "aud": CLIENT, "iat": now, "exp": now + 120, "jti": secrets.token_hex(8), "sub": "lena",
               "events": {LOGOUT: {}}} | changes
     claims = {name: value for name, value in claims.items() if value is not None}
     token = provider.sign(claims, typ="logout+jwt")
@@ -165,7 +166,9 @@ def test_logout_tokens_that_are_none(make_portal, provider, changes):  # noqa: F
     enter(browser, provider, **LENA)
     assert logout(gate, provider, **changes).status == 400
     assert who(browser)
-    assert last(gate)["metadata"]["error"] == "bad_logout_token"
+    event = last(gate, "provider_logout")
+    assert event["success"] is False and event["metadata"]["provider"] == "corp"
+    assert event["metadata"]["error"] == ("logout_token_expired" if changes == {"exp": 1} else "bad_logout_token")
 
 
 def test_logout_tokens_of_others(make_portal, make_provider):  # noqa: F811

@@ -2,6 +2,7 @@
 audit. Nobody is signed in by any of it, and no account is made."""
 
 import base64
+import gzip
 import json
 import time
 import urllib.parse
@@ -172,6 +173,14 @@ TOKENS = {
     "members twice": (answer(200, b'{"access_token":"a","access_token":"b","token_type":"Bearer"}'), "malformed_tokens"),
     "too long": (answer(200, BIG), "provider_unavailable"),
     "too deep": (answer(200, b'{"a":' + b"[" * 100 + b"]" * 100 + b"}"), "malformed_tokens"),
+    "nothing at all": ({"token": (None, {}, b"")}, "provider_unavailable"),
+    "no HTTP": ({"token": (None, {}, b"SSH-2.0-OpenSSH\r\n")}, "provider_unavailable"),
+    "less than it says": (
+        {"token": (None, {}, b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{}")}, "provider_unavailable"),
+    "a head without end": (
+        {"token": (None, {}, b"HTTP/1.1 200 OK\r\n" + b"X-A: " + b"a" * 400_000)}, "provider_unavailable"),
+    "packed, and much larger": (
+        answer(200, gzip.compress(b" " * 50_000_000), **{"Content-Encoding": "gzip"}), "malformed_tokens"),
     "no access token": ({"tokens": {"access_token": None}}, "malformed_tokens"),
     "an access token that would be a header": ({"tokens": {"access_token": "a\r\nHost: b"}}, "malformed_tokens"),
     "an access token of another kind": ({"tokens": {"token_type": "mac"}}, "malformed_tokens"),
@@ -374,6 +383,63 @@ def test_metadata_that_cannot_be_used(make_gate):
     for provider in providers.values():
         if provider is not gone:
             provider.stop()
+
+
+def jwk(provider, **changes):
+    """Its own key with changes; None takes a member away."""
+    key = provider.key.jwk() | changes
+    return {"keys": [{name: value for name, value in key.items() if value is not None}]}
+
+
+KEYS = {
+    "none": lambda p: {"keys": []},
+    "no set": lambda p: [],
+    "a text": lambda p: b"hello",
+    "members twice": lambda p: b'{"keys":[],"keys":[]}',
+    "too long": lambda p: b'{"keys":"' + b"x" * 300_000 + b'"}',
+    "for encryption": lambda p: jwk(p, use="enc"),
+    "of another algorithm": lambda p: jwk(p, alg="RS256"),
+    "of another curve": lambda p: jwk(p, crv="P-384"),
+    "no point of the curve": lambda p: jwk(p, y=p.key.jwk()["x"]),
+    "a secret": lambda p: jwk(p, kty="oct", k=b64(SECRET.encode()), alg="HS256", crv=None, x=None, y=None),
+    "somebody else's of that name": lambda p: {"keys": [OTHER.jwk()]},
+}
+
+
+def test_keys_that_cannot_be_used(make_gate):
+    providers = {}
+    for index, make in enumerate(KEYS.values()):
+        server = providers[f"k{index}"] = Provider()
+        server.behave(keys=(200, {}, make(server)))
+    providers["failing"] = Provider()
+    providers["failing"].behave(keys=(500, {}, b"{}"))
+    gate = make_gate(
+        routes=[{"name": "app", "host": ["app.example.com"], "rules": [{"allow": "signed_in"}]}],
+        limits={"exempt_networks": ["127.0.0.0/8"]},
+        login={"providers": [provider.settings(id) for id, provider in providers.items()]})
+    for id, server in providers.items():
+        browser = Browser(gate)
+        response = come_back(browser, *go(browser, server, id, **LENA), follow=False)
+        event = last(gate)
+        assert event["success"] is False and event["metadata"]["provider"] == id
+        assert event["metadata"]["error"] in ("provider_unavailable", "bad_id_token"), (id, event)
+        assert response.status in (403, 503) and who(browser) is None
+        server.stop()
+
+
+def test_lesson26_names_are_compared_byte_for_byte(strict, provider):
+    """Subjects that look alike are other people, who do not get the account of the first."""
+    provider.behave()
+    seen = set()
+    for subject in ("Zoë", "Zoe\u0308", "zoë", "Zoë ", "Zо\u00eb"):
+        browser = Browser(strict)
+        person = {"sub": subject, "email": f"zoe{len(seen)}@corp.example", "email_verified": True}
+        if come_back(browser, *go(browser, provider, **person), follow=False).status == 303:
+            seen.add(who(browser)["id"])
+        else:
+            assert last(strict)["metadata"]["error"] == "bad_id_token"
+            seen.add(subject)
+    assert len(seen) == 5
 
 
 def test_no_such_provider(strict):

@@ -181,6 +181,7 @@ def test_routes_offer_their_providers_alone(make_portal, make_provider):
     browser.open(APP + "/staff/x")
     page = browser.response.body.decode()
     assert "/.auth/oauth/corp?flow=" in page and "oauth/other" not in page and 'name="password"' not in page
+    assert "<script" not in page, "a passkey is another way in"
     browser.open(APP + "/else")
     page = browser.response.body.decode()
     assert "oauth/corp" in page and "oauth/other" in page and 'name="password"' in page
@@ -266,6 +267,8 @@ def test_lesson33_tokens_for_an_api_client(make_portal, provider):
         assert api(gate, "GET", "/oauth/corp" + query).status == 400
     page = Browser(gate)
     come_back(page, *go(page, provider, start=start, **LENA))
+    assert "Continue as lena@corp.example" in page.text
+    page.submit()
     assert "Give this code to the program" in page.text
 
 

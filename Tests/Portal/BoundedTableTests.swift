@@ -39,4 +39,36 @@ import Testing
         }
         #expect(taken == 1)
     }
+
+    /// Tabs side by side are a browser's own to push out, and only its own.
+    @Test func aBrowserHasItsShare() {
+        let table = BoundedTable<Int>(ownerShare: 3)
+        let here = ClientPlace(site: "x")
+        table.insert(0, id: "other", from: here, owner: [2], until: now + .seconds(10))
+        for index in 0..<5 {
+            table.insert(index, id: "\(index)", from: here, owner: [1], until: now + .seconds(10))
+        }
+        #expect(table.take("0", at: now) == nil && table.take("1", at: now) == nil)
+        #expect(table.take("2", at: now) == 2)
+        // One that came back leaves room for another.
+        table.insert(5, id: "5", from: here, owner: [1], until: now + .seconds(10))
+        #expect(table.take("3", at: now) == 3 && table.take("5", at: now) == 5 && table.take("other", at: now) == 0)
+    }
+
+    @Test func whatNobodyComesBackForIsFreed() {
+        let table = BoundedTable<Int>(capacity: 100, siteShare: 50)
+        for index in 0..<200 {
+            table.insert(
+                index, id: "\(index)", from: ClientPlace(site: "\(index % 3)"), owner: [UInt8(index)],
+                until: now + .seconds(Int64(index)))
+        }
+        // Whatever gave way is forgotten with its browser.
+        #expect(table.count == (100, 100))
+        table.sweep(at: now + .seconds(150))
+        let left = table.count
+        #expect(left.entries == left.owners && (1..<100).contains(left.entries))
+        table.sweep(at: now + .seconds(1000))
+        #expect(table.count == (0, 0))
+        #expect(table.take("199", at: now) == nil)
+    }
 }

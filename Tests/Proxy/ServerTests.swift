@@ -205,9 +205,9 @@ struct ServerTests {
 
     @Test func slowHeadsAndSilentConnectionsAreCut() async throws {
         let harness = try await Harness {
-            $0.limits.headTimeout = .milliseconds(60)
-            $0.limits.keepAliveTimeout = .milliseconds(60)
-            $0.limits.bodyTimeout = .milliseconds(60)
+            $0.limits.headTimeout = .milliseconds(500)
+            $0.limits.keepAliveTimeout = .milliseconds(500)
+            $0.limits.bodyTimeout = .milliseconds(500)
         }
         try await withHarness(harness) { harness in
             let silent = try harness.connect()

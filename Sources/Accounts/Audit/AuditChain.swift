@@ -79,7 +79,9 @@ extension Store {
         _ event: NewAuditEvent, by actor: AuditActor, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> UInt64 {
         try sealWhatIsNot(by: actor, at: now, in: transaction)
-        return try appendOne(event, by: actor, at: now, in: transaction)
+        let sequence = try appendOne(event, by: actor, at: now, in: transaction)
+        signIns.note(event)
+        return sequence
     }
 
     private func appendOne(

@@ -48,6 +48,12 @@ public enum AuditEventType: String, Sendable, CaseIterable {
     case socialAccountUnlinked = "social_account_unlinked"
     /// A session has no tokens of its provider any more: too long to be kept, or refused by the provider.
     case providerTokensDropped = "provider_tokens_dropped"
+    /// A provider said that sessions are over, or somebody who wanted to be taken for it.
+    case providerLogout = "provider_logout"
+    /// An API client's sign-in at a provider has come so far that the person was given a code for it.
+    case signInCodeIssued = "sign_in_code_issued"
+    /// A client came with such a code.
+    case signInCodeRedeemed = "sign_in_code_redeemed"
     /// The operator had a link printed.
     case linkCreated = "link_created"
     case signingKeyCreated = "signing_key_created"

@@ -15,6 +15,10 @@ extension Store {
                 throw AccountsError(.exists, "That is blocked already: `gatehouse block list` shows by whom.")
             }
             try self.append(Self.event(.blockAdded, record), by: actor, at: now, in: transaction)
+            // What it has begun here already goes on for nobody.
+            if case .subject = subject {
+                try self.cutOff(identity: subject.key, provider: nil, by: actor, at: now, in: transaction)
+            }
             return Block(record)
         }
     }

@@ -2,6 +2,13 @@ internal import Core
 internal import LMDB
 
 extension AccountOperations {
+    /// Counts a sign-in at a provider that begins, before anything is kept for it.
+    ///
+    /// - Throws: `rateLimited`.
+    public func admitFederatedFlow(from client: Client) throws(AccountsError) {
+        try limiter.take(.flows, client: client.address, configuration.limits, at: now)
+    }
+
     /// Counts an answer that came back from a provider, before anything is done with it.
     ///
     /// - Throws: `rateLimited`.

@@ -2,48 +2,56 @@ internal import Core
 internal import LMDB
 
 extension AccountOperations {
+    /// Counts a request to end sessions, before anything is done with it. A provider may end very many at once; what
+    /// this keeps away is a flood.
+    ///
+    /// - Throws: `rateLimited`.
+    public func admitProviderLogout(from client: Client) throws(AccountsError) {
+        try limiter.take(.providerLogout, client: client.address, configuration.limits, at: now)
+    }
+
+    /// Writes down that a logout token was refused: of one client, and of one provider, only so many.
+    ///
+    /// - Parameter refusal: a word for what was wrong.
+    /// - Throws: `rateLimited` for a client that sends too many.
+    public func noteRefusedLogout(
+        _ refusal: String, provider: String, from client: Client
+    ) async throws(AccountsError) {
+        let now = now
+        try limiter.take(.refusedLogout, client: client.address, configuration.limits, at: now)
+        // Whoever has many addresses does not fill the log either.
+        do throws(AccountsError) {
+            try limiter.take(.refusedLogout, of: provider, configuration.limits, at: now)
+        } catch { return }
+        let store = store
+        let event = NewAuditEvent(
+            .providerLogout, success: false, reason: "provider_refused",
+            metadata: ["provider": .string(provider), "error": .string(refusal)])
+        try await store.writing { transaction -> Void in
+            try store.append(event, by: client.actor("anonymous"), at: now, in: transaction)
+        }
+    }
+
     /// Ends sessions that began by a provider, because the provider says that they are over.
     ///
-    /// - Parameters:
-    ///   - subject: nil: whoever has that session there.
-    ///   - sessionID: nil: all of the subject's.
-    /// - Returns: how many ended.
+    /// - Returns: how many ended; nil: the token was used before, and nothing was done.
     @discardableResult
-    public func endSessions(
-        at provider: String, issuer: String, subject: String?, sessionID: String?, from client: Client
-    ) async throws(AccountsError) -> Int {
+    public func endSessions(_ logout: LogoutNotice, from client: Client) async throws(AccountsError) -> Int? {
         let now = now
         let store = store
-        let actor = client.actor("provider:\(provider)")
+        let actor = client.actor("provider:\(logout.provider)")
         return try await store.writing { transaction in
-            var ended: [String] = []
-            if let subject {
-                let key = BlockSubject.subject(issuer: issuer, subject: subject).key
-                guard let link = try store.end(provedBy: key, at: now, in: transaction),
-                    let user = try Tables.users.get(link.userID, in: transaction)
-                else { return 0 }
-                // A session that began without a name there may be the one that is meant.
-                ended = try store.endSessions(
-                    of: user,
-                    by: {
-                        $0.link == link.id
-                            && (sessionID == nil || $0.sessionID == nil || $0.sessionID == sessionID)
-                    }, at: now, in: transaction)
-                try store.noteEnded(ended, of: user, by: actor, at: now, in: transaction)
-                return ended.count
-            }
-            guard let sessionID else { return 0 }
-            let prefix = KeyPair<String, String>.prefix(
-                FederatedSession.place(issuer: issuer, sessionID: sessionID))
-            for key in try Tables.sessionsByProvider.keys(prefix: prefix, in: transaction) {
-                guard var session = try Tables.sessions.get(key.second, in: transaction), session.revokedAt == nil,
-                    let user = try Tables.users.get(session.userID, in: transaction)
-                else { continue }
-                try store.end(&session, at: now, in: transaction)
-                try store.noteEnded([session.id], of: user, by: actor, at: now, in: transaction)
-                ended.append(session.id)
-            }
-            return ended.count
+            guard try store.isFirst(logout, in: transaction) else { return nil }
+            let ended = try store.end(logout, by: actor, at: now, in: transaction)
+            try store.append(
+                NewAuditEvent(
+                    .providerLogout,
+                    metadata: [
+                        "provider": .string(logout.provider), "issuer": .string(logout.issuer),
+                        "sessions_ended": .integer(Int64(ended)),
+                    ].merging(logout.subject.map { ["subject": .string($0)] } ?? [:]) { own, _ in own }),
+                by: actor, at: now, in: transaction)
+            return ended
         }
     }
 
@@ -56,25 +64,9 @@ extension AccountOperations {
         let store = store
         let actor = client.actor("provider:\(provider)")
         try await store.writing { transaction in
-            let key = BlockSubject.subject(issuer: issuer, subject: subject).key
-            guard let link = try store.end(provedBy: key, at: now, in: transaction),
-                var user = try Tables.users.get(link.userID, in: transaction)
-            else { return }
-            let before = user.allGroups
-            if user.removeGrant(ofLink: link.id) {
-                try Tables.users.put(user, for: user.id, in: transaction)
-                let kept = Set(user.allGroups)
-                try store.append(
-                    NewAuditEvent(
-                        .userGroupsChanged, user: user.username, userID: user.id,
-                        metadata: [
-                            "provider": .string(provider),
-                            "provider_groups_removed": .strings(before.filter { !kept.contains($0) }),
-                        ]),
-                    by: actor, at: now, in: transaction)
-            }
-            let ended = try store.endSessions(of: user, by: { $0.link == link.id }, at: now, in: transaction)
-            try store.noteEnded(ended, of: user, by: actor, at: now, in: transaction)
+            try store.cutOff(
+                identity: BlockSubject.subject(issuer: issuer, subject: subject).key, provider: provider, by: actor,
+                at: now, in: transaction)
         }
     }
 
@@ -87,19 +79,5 @@ extension AccountOperations {
             guard let federated = session.federated else { return nil }
             return try store.socialAccounts(of: user.id, in: transaction).first { $0.id == federated.link }?.provider
         }
-    }
-}
-
-extension Store {
-    /// Writes down that what a provider has proved of an identity up to now is worth nothing.
-    ///
-    /// - Returns: its link; nil: there is none.
-    fileprivate func end(
-        provedBy key: [UInt8], at now: Timestamp, in transaction: borrowing WriteTransaction
-    ) throws -> SocialAccountRecord? {
-        guard var link = try Tables.socialAccounts.get(key, in: transaction) else { return nil }
-        link.endedAt = now
-        try Tables.socialAccounts.put(link, for: key, in: transaction)
-        return link
     }
 }

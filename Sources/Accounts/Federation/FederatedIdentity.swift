@@ -43,6 +43,9 @@ public struct FederatedIdentity: Sendable {
     /// The row in table `social_accounts`: a digest, since an issuer and a subject may be longer than a key.
     var key: [UInt8] { BlockSubject.subject(issuer: issuer, subject: subject).key }
 
+    /// As ``FederatedSession/place``.
+    var place: String? { sessionID.map { FederatedSession.place(issuer: issuer, sessionID: $0) } }
+
     /// For the audit log.
     var metadata: [String: AuditValue] {
         var metadata: [String: AuditValue] = [

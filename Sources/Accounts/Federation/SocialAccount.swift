@@ -22,6 +22,7 @@ struct SocialAccountRecord: JSONRecord, Equatable {
 public struct SocialAccount: Encodable, Sendable, Equatable {
     public let id: String
     public let provider: String
+    public let issuer: String
     public let subject: String
     public let email: String?
     public let linkedAt: Timestamp
@@ -29,13 +30,14 @@ public struct SocialAccount: Encodable, Sendable, Equatable {
     init(_ record: SocialAccountRecord) {
         id = record.id
         provider = record.provider
+        issuer = record.issuer
         subject = record.subject
         email = record.email
         linkedAt = record.linkedAt
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, provider, subject, email
+        case id, provider, issuer, subject, email
         case linkedAt = "linked_at"
     }
 }

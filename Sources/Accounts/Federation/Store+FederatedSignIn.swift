@@ -32,6 +32,7 @@ extension Store {
     ) throws -> Result<(user: UserRecord, link: SocialAccountRecord), FederationRefusal> {
         let identity = signIn.identity
         if try isBlocked(identity, in: transaction) { return .failure(.blocked) }
+        if try hasEnded(identity.place, at: now, in: transaction) { return .failure(.sessionEnded) }
         if let link = try Tables.socialAccounts.get(identity.key, in: transaction) {
             guard var user = try Tables.users.get(link.userID, in: transaction) else {
                 return .failure(.noAccount)
@@ -145,6 +146,8 @@ enum FederationRefusal: Error, Equatable {
     case mustBeProved(String, String)
     /// The provider has ended its sessions since it brought this person.
     case ended(String, String)
+    /// The provider has ended the session there by which this person came.
+    case sessionEnded
 
     var error: AccountsError {
         switch self {
@@ -152,7 +155,7 @@ enum FederationRefusal: Error, Equatable {
         case .notVerified: AccountsError(.emailNotVerified, "The address of this account was never verified.")
         case .unverified:
             AccountsError(.emailNotVerified, "The provider does not say that your e-mail address is verified.")
-        case .ended: AccountsError(.invalidToken, "The provider has ended this sign-in: begin again.")
+        case .ended, .sessionEnded: AccountsError(.invalidToken, "The provider has ended this sign-in: begin again.")
         case .noAccount: AccountsError(.refused, "There is no account for you here: ask whoever runs this site.")
         case .mustBeProved:
             AccountsError(
@@ -166,7 +169,7 @@ enum FederationRefusal: Error, Equatable {
         case .notVerified, .unverified: Reason.emailNotVerified.rawValue
         case .noAccount: "not_found"
         case .mustBeProved: "account_exists"
-        case .ended: "provider_ended"
+        case .ended, .sessionEnded: "provider_ended"
         }
     }
 
@@ -174,7 +177,7 @@ enum FederationRefusal: Error, Equatable {
     var user: (id: String, name: String)? {
         switch self {
         case .disabled(let id, let name), .mustBeProved(let id, let name), .ended(let id, let name): (id, name)
-        case .blocked, .notVerified, .unverified, .noAccount: nil
+        case .blocked, .notVerified, .unverified, .noAccount, .sessionEnded: nil
         }
     }
 }

@@ -78,6 +78,12 @@ public enum LimitedAction: String, Sendable, CaseIterable {
     case refresh
     /// Keys that an owner makes: each leaves a row and a mail behind.
     case keys
+    /// Sign-ins at providers that begin: each waits in memory.
+    case flows
+    /// Logout tokens that come in, good or not.
+    case providerLogout = "provider_logout"
+    /// Logout tokens that are refused: each leaves an event behind.
+    case refusedLogout = "refused_logout"
 }
 
 /// `limits`.
@@ -94,7 +100,12 @@ public struct LimitPolicy: Sendable {
         refresh: RateLimit = RateLimit(count: 120, per: .seconds(3600), burst: 60),
         keys: RateLimit = RateLimit(count: 60, per: .seconds(3600), burst: 60), exemptNetworks: [Network] = []
     ) {
-        limits = [.signIn: signIn, .mail: mail, .refresh: refresh, .keys: keys]
+        limits = [
+            .signIn: signIn, .mail: mail, .refresh: refresh, .keys: keys,
+            // Not every one that begins ends here; whoever may end many may begin more.
+            .flows: signIn.times(3),
+            .providerLogout: RateLimit(count: 3000, per: .seconds(60), burst: 3000), .refusedLogout: signIn,
+        ]
         self.exemptNetworks = exemptNetworks
     }
 }

@@ -110,7 +110,9 @@ extension Store {
             let link = try partial.federated.flatMap { known in
                 try socialAccounts(of: user.id, in: transaction).first { $0.id == known.link }
             }
-            guard let link, link.endedAt.map({ $0 < partial.beganAt }) ?? true else { throw over }
+            guard let link, link.endedAt.map({ $0 < partial.beganAt }) ?? true,
+                try !hasEnded(partial.federated?.place, at: now, in: transaction)
+            else { throw over }
             let subject = BlockSubject.subject(issuer: link.issuer, subject: link.subject)
             guard try Tables.blocks.revision(of: subject.key, in: transaction) == nil else { throw over }
         case .password(let hash):

@@ -57,6 +57,8 @@ public final class Store: Sendable {
     private let queuesMail: Atomic<Bool>
     private let noticeBits: Atomic<UInt32>
 
+    let signIns = SignInCounts()
+
     /// What seals. Another master key may become current while the store is open.
     private struct Keyring: Sendable {
         var master: MasterKeys?

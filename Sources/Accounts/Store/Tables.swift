@@ -41,6 +41,8 @@ internal import LMDB
 ///   social_by_user    user id, SHA-256
 ///   sessions_by_provider   SHA-256 of issuer and the provider's session, session id
 ///   provider_tokens   session id                   what the session's provider has given for its apps, sealed
+///   logout_tokens     SHA-256 of issuer and jti    a provider's logout token that was carried out, while it is good;
+///                                                  also: the provider's session that it has ended, for a while
 ///   expiries          time, kind and id            when the sweeper looks at a row
 ///   meta              name                         what there is one of
 /// ```
@@ -81,6 +83,7 @@ enum Tables {
     static let socialAccountsByUser = Table<KeyPair<String, [UInt8]>, EmptyRecord>("social_by_user")
     static let sessionsByProvider = Table<KeyPair<String, String>, EmptyRecord>("sessions_by_provider")
     static let providerTokens = Table<String, ProviderTokensRecord>("provider_tokens")
+    static let logoutTokens = Table<[UInt8], UsedLogoutToken>("logout_tokens")
     static let expiries = Table<KeyPair<UInt64, String>, EmptyRecord>("expiries")
     static let meta = Table<String, MetaRecord>("meta")
 
@@ -97,7 +100,7 @@ enum Tables {
             access.description, refusals.description, refusalsByID.description, blocks.description, keys.description,
             outbox.description, outboxDue.description, webhooks.description, webhookRetries.description,
             socialAccounts.description, socialAccountsByUser.description, sessionsByProvider.description,
-            providerTokens.description, expiries.description, meta.description,
+            providerTokens.description, logoutTokens.description, expiries.description, meta.description,
         ]
     }
 }

@@ -10,6 +10,7 @@ enum Sweepable: Equatable {
     case refreshToken(String)
     case link(String)
     case lockout(String)
+    case logoutToken(String)
     /// User id and digest.
     case knownDevice(String, String)
 
@@ -21,6 +22,7 @@ enum Sweepable: Equatable {
         case .refreshToken(let digest): "refresh_token:" + digest
         case .link(let digest): "link:" + digest
         case .lockout(let digest): "lockout:" + digest
+        case .logoutToken(let digest): "logout_token:" + digest
         case .knownDevice(let user, let digest): "known_device:" + user + ":" + digest
         }
     }
@@ -35,6 +37,7 @@ enum Sweepable: Equatable {
         case "refresh_token": self = .refreshToken(id)
         case "link": self = .link(id)
         case "lockout": self = .lockout(id)
+        case "logout_token": self = .logoutToken(id)
         case "known_device":
             guard let colon = id.firstIndex(of: ":") else { return nil }
             self = .knownDevice(String(id[..<colon]), String(id[id.index(after: colon)...]))
@@ -115,6 +118,12 @@ extension Store {
             else { return }
             guard record.freeAt <= now else { return try scheduleSweep(row, at: record.freeAt, in: transaction) }
             try Tables.lockouts.delete(digest, in: transaction)
+        case .logoutToken(let text):
+            guard let key = Hexadecimal.decode(text),
+                let record = try Tables.logoutTokens.get(key, in: transaction)
+            else { return }
+            guard record.goodUntil <= now else { return try scheduleSweep(row, at: record.goodUntil, in: transaction) }
+            try Tables.logoutTokens.delete(key, in: transaction)
         case .knownDevice(let user, let text):
             guard let digest = Hexadecimal.decode(text),
                 let record = try Tables.knownDevices.get(KeyPair(user, digest), in: transaction)

@@ -34,8 +34,10 @@ struct Parts: Sendable {
             clock: clock, logger: log, responders: [Documents(store: store, pool: pool, log: log), portal],
             readiness: readiness,
             metrics: {
-                StoreMetrics.render(store, decisions, inForce.value.lastReload, mailsInHand: mail.inHand)
-                    + writer.metrics
+                let current = inForce.value
+                return StoreMetrics.render(
+                    store, decisions, current.lastReload, mailsInHand: mail.inHand,
+                    providers: current.settings.login.providers.map(\.id)) + writer.metrics
             }, seed: seed,
             makeContext: makeContext(issuers, inForce.value.settings))
     }

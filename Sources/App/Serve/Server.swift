@@ -125,7 +125,8 @@ final class Server: Sendable {
         let upkeep = Upkeep(
             store: store, decisions: decisions, retention: { parts.inForce.value.settings.audit.retention },
             forwardedTokens: { parts.inForce.value.settings.forwardedTokens },
-            clock: clock, log: launch.log, refreshCertificates: { [proxy] in proxy.refreshCertificates() })
+            clock: clock, log: launch.log, refreshCertificates: { [proxy] in proxy.refreshCertificates() },
+            sweepPages: { portal.sweep() })
         self.upkeep = Task { await upkeep.run(on: pool) }
     }
 

@@ -5,7 +5,7 @@ internal import LMDB
 /// The metrics that are not the front's, as Prometheus text.
 enum StoreMetrics {
     static func render(
-        _ store: Store, _ decisions: DecisionLog, _ reload: LastReload, mailsInHand: Int
+        _ store: Store, _ decisions: DecisionLog, _ reload: LastReload, mailsInHand: Int, providers: [String]
     ) -> String {
         let information = store.environment.information
         var text = ""
@@ -39,6 +39,24 @@ enum StoreMetrics {
         add(
             "gatehouse_config_last_reload_timestamp_seconds", "gauge", "When a configuration was last read.",
             "\(reload.at.seconds)")
+        return text + signIns(store.signInCounts, providers: providers)
+    }
+
+    /// - Parameter providers: the ids of those that are configured; each has a row from the start.
+    static func signIns(_ counts: [SignInCount], providers: [String]) -> String {
+        let name = "gatehouse_sign_ins_total"
+        var rows: [String: UInt64] = [:]
+        for provider in providers {
+            rows["method=\"oauth:\(provider)\",outcome=\"success\",reason=\"\""] = 0
+        }
+        for row in counts {
+            let labels = row.labels
+            let outcome = labels.success ? "success" : "failure"
+            let text = "method=\"\(labels.method)\",outcome=\"\(outcome)\",reason=\"\(labels.reason)\""
+            rows[text, default: 0] += row.count
+        }
+        var text = "# HELP \(name) Sign-ins, and attempts to.\n# TYPE \(name) counter\n"
+        for (labels, count) in rows.sorted(by: { $0.key < $1.key }) { text += "\(name){\(labels)} \(count)\n" }
         return text
     }
 }

@@ -15,6 +15,8 @@ struct Upkeep: Sendable {
     let log: Logger
     /// Looks whether certificates have changed.
     let refreshCertificates: @Sendable () -> Void
+    /// Frees what the pages keep in memory for people who never came back.
+    let sweepPages: @Sendable () -> Void
 
     /// Runs until the task is cancelled; each piece of work is handed to `pool` and waited for.
     func run(on pool: WorkerPool) async {
@@ -30,6 +32,7 @@ struct Upkeep: Sendable {
             // The distance either way: a clock that was set back must not stop the work.
             if (now - lastMinute).magnitude >= .seconds(60) {
                 lastMinute = now
+                sweepPages()
                 await perform("sweep", on: pool) {
                     while try store.sweep() > 0 {}
                     while try store.sweepRefusals() > 0 {}

@@ -58,7 +58,7 @@ extension Provider {
         } catch {
             throw FlowFailure(.badToken, "the ID token cannot be read: \(error)")
         }
-        let claims = try await verified(token) { proof throws(FlowFailure) in
+        let claims = try await verified(token, isVouchedFor: true) { proof throws(FlowFailure) in
             do throws(JOSEError) {
                 try proof.validate(
                     now: self.clock.now(), issuer: self.configuration.issuer,

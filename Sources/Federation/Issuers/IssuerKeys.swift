@@ -63,8 +63,10 @@ final class IssuerKeys: Sendable {
     }
 
     /// What a token of this issuer with an unknown key id waits for; nil when it is refused at once.
-    func refetchForUnknownKey(at now: Timestamp) -> PendingReading? {
-        switch state.withLock({ $0.schedule.keyIsUnknown(at: now) }) {
+    ///
+    /// - Parameter isVouchedFor: the token came from the issuer itself, and not from a stranger.
+    func refetchForUnknownKey(at now: Timestamp, isVouchedFor: Bool = false) -> PendingReading? {
+        switch state.withLock({ $0.schedule.keyIsUnknown(at: now, isVouchedFor: isVouchedFor) }) {
         case .refuse:
             return nil
         case .begin:

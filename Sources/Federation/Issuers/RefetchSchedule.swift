@@ -5,6 +5,9 @@ internal import Core
 struct RefetchSchedule {
     /// How long an unknown key id, or a failure, keeps the next fetch waiting.
     static let shortestPause: Duration = .seconds(30)
+    /// The same for tokens that the issuer itself has handed over. Strangers, whose tokens may name any key, do not use
+    /// up their turn.
+    static let shortestPauseIfVouchedFor: Duration = .seconds(5)
     /// A set is fetched again at least this often, whatever its headers say.
     static let longestAge: Duration = .seconds(86_400)
     /// How long a set without cache headers is kept.
@@ -12,6 +15,7 @@ struct RefetchSchedule {
 
     private(set) var isFetching = false
     private var lastRefetch: Timestamp?
+    private var lastRefetchIfVouchedFor: Timestamp?
     private var dueAt: Timestamp?
 
     /// The same times, for keys that somebody else's fetch does not reach.
@@ -41,12 +45,14 @@ struct RefetchSchedule {
     }
 
     /// A token came whose key is not in the set.
-    mutating func keyIsUnknown(at now: Timestamp) -> Answer {
+    mutating func keyIsUnknown(at now: Timestamp, isVouchedFor: Bool = false) -> Answer {
         if isFetching { return .wait }
+        let last = isVouchedFor ? lastRefetchIfVouchedFor : lastRefetch
+        let pause = isVouchedFor ? Self.shortestPauseIfVouchedFor : Self.shortestPause
         // A clock that was set back must not keep the issuer's new key out for long.
-        if let lastRefetch, now >= lastRefetch, now - lastRefetch < Self.shortestPause { return .refuse }
+        if let last, now >= last, now - last < pause { return .refuse }
         isFetching = true
-        lastRefetch = now
+        if isVouchedFor { lastRefetchIfVouchedFor = now } else { lastRefetch = now }
         return .begin
     }
 

@@ -12,7 +12,7 @@ public final class Provider: Sendable {
     let fetcher: any HTTPFetching
     let clock: any WallClock
     let source: MetadataSource
-    private let keys: IssuerKeys
+    let keys: IssuerKeys
 
     init(_ configuration: ProviderConfiguration, fetcher: any HTTPFetching, clock: any WallClock, log: Logger) {
         self.configuration = configuration
@@ -131,19 +131,22 @@ public final class Provider: Sendable {
         guard IDTokenCheck.algorithms.contains(token.algorithm) else {
             throw FlowFailure(.badToken, "the ID token is signed by an algorithm that is not taken")
         }
-        return try await verified(token) { proof throws(FlowFailure) in
+        // It came from the token endpoint itself.
+        return try await verified(token, isVouchedFor: true) { proof throws(FlowFailure) in
             try check.claims(of: proof, accessToken: tokens.access, at: self.clock.now())
         }
     }
 
     /// Verifies a signature, with the keys fetched again once when it is by one that is not known.
+    ///
+    /// - Parameter isVouchedFor: no stranger has sent it, so that it may have the keys fetched soon again.
     func verified(
-        _ token: UnverifiedToken, _ claims: (VerifiedToken) throws(FlowFailure) -> Claims
+        _ token: UnverifiedToken, isVouchedFor: Bool, _ claims: (VerifiedToken) throws(FlowFailure) -> Claims
     ) async throws(FlowFailure) -> Claims {
         await keys.refreshIfDue()
         for isLast in [false, true] {
             guard let set = keys.current.keys else {
-                guard !isLast, await refetched() else {
+                guard !isLast, await refetched(isVouchedFor) else {
                     throw FlowFailure(.unavailable, "the provider's keys could not be fetched")
                 }
                 continue
@@ -152,7 +155,7 @@ public final class Provider: Sendable {
             do throws(JOSEError) {
                 proof = try token.verify(with: set, allowed: IDTokenCheck.algorithms)
             } catch {
-                if error.code == .noKey, !isLast, await refetched() { continue }
+                if error.code == .noKey, !isLast, await refetched(isVouchedFor) { continue }
                 throw FlowFailure(.badToken, "the signature: \(error)")
             }
             return try claims(proof)
@@ -161,8 +164,8 @@ public final class Provider: Sendable {
     }
 
     /// Waits for the keys to be fetched once more; false when it is too early for that.
-    private func refetched() async -> Bool {
-        guard let pending = keys.refetchForUnknownKey(at: clock.now()) else { return false }
+    private func refetched(_ isVouchedFor: Bool) async -> Bool {
+        guard let pending = keys.refetchForUnknownKey(at: clock.now(), isVouchedFor: isVouchedFor) else { return false }
         await withCheckedContinuation { continuation in pending.onReady { continuation.resume() } }
         return true
     }

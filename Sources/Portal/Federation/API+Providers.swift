@@ -58,33 +58,88 @@ private enum Wire {
 /// Social sign-in for API clients. The browser ends with a code that is good once, for a minute, and only with the
 /// verifier that the client has kept to itself; no token is ever in an address.
 extension PortalRequest {
-    /// The answer to the browser.
-    func handOut(_ identity: FederatedIdentity, _ provider: Provider, _ challenge: String) throws -> Answer {
-        let code = try secret()
-        portal.federated.codes.insert(
-            FederatedCode(identity: identity, provider: provider, challenge: challenge), id: code, from: place,
-            until: now + FederatedCode.lifetime)
+    /// The answer to the browser: whoever sits there is asked first, since a page of somebody else's may have sent them
+    /// here, and a provider that knows them has asked nobody anything. What is no browser has asked by itself.
+    func handOut(_ identity: FederatedIdentity, _ provider: Provider, _ challenge: String) async throws -> Answer {
         guard wantsPage else {
+            // A page's own request can be anybody's in this browser, and nobody is asked by its answer.
+            guard local.values(of: "sec-fetch-mode").isEmpty else { throw PortalFailure.crossSite }
+            let code = try await issueCode(to: identity, provider, challenge)
             return try json(Wire.Code(code: code, expiresIn: FederatedCode.lifetime.wholeMilliseconds / 1000))
         }
+        guard let browser = local.browserToken else { throw PortalFailure.crossSite }
+        let id = try secret()
+        let digest = try portal.forms.digest(ofBrowser: browser)
+        portal.federated.confirmations.insert(
+            FederatedConfirmation(identity: identity, provider: provider, challenge: challenge, browser: digest),
+            id: id, from: place, owner: digest, until: now + FederatedConfirmation.lifetime)
+        let configured = provider.configuration
+        return page(
+            "provider_confirm", title: "provider_confirm_title",
+            [
+                "who": identity.email?.description ?? identity.subject, "provider": configured.name,
+                "action": "/.auth/oauth/\(configured.id)/continue", "confirmation": id,
+            ])
+    }
+
+    /// They have said yes, on our own page and in the browser that came back.
+    func continueToClient() async throws -> Answer {
+        let form = try form()
+        guard isSameOrigin else { throw PortalFailure.crossSite }
+        try operations.admitFederatedAnswer(from: client())
+        let asked = form["confirmation"].flatMap { portal.federated.confirmations.take($0, at: now) }
+        let provider = parameters["provider"].flatMap { configuration.providers?.provider($0) }
+        guard let asked, try isThisBrowser(asked.browser), let provider, asked.provider === provider else {
+            let id = asked?.provider.configuration.id ?? provider?.configuration.id
+            try await operations.noteFederatedFailure("unknown_confirmation", provider: id, from: client())
+            return providerFailure("provider_expired", status: 403, nil)
+        }
+        let code = try await issueCode(to: asked.identity, provider, asked.challenge)
         return page("provider_code", title: "provider_code_title", ["code": code])
+    }
+
+    private func issueCode(
+        to identity: FederatedIdentity, _ provider: Provider, _ challenge: String
+    ) async throws -> String {
+        let code = try secret()
+        try await operations.noteSignInCode(.issued, of: identity, from: client())
+        portal.federated.codes.insert(
+            FederatedCode(
+                identity: identity, provider: provider, challenge: challenge,
+                endsAt: now + FederatedCode.longestLifetime),
+            id: code, from: place, until: now + FederatedCode.lifetime)
+        return code
     }
 
     func apiToken() async throws -> Answer {
         let exchange = try body(Wire.Exchange.self)
         try operations.admitFederatedAnswer(from: client())
-        guard let known = portal.federated.codes.take(exchange.code, at: now),
-            CodeChallenge.holds(known.challenge, verifier: exchange.codeVerifier),
-            configuration.providers?.provider(known.identity.provider) === known.provider
-        else {
+        let refused = PortalFailure(
+            status: 401, code: "invalid_token", detail: "This code was used, is too old, or is somebody else's.")
+        // Whoever takes it first has it; of two at once the other finds nothing.
+        guard let known = portal.federated.codes.take(exchange.code, at: now) else {
             try await operations.noteFederatedFailure("wrong_code", provider: nil, from: client())
-            throw PortalFailure(
-                status: 401, code: "invalid_token", detail: "This code was used, is too old, or is somebody else's.")
+            throw refused
         }
-        let signedIn = try await operations.signIn(
-            by: known.identity, configuration.terms(of: known.identity.provider), code: exchange.twoFactorCode,
-            as: .api,
-            from: client(deviceName: exchange.deviceName))
+        let isClients = CodeChallenge.holds(known.challenge, verifier: exchange.codeVerifier)
+        guard isClients, configuration.providers?.provider(known.identity.provider) === known.provider else {
+            try await operations.noteSignInCode(
+                .refused(isClients ? "provider_changed" : "wrong_verifier"), of: known.identity, from: client())
+            throw refused
+        }
+        try await operations.noteSignInCode(.redeemed, of: known.identity, from: client())
+        let signedIn: SignedIn
+        do throws(AccountsError) {
+            signedIn = try await operations.signIn(
+                by: known.identity, configuration.terms(of: known.identity.provider), code: exchange.twoFactorCode,
+                as: .api, from: client(deviceName: exchange.deviceName))
+        } catch {
+            // As with a password: the second factor may come in another request, of the same client.
+            if error.code == .twoFactorRequired || error.code == .invalidCredentials {
+                portal.federated.codes.insert(known, id: exchange.code, from: place, until: known.endsAt)
+            }
+            throw error
+        }
         return try tokens(of: signedIn)
     }
 

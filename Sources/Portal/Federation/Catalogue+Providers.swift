@@ -31,6 +31,11 @@ extension Catalogue {
         "provider_prove_first":
             "There is an account with your e-mail address already. Please sign in to it as you did before, then link this sign-in on the page of your account.",
         "provider_linked_elsewhere": "That sign-in is linked with another account already.",
+        "provider_confirm_title": "Sign a program in?",
+        "provider_confirm_text": "A program that you have started wants to sign in with your account:",
+        "provider_confirm_warning":
+            "If you did not start such a program yourself, close this page: whoever sent you here would get into your account.",
+        "provider_confirm_button": "Continue as",
         "provider_code_title": "Signed in",
         "provider_code_text": "Give this code to the program that has sent you here. It is good for one minute.",
         "provider_code_warning":
@@ -70,6 +75,11 @@ extension Catalogue {
         "provider_prove_first":
             "Es gibt schon ein Konto mit Ihrer E-Mail-Adresse. Bitte melden Sie sich dort wie bisher an und verknüpfen Sie diese Anmeldung dann auf der Seite Ihres Kontos.",
         "provider_linked_elsewhere": "Diese Anmeldung ist schon mit einem anderen Konto verknüpft.",
+        "provider_confirm_title": "Ein Programm anmelden?",
+        "provider_confirm_text": "Ein Programm, das Sie gestartet haben, möchte sich mit Ihrem Konto anmelden:",
+        "provider_confirm_warning":
+            "Wenn Sie selbst kein solches Programm gestartet haben, schließen Sie diese Seite: Wer Sie hierher geschickt hat, käme sonst in Ihr Konto.",
+        "provider_confirm_button": "Weiter als",
         "provider_code_title": "Angemeldet",
         "provider_code_text":
             "Geben Sie diesen Code dem Programm, das Sie hierher geschickt hat. Er gilt eine Minute.",

@@ -33,16 +33,40 @@ struct FederatedCode: Sendable {
     /// As it was configured then.
     let provider: Provider
     let challenge: String
+    /// From then on it is good no longer, whatever its sign-in still lacks.
+    let endsAt: Timestamp
 
     static let lifetime = Duration.seconds(60)
+    /// How long a client that has shown its verifier may take to ask for a second factor.
+    static let longestLifetime = Duration.seconds(600)
+}
+
+/// Whom a provider has brought for an API client, until they have said themselves that it is they who want that.
+struct FederatedConfirmation: Sendable {
+    let identity: FederatedIdentity
+    /// As it was configured then.
+    let provider: Provider
+    let challenge: String
+    /// The keyed digest of the cookie of the browser that is asked.
+    let browser: [UInt8]
+
+    static let lifetime = Duration.seconds(300)
 }
 
 /// All that wait. One a process: a reload keeps it.
 struct FederatedState: Sendable {
     /// By `state`.
     let flows = BoundedTable<FederatedFlow>()
+    /// By what the form of the question holds.
+    let confirmations = BoundedTable<FederatedConfirmation>()
     /// By the code.
     let codes = BoundedTable<FederatedCode>()
+
+    func sweep(at now: Timestamp) {
+        flows.sweep(at: now)
+        confirmations.sweep(at: now)
+        codes.sweep(at: now)
+    }
 }
 
 extension FederatedIdentity {

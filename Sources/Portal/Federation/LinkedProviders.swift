@@ -14,9 +14,10 @@ extension PortalRequest {
         _ principal: Principal, status: Int = 200, notice: String? = nil, error: String? = nil
     ) throws -> Answer {
         let links = try operations.socialAccounts(of: principal)
-        let linked = Set(links.map(\.provider))
+        // By the issuer: the id may have been another's when the link was made.
+        let linked = Set(links.map(\.issuer))
         let token = try portal.forms.token(for: linkingPlace(principal))
-        let others = (configuration.providers?.all ?? []).map(\.configuration).filter { !linked.contains($0.id) }
+        let others = (configuration.providers?.all ?? []).map(\.configuration).filter { !linked.contains($0.issuer) }
         var values: [String: Any] = [
             "linked": links.map { link -> [String: Any] in
                 var shown: [String: Any] = [

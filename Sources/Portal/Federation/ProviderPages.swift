@@ -8,6 +8,7 @@ extension Endpoint {
         page("GET", "/oauth/{provider}") { try await $0.beginAtProvider() },
         page("GET", "/oauth/{provider}/callback") { try await $0.cameBack() },
         page("POST", "/oauth/{provider}/callback") { try $0.cameBackByForm() },
+        page("POST", "/oauth/{provider}/continue") { try await $0.continueToClient() },
         Endpoint(method: "POST", path: "/.auth/oauth/{provider}/logout", face: .api) { try await $0.providerLogout() },
         page("GET", "/account/providers") { try $0.showProviders() },
         page("POST", "/account/providers") { try await $0.unlinkProvider() },
@@ -66,6 +67,7 @@ extension PortalRequest {
         _ purpose: FlowPurpose, _ browser: (digest: [UInt8], cookies: [String]), anew: Bool = false
     ) async throws -> Answer {
         let provider = try provider()
+        try operations.admitFederatedFlow(from: client())
         let flow: AuthorizationFlow
         do throws(FlowFailure) {
             flow = try await provider.begin(
@@ -78,7 +80,7 @@ extension PortalRequest {
         }
         portal.federated.flows.insert(
             FederatedFlow(flow: flow, provider: provider, purpose: purpose, browser: browser.digest), id: flow.state,
-            from: place, until: now + FederatedFlow.lifetime)
+            from: place, owner: browser.digest, until: now + FederatedFlow.lifetime)
         var answer = Answer.seeOther(flow.url).setting(browser.cookies)
         answer.headers.append(("Referrer-Policy", "no-referrer"))
         return answer
@@ -113,14 +115,17 @@ extension PortalRequest {
     }
 
     func cameBack() async throws -> Answer {
-        let provider = try provider()
-        let id = provider.configuration.id
         try operations.admitFederatedAnswer(from: client())
         let query = query()
-        guard let state = query["state"], let began = portal.federated.flows.take(state, at: now),
-            let browser = local.browserToken,
-            constantTimeEqual(began.browser, try portal.forms.digest(ofBrowser: browser)), began.provider === provider
-        else {
+        let taken = query["state"].flatMap { portal.federated.flows.take($0, at: now) }
+        guard let provider = parameters["provider"].flatMap({ configuration.providers?.provider($0) }) else {
+            guard let taken else { throw PortalFailure.notFound }
+            // A reload has taken it away while the person was there.
+            try await operations.noteFederatedFailure("provider_removed", provider: taken.flow.provider, from: client())
+            return providerFailure("provider_expired", status: 403, nil)
+        }
+        let id = provider.configuration.id
+        guard let began = taken, try isThisBrowser(began.browser), began.provider === provider else {
             try await operations.noteFederatedFailure("unknown_state", provider: id, from: client())
             return providerFailure("provider_expired", status: 403, nil)
         }
@@ -158,7 +163,7 @@ extension PortalRequest {
                 }
                 let secrets = try await operations.reauthenticate(principal, by: identity, from: client())
                 return Answer.seeOther(returnTo?.url ?? Tab.account.path).setting(secrets.map(cookies.session) ?? [])
-            case .tokens(let challenge): return try handOut(identity, provider, challenge)
+            case .tokens(let challenge): return try await handOut(identity, provider, challenge)
             }
         } catch let error as AccountsError {
             if case .signIn(let returnTo) = purpose, let partial = error.partial {
@@ -211,7 +216,7 @@ extension PortalRequest {
     }
 
     /// What happened and what to do, with the way back.
-    private func providerFailure(_ key: String, status: Int, _ purpose: FlowPurpose?) -> Answer {
+    func providerFailure(_ key: String, status: Int, _ purpose: FlowPurpose?) -> Answer {
         if !wantsPage, case .tokens? = purpose {
             return problem(PortalFailure(status: status, code: key, detail: Catalogue.providersEnglish[key] ?? ""))
         }
@@ -232,6 +237,12 @@ extension PortalRequest {
     }
 
     // MARK: The browser
+
+    /// The request brings the cookie that something began with.
+    func isThisBrowser(_ digest: [UInt8]) throws -> Bool {
+        guard let browser = local.browserToken else { return false }
+        return constantTimeEqual(digest, try portal.forms.digest(ofBrowser: browser))
+    }
 
     /// The cookie that ties what begins here to this browser.
     private func ownBrowser() throws -> (digest: [UInt8], cookies: [String]) {

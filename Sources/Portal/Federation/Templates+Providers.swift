@@ -1,6 +1,7 @@
 extension Templates {
     static let providers: [String: String] = [
         "provider_buttons": providerButtons, "provider_failure": providerFailure, "provider_code": providerCode,
+        "provider_confirm": providerConfirm,
         "providers": linkedProviders,
     ]
 
@@ -23,6 +24,18 @@ extension Templates {
         {{> head}}<p>{{t.provider_code_text}}</p>
         <p><code id="code">{{code}}</code></p>
         <p>{{t.provider_code_warning}}</p>
+        {{> foot}}
+        """
+
+    /// Before a program is given anything.
+    private static let providerConfirm = """
+        {{> head}}<p>{{t.provider_confirm_text}}</p>
+        <p><strong>{{who}}</strong> ({{provider}})</p>
+        <p>{{t.provider_confirm_warning}}</p>
+        <form method="post" action="{{action}}">
+        <input type="hidden" name="confirmation" value="{{confirmation}}">
+        <button type="submit">{{t.provider_confirm_button}} {{who}}</button>
+        </form>
         {{> foot}}
         """
 

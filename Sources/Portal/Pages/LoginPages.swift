@@ -126,7 +126,9 @@ extension PortalRequest {
         {
             values["takes_codes"] = true
         }
-        values.merge(passkeyValues(try passkeyOptions(isStepUp: pending.isStepUp))) { _, new in new }
+        if !offers.alone {
+            values.merge(passkeyValues(try passkeyOptions(isStepUp: pending.isStepUp))) { _, new in new }
+        }
         if let origin = pending.returnTo?.origin, origin != configuration.publicURL { values["destination"] = origin }
         return page(
             "login", title: pending.isStepUp ? "step_up_title" : "sign_in_title", status: status, values,
@@ -207,8 +209,10 @@ extension PortalRequest {
             guard portal.forms.isGood(form["token"] ?? "", for: principal.session) else {
                 throw PortalFailure.crossSite
             }
-            elsewhere = await providerSignOut(principal)
+            let provider = provider(of: principal)
             try await operations.signOut(identity, from: client())
+            // Only now: a provider that is slow keeps nobody signed in.
+            if let provider { elsewhere = await signOutPage(of: provider) }
         }
         return page("signed_out", title: "signed_out_title", elsewhere).setting(cookies.none)
     }

@@ -81,9 +81,11 @@ struct FairShares<Value> {
         change(&entries.values[index].value)
     }
 
-    mutating func insert(_ value: Value, id: String, from place: ClientPlace) {
+    /// - Returns: what had to give way, by its ids.
+    @discardableResult
+    mutating func insert(_ value: Value, id: String, from place: ClientPlace) -> [(id: String, value: Value)] {
         remove(id)
-        makeRoom(for: place)
+        let gone = makeRoom(for: place)
         let serial = nextSerial
         nextSerial += 1
         entries[id] = Entry(value: value, place: place, serial: serial)
@@ -97,7 +99,20 @@ struct FairShares<Value> {
         site.ranks.move(place.network, from: before.network, to: before.network + 1)
         sites[place.site] = site
         ranks.move(place.site, from: before.site, to: before.site + 1)
+        return gone
     }
+
+    /// Removes all that are over.
+    ///
+    /// - Returns: what they were, by their ids.
+    @discardableResult
+    mutating func removeAll(where isOver: (Value) -> Bool) -> [(id: String, value: Value)] {
+        let over = entries.filter { isOver($0.value.value) }.map { (id: $0.key, value: $0.value.value) }
+        for (id, _) in over { remove(id) }
+        return over
+    }
+
+    var count: Int { entries.count }
 
     mutating func remove(_ id: String) {
         guard let place = entries.removeValue(forKey: id)?.place,
@@ -113,25 +128,27 @@ struct FairShares<Value> {
         if site.queue.count > 0 { sites[place.site] = site }
     }
 
-    private mutating func makeRoom(for place: ClientPlace) {
+    private mutating func makeRoom(for place: ClientPlace) -> [(id: String, value: Value)] {
+        var gone: [(id: String, value: Value)] = []
         if let count = sites[place.site]?.networks[place.network]?.count, count >= share(of: place) {
-            drop(from: place.site, place.network)
+            drop(oldest(of: place.site, place.network), &gone)
         } else if let count = sites[place.site]?.queue.count, count >= siteShare {
-            drop(from: place.site, sites[place.site]?.ranks.fullest)
+            drop(oldest(of: place.site, sites[place.site]?.ranks.fullest), &gone)
         }
-        guard entries.count >= capacity else { return }
-        guard let site = ranks.fullest else { return drop(oldest()) }
-        drop(from: site, sites[site]?.ranks.fullest)
+        guard entries.count >= capacity else { return gone }
+        if let site = ranks.fullest {
+            drop(oldest(of: site, sites[site]?.ranks.fullest), &gone)
+        } else {
+            drop(oldest(), &gone)
+        }
+        return gone
     }
 
     /// What has no networks has its site's share.
     private func share(of place: ClientPlace) -> Int { place.network.isEmpty ? siteShare : networkShare }
 
-    /// The oldest of a network, or of a site.
-    private mutating func drop(from site: String, _ network: String?) {
-        drop(oldest(of: site, network))
-    }
-
+    /// The oldest of a network, or of a site, or of all.
+    ///
     /// - Parameters:
     ///   - site: nil: of all.
     ///   - network: nil: of the whole site.
@@ -143,7 +160,9 @@ struct FairShares<Value> {
         return sites[site]?.networks[network]?.oldest(isThere: isThere)
     }
 
-    private mutating func drop(_ id: String?) {
-        if let id { remove(id) }
+    private mutating func drop(_ id: String?, _ gone: inout [(id: String, value: Value)]) {
+        guard let id, let value = self[id] else { return }
+        remove(id)
+        gone.append((id, value))
     }
 }

@@ -36,7 +36,7 @@ final class PendingSignIns: Sendable {
 
     /// Keeps a sign-in under an id that nobody can guess.
     func insert(_ pending: PendingSignIn, id: String, from place: ClientPlace) {
-        all.withLock { $0.insert(pending, id: id, from: place) }
+        all.withLock { all in _ = all.insert(pending, id: id, from: place) }
     }
 
     /// The sign-in of that form in that browser; it stays until ``remove(_:)``.
@@ -54,6 +54,11 @@ final class PendingSignIns: Sendable {
     /// The first proof was good.
     func note(_ partial: PartialSignIn, of id: String) {
         all.withLock { $0.change(id) { $0.partial = partial } }
+    }
+
+    /// Removes all whose time is over.
+    func sweep(at now: Timestamp) {
+        all.withLock { all in _ = all.removeAll { $0.expiresAt <= now } }
     }
 
     /// It has been gone through with.

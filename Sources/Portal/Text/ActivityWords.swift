@@ -26,6 +26,8 @@ enum ActivityWords {
         "backup_codes_renewed": "New backup codes",
         "magic_link_requested": "Sign-in link asked for", "link_created": "Link made",
         "outbox_retried": "Mail sent again", "outbox_dropped": "Mail removed unsent",
+        "social_account_linked": "Sign-in linked", "social_account_unlinked": "Linked sign-in removed",
+        "sign_in_code_issued": "Code for a program given", "sign_in_code_redeemed": "Program signed in",
         "block_added": "Blocked", "block_removed": "Block lifted",
         "request_denied": "Access refused", "access": "App used", "other": "Something else",
     ]
@@ -52,6 +54,8 @@ enum ActivityWords {
         "backup_code_used": "Ersatzcode benutzt", "backup_codes_renewed": "Neue Ersatzcodes",
         "magic_link_requested": "Anmeldelink angefordert", "link_created": "Link erzeugt",
         "outbox_retried": "E-Mail noch einmal gesendet", "outbox_dropped": "E-Mail ungesendet entfernt",
+        "social_account_linked": "Anmeldung verknüpft", "social_account_unlinked": "Verknüpfte Anmeldung entfernt",
+        "sign_in_code_issued": "Code für ein Programm ausgegeben", "sign_in_code_redeemed": "Programm angemeldet",
         "block_added": "Gesperrt", "block_removed": "Sperre entfernt", "request_denied": "Zugriff verweigert",
         "access": "Anwendung benutzt", "other": "Etwas anderes",
     ]

@@ -6,7 +6,8 @@ struct UserGroup: ParsableCommand {
         commandName: "user", abstract: "Accounts of people and services.",
         subcommands: [
             Add.self, List.self, Show.self, Rename.self, SetPassword.self, SetGroups.self, Disable.self, Enable.self,
-            Delete.self, SignOut.self, Unlock.self, Factors.self, ResetFactors.self, Link.self, Import.self,
+            Delete.self, SignOut.self, Unlock.self, Factors.self, ResetFactors.self, Link.self, Links.self, Unlink.self,
+            Import.self,
         ])
 
     struct Add: ParsableCommand {

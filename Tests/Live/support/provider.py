@@ -58,7 +58,8 @@ class Provider:
         """What it does otherwise than it should; nothing unless named.
 
         claims, userinfo: changes, None leaves a member out. sign: makes the ID token of the claims. tokens: changes of
-        the token answer. PATH (`token`, `info`, `keys`, `metadata`): (status, headers, body) in place of an answer.
+        the token answer. PATH (`token`, `info`, `keys`, `metadata`): (status, headers, body) in place of an answer;
+        without a status the body is all that is sent.
         """
         self.how = how
 
@@ -76,6 +77,11 @@ class Provider:
             status, headers, answer = instead() if callable(instead) else instead
         else:
             status, headers, answer = getattr(self, "_" + name)(handler, body)
+        if status is None:
+            # Bytes as they are, and the end of the connection.
+            handler.close_connection = True
+            handler.wfile.write(answer)
+            return
         if not isinstance(answer, bytes):
             answer = json.dumps(answer).encode()
         try:
