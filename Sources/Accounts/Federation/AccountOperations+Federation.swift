@@ -6,7 +6,7 @@ extension AccountOperations {
     ///
     /// - Throws: `rateLimited`.
     public func admitFederatedAnswer(from client: Client) throws(AccountsError) {
-        try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, configuration.limits, at: now)
     }
 
     /// Writes down that a provider's answer led to nobody.

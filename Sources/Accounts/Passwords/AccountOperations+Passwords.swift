@@ -61,7 +61,7 @@ extension AccountOperations {
         let digest = try Self.digest(token)
         let now = now
         let store = store
-        try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, as: .passwordChanged, configuration.limits, at: now)
         let purposes: Set<LinkPurpose> = [.resetPassword, .invitation]
         let person = try store.read { transaction in
             try store.usableLink(digest, for: purposes, at: now, in: transaction).user.person

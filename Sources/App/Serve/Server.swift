@@ -116,7 +116,8 @@ final class Server: Sendable {
         parts.mail.start()
         parts.webhooks.start()
         let upkeep = Upkeep(
-            store: store, decisions: decisions, retention: { parts.inForce.value.settings.audit.retention },
+            store: store, decisions: decisions, limiter: limiter,
+            retention: { parts.inForce.value.settings.audit.retention },
             clock: clock, log: launch.log, refreshCertificates: { [proxy] in proxy.refreshCertificates() })
         self.upkeep = Task { await upkeep.run(on: pool) }
     }
@@ -182,6 +183,7 @@ final class Server: Sendable {
         pool.stop()
         refusals.stop()
         do {
+            try parts.limiter.drain(into: store, final: true)
             try parts.decisions.drain(final: true)
             try store.serverStopped(by: .system)
         } catch {
