@@ -8,6 +8,18 @@ extension AccountOperations {
         return try store.apiKeys(user: principal.userID)
     }
 
+    /// A part of the keys of whoever asks that can be used. One that is over by now is still a place to go on from.
+    ///
+    /// - Throws: `invalid` for a `before` that is none of the asker's.
+    public func goodAPIKeys(
+        of principal: Principal, limit: Int, before: String? = nil
+    ) throws(AccountsError) -> ListPage<APIKey> {
+        let now = now
+        return try ListPage(of: try apiKeys(of: principal), limit: limit, before: before, id: \.id) {
+            $0.revokedAt == nil && $0.expiresAt > now ? $0 : nil
+        }
+    }
+
     /// Makes a key for whoever asks, within what the operator allows: scopes out of `api_keys.scopes`, routes that
     /// exist.
     ///

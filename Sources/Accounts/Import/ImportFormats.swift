@@ -2,7 +2,7 @@ internal import FoundationEssentials
 
 /// Files of accounts, read line by line. What is wrong with one line does not stop the others.
 public enum ImportFormat: String, Sendable, CaseIterable {
-    /// A heading line with `email` and any of `username name groups password_hash disabled`; groups behind semicolons.
+    /// A heading line with `email` and any of `username name groups password_hash disabled language`; groups behind semicolons.
     case csv
     /// An object a line with the same members; groups as a list.
     case jsonl
@@ -46,6 +46,7 @@ public enum ImportFormat: String, Sendable, CaseIterable {
         var groups: [String]?
         var password_hash: String?
         var disabled: Bool?
+        var language: String?
     }
 
     private static func json(_ line: String, _ number: Int) -> Result<ImportedAccount, ImportFlaw> {
@@ -55,12 +56,14 @@ public enum ImportFormat: String, Sendable, CaseIterable {
         return .success(
             ImportedAccount(
                 line: number, email: row.email, username: row.username, name: row.name, groups: row.groups,
-                passwordHash: row.password_hash, disabled: row.disabled ?? false))
+                passwordHash: row.password_hash, disabled: row.disabled ?? false, language: row.language))
     }
 
     // MARK: CSV (RFC 4180)
 
-    private static let columns: Set<String> = ["email", "username", "name", "groups", "password_hash", "disabled"]
+    private static let columns: Set<String> = [
+        "email", "username", "name", "groups", "password_hash", "disabled", "language",
+    ]
 
     private static func csv(_ text: String) throws(ImportFlaw) -> [Result<ImportedAccount, ImportFlaw>] {
         var records = try records(of: text)
@@ -70,7 +73,7 @@ public enum ImportFormat: String, Sendable, CaseIterable {
             throw ImportFlaw(
                 line: 1,
                 reason: "the first line must name the columns: email, and any of username, name, groups, "
-                    + "password_hash, disabled")
+                    + "password_hash, disabled, language")
         }
         return records.map { record in
             guard record.fields.count == heading.count else {
@@ -96,7 +99,7 @@ public enum ImportFormat: String, Sendable, CaseIterable {
             ImportedAccount(
                 line: line, email: values["email"] ?? "", username: filled("username"), name: values["name"],
                 groups: values["groups"].map { $0.split(separator: ";").map { Self.trimmed(String($0)) } },
-                passwordHash: filled("password_hash"), disabled: disabled))
+                passwordHash: filled("password_hash"), disabled: disabled, language: filled("language")))
     }
 
     private static func trimmed(_ text: String) -> String {

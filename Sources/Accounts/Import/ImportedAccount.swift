@@ -13,12 +13,15 @@ public struct ImportedAccount: Sendable, Equatable {
     /// Nil: the file has no password for it.
     public var passwordHash: String?
     public var disabled: Bool
+    /// Of mails until the first sign-in on a page; nil: the file says nothing of it.
+    public var language: String?
 
     /// All fields, named as they are.
     public init(
         line: Int, email: String, username: String? = nil, name: String? = nil, groups: [String]? = nil,
-        passwordHash: String? = nil, disabled: Bool = false
+        passwordHash: String? = nil, disabled: Bool = false, language: String? = nil
     ) {
+        self.language = language
         self.line = line
         self.email = email
         self.username = username
@@ -51,10 +54,17 @@ struct CheckedAccount: Sendable {
     let groups: [String]?
     let passwordHash: String?
     let disabled: Bool
+    let language: MailLanguage?
 
     init(_ account: ImportedAccount) throws(ImportFlaw) {
         line = account.line
         disabled = account.disabled
+        language = account.language.flatMap(MailLanguage.init(rawValue:))
+        if let text = account.language, language == nil {
+            throw ImportFlaw(
+                line: account.line,
+                reason: "\(quoted(text)) is no language of the pages: \(MailLanguage.allCases.map(\.rawValue))")
+        }
         guard let email = EmailAddress(account.email) else {
             throw ImportFlaw(line: account.line, reason: "\(quoted(account.email)) is no e-mail address")
         }
