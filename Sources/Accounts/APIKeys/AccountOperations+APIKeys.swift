@@ -20,6 +20,14 @@ extension AccountOperations {
         }
     }
 
+    /// What a key may be good for in days, for a form: a few that fit, and the one where nothing is said.
+    public var keyLifetimes: (choices: [Int64], usual: Int64) {
+        func days(_ duration: Duration) -> Int64 { max(1, duration.components.seconds / 86_400) }
+        let longest = days(configuration.keys.maximumLifetime)
+        let usual = min(longest, days(configuration.keys.defaultLifetime))
+        return (Set([7, 30, 90, 365, usual]).filter { $0 <= longest }.sorted(), usual)
+    }
+
     /// Makes a key for whoever asks, within what the operator allows: scopes out of `api_keys.scopes`, routes that
     /// exist.
     ///

@@ -121,7 +121,7 @@ extension Store {
         of identity: FederatedIdentity, in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> String? {
         if let link = try Tables.socialAccounts.get(identity.key, in: transaction) { return link.userID }
-        guard let email = identity.email, let user = try findUser(email: email, in: transaction) else { return nil }
-        return user.isVerified ? user.id : nil
+        guard let email = identity.email else { return nil }
+        return try findUser(email: email, in: transaction)?.id
     }
 }

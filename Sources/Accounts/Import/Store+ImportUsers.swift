@@ -102,10 +102,7 @@ extension Store {
             ImportOutcome(line: account.line, user: account.username, outcome: kind, reason: reason)
         }
         if let known = try findUser(email: account.email, in: transaction) {
-            if known.isVerified {
-                return try importOver(known, account, options, by: actor, at: now, in: transaction)
-            }
-            try discard(unverified: known, at: now, in: transaction)
+            return try importOver(known, account, options, by: actor, at: now, in: transaction)
         }
         let folded = UserName.folded(account.username)
         if try Tables.usersByName.get(folded, in: transaction) != nil {

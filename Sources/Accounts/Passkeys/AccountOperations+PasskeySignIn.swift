@@ -37,7 +37,7 @@ extension AccountOperations {
     /// Signs in by a passkey that says itself whose it is.
     ///
     /// - Throws: `invalidCredentials` for whatever is wrong with it; `twoFactorRequired` when it has not verified who
-    ///   holds it and the account has another factor; `emailNotVerified`, `userDisabled`.
+    ///   holds it and the account has another factor; `userDisabled`.
     public func signIn(
         passkey: PasskeyProof, code: String? = nil, as face: SignInFace, from client: Client
     ) async throws(AccountsError) -> SignedIn {
@@ -160,14 +160,8 @@ extension Store {
     func passkeyRefusal(
         of user: UserRecord, _ client: Client, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> AccountsError? {
-        let refusal: AccountsError
-        if try isShutOut(user, in: transaction) || user.service {
-            refusal = AccountsError(.userDisabled, "This account is disabled: ask whoever runs this site.")
-        } else if !user.isVerified {
-            refusal = AccountsError(.emailNotVerified, "The e-mail address is not verified yet.")
-        } else {
-            return nil
-        }
+        guard try isShutOut(user, in: transaction) || user.service else { return nil }
+        let refusal = AccountsError(.userDisabled, "This account is disabled: ask whoever runs this site.")
         try append(
             NewAuditEvent(
                 .signIn, success: false, reason: refusal.code.reason, user: user.username, userID: user.id,

@@ -32,7 +32,7 @@ extension AccountOperations {
                 try store.changeEmail(of: &user, to: link.email, client, at: now, in: transaction)
                 return User(user)
             }
-            try store.verify(&user, link.email, from: client, at: now, in: transaction)
+            try store.verify(user, link.email, at: now, in: transaction)
             return User(user)
         }
     }

@@ -24,9 +24,6 @@ extension Store {
         if new.passwordHash == nil, !new.service { record.awaitsCredential = true }
         let user = record
         return try write { transaction in
-            if let known = try self.findUser(email: email, in: transaction), !known.isVerified {
-                try self.discard(unverified: known, at: now, in: transaction)
-            }
             guard
                 try Tables.usersByEmail.insert(
                     ReferenceRecord(user.id), for: email.canonical, in: transaction)

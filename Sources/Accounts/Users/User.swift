@@ -12,8 +12,6 @@ struct UserRecord: JSONRecord, Equatable {
     /// Raised whenever every credential of the user must end: what was made under a lower one is stale.
     var epoch: UInt64
     var createdAt: Timestamp
-    /// Registered, and the address was never shown to be theirs; nil: it was, or the operator vouches for it.
-    var unverified: Bool?
     /// In which the pages spoke at the last sign-in, and before the first one whatever the account was made with: mails
     /// about the account are written in it, whoever caused them.
     var language: MailLanguage?
@@ -24,8 +22,6 @@ struct UserRecord: JSONRecord, Equatable {
     var awaitsCredential: Bool?
     /// What links give, by their ids; see ``allGroups``.
     var providerGrants: [String: ProviderGrant]?
-
-    var isVerified: Bool { unverified != true }
 
     /// What blocks by e-mail are compared with.
     var canonicalEmail: String { EmailAddress(email)?.canonical ?? email.lowercased() }
@@ -60,8 +56,8 @@ public struct User: Encodable, Sendable, Equatable {
     public let disabled: Bool
     /// When the account was made.
     public let createdAt: Timestamp
-    /// The address was shown to be the user's, or the operator vouches for it.
-    public let emailVerified: Bool
+    /// The address was shown to be the user's, or the operator vouches for it: before that there is no account.
+    public let emailVerified = true
     /// Of mails about the account; nil: as whoever causes them.
     public let language: MailLanguage?
 
@@ -76,7 +72,6 @@ public struct User: Encodable, Sendable, Equatable {
         service = record.service
         disabled = record.disabled
         createdAt = record.createdAt
-        emailVerified = record.isVerified
         language = record.language
     }
 

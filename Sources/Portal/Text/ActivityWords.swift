@@ -22,6 +22,11 @@ enum ActivityWords {
         "magic_link_requested": "Sign-in link asked for", "link_created": "Link made",
         "outbox_retried": "Mail sent again", "outbox_dropped": "Mail removed unsent",
         "block_added": "Blocked", "block_removed": "Block lifted",
+        "factor_set_up": "Second factor begun to be set up", "factor_added": "Second factor or passkey added",
+        "factor_removed": "Second factor or passkey removed", "factors_reset": "Second factors taken away",
+        "backup_code_used": "Backup code used", "backup_codes_renewed": "New backup codes",
+        "social_account_linked": "Account at a provider linked",
+        "social_account_unlinked": "Account at a provider unlinked",
         "request_denied": "Access refused", "access": "App used", "other": "Something else",
     ]
 
@@ -42,6 +47,12 @@ enum ActivityWords {
         "password_changed": "Passwortänderung", "password_reset_requested": "Neues Passwort angefordert",
         "magic_link_requested": "Anmeldelink angefordert", "link_created": "Link erzeugt",
         "outbox_retried": "E-Mail noch einmal gesendet", "outbox_dropped": "E-Mail ungesendet entfernt",
+        "factor_set_up": "Einrichtung eines zweiten Faktors begonnen",
+        "factor_added": "Zweiter Faktor oder Passkey hinzugefügt",
+        "factor_removed": "Zweiter Faktor oder Passkey entfernt", "factors_reset": "Zweite Faktoren entfernt",
+        "backup_code_used": "Ersatzcode benutzt", "backup_codes_renewed": "Neue Ersatzcodes",
+        "social_account_linked": "Konto bei einem Anbieter verknüpft",
+        "social_account_unlinked": "Verknüpfung mit einem Anbieter entfernt",
         "block_added": "Gesperrt", "block_removed": "Sperre entfernt", "request_denied": "Zugriff verweigert",
         "access": "Anwendung benutzt", "other": "Etwas anderes",
     ]
