@@ -32,7 +32,7 @@ import Testing
         let limiter = RateLimiter()
         func code(_ address: String?) -> AccountsError.Code? {
             do throws(AccountsError) {
-                try limiter.take(.signIn, client: address.flatMap { IPAddress($0) }, policy, at: start)
+                try limiter.take(.signIn, client: Client(address: address.flatMap { IPAddress($0) }), policy, at: start)
                 return nil
             } catch {
                 #expect(error.retryAfter == .seconds(60))
@@ -84,7 +84,9 @@ import Testing
         for _ in 0..<5 { try limiter.take(mailbox: "ada@example.com", for: .magicLink, policy, at: start) }
         for index in 0..<10_000 {
             let address = IPAddress("10.\(index / 65_536).\(index / 256 % 256).\(index % 256)")
-            #expect(throws: Never.self) { try limiter.take(.signIn, client: address, policy, at: start) }
+            #expect(throws: Never.self) {
+                try limiter.take(.signIn, client: Client(address: address), policy, at: start)
+            }
             #expect(throws: Never.self) { try limiter.take(.refresh, of: "session \(index)", policy, at: start) }
         }
         // What was sent to an address is not forgotten with them.
@@ -100,14 +102,16 @@ import Testing
         func mailed(_ site: String) -> Int {
             (0..<400).filter { index in
                 let address = IPAddress("\(site):\(index / 8)::\(index % 8 + 1)")
-                return (try? limiter.take(.mail, client: address, policy, at: start)) != nil
+                return (try? limiter.take(.mail, client: Client(address: address), policy, at: start)) != nil
             }.count
         }
         #expect(mailed("2001:db8:1") == 20 && mailed("2001:db8:2") == 20 && mailed("2001:db8:1") == 0)
         // A network that was refused for its site has lost nothing of its own.
         let last = IPAddress("2001:db8:1:31::1")
         for _ in 0..<5 {
-            #expect(throws: Never.self) { try limiter.take(.mail, client: last, policy, at: start + .seconds(3600)) }
+            #expect(throws: Never.self) {
+                try limiter.take(.mail, client: Client(address: last), policy, at: start + .seconds(3600))
+            }
         }
     }
 

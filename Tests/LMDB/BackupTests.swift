@@ -63,7 +63,7 @@ import Testing
         try environment.backup(toFolder: backup)
         let target = TemporaryFolder()
         #expect(code { _ = try Environment.restore(fromFolder: folder.path, configuration(target.path)) } == .inUse)
-        let holder = open("\(target.path)/gatehouse.lock", O_RDWR | O_CREAT, 0o600)
+        let holder = open("\(target.path)/gatehouse.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         #expect(flock(holder, LOCK_SH) == 0)
         #expect(code { _ = try Environment.restore(fromFolder: backup, configuration(target.path)) } == .inUse)
         close(holder)

@@ -118,6 +118,27 @@ def test_a_person_registers_and_lands_on_the_page_first_asked_for(site, post):
     assert token(mail) not in gate.log_text() and NEW not in gate.log_text()
 
 
+def test_who_never_signed_in_on_a_page_is_written_to_in_their_language(site, post):
+    gate = site()
+    wanted = {"email": "nell@example.com", "password": NEW}
+    assert api(gate, "POST", "/register", wanted | {"language": "xx"}).status == 400
+    assert api(gate, "POST", "/register", wanted | {"language": "de"}, headers=[("Accept-Language", "en")]).status == 202
+    mail = mail_to(post, "nell@example.com")
+    assert mail["Content-Language"] == "de"
+    assert api(gate, "POST", "/email/verify", {"token": token(mail)}).status == 204
+    gate.cli("user", "add", "gert@example.com", "--language", "de")
+    assert gate.cli("user", "add", "x@example.com", "--language", "xx", check=False).returncode == 2
+    file = gate.folder / "people.csv"
+    file.write_text("email,language\nimke@example.com,de\n")
+    gate.cli("user", "import", str(file), "--format", "csv")
+    # Whoever asks does not choose what they read.
+    for email, count in (("nell@example.com", 2), ("gert@example.com", 1), ("imke@example.com", 1)):
+        asked = api(gate, "POST", "/password/forgot", {"email": email}, headers=[("Accept-Language", "en")])
+        assert asked.status == 202
+        assert mail_to(post, email, count)["Content-Language"] == "de", email
+        assert gate.json("user", "show", email)["language"] == "de"
+
+
 def test_registering_by_the_api(site, post):
     gate = site()
     wanted = {"email": "nell@example.com", "password": NEW, "name": "Nell"}
@@ -546,5 +567,7 @@ def test_one_client_mails_few_addresses(site, post):
                 for number in range(6)]
     assert statuses == [202] * 3 + [429] * 3
     assert api(gate, "POST", "/register", {"email": "nell@example.com", "password": NEW}).status == 429
+    event = gate.event(30, event_type="magic_link_requested", success=False, reason="rate_limited")
+    assert event["ip_address"] == "127.0.0.1" and event["metadata"]["limit"] == "mail" and event["user"] is None
     # What is refused before a mail is thought of costs nothing of it.
     assert api(gate, "POST", "/magic-link/request", {"email": "x"}).status == 400

@@ -41,7 +41,9 @@ ENDING = ["/.auth/api/logout", "/.auth/api/sessions"]
 def test_no_answer_is_outside_of_the_document(api, tmp_path, who):
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{api.port}/.auth/openapi.json",
                "--checks", CHECKS, "--max-examples", EXAMPLES, "--phases", "examples,coverage,fuzzing", "--seed", "4711",
-               "--request-timeout", "20", "--workers", "2", "--max-time", "25",
+               # One worker: CPython 3.11 counts the depth of what it parses for all threads together (gh-106905), and
+               # fails when two of them parse at once, as Hypothesis does for descriptions.
+               "--request-timeout", "20", "--workers", "1", "--max-time", "25",
                "--exclude-path-regex", "|".join(f"^{path}$" for path in ENDING)]
     if who == "mary":
         command += ["-H", f"Authorization: Bearer {api.token}"]

@@ -19,7 +19,8 @@ import Testing
             return .success(
                 try Settings.load(
                     "\(name).yaml", environment: { GoldenFiles.environment[$0] },
-                    files: GoldenFiles(folder: "\(folder)/\(kind)"), certificates: StubInspector()))
+                    files: GoldenFiles(folder: "\(folder)/\(kind)"), certificates: StubInspector(),
+                    eventTypes: ["sign_in", "sign_out", "user_added", "user_disabled", "password_changed"]))
         } catch {
             return .failure(error)
         }

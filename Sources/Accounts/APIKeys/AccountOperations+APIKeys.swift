@@ -8,6 +8,26 @@ extension AccountOperations {
         return try store.apiKeys(user: principal.userID)
     }
 
+    /// A part of the keys of whoever asks that can be used. One that is over by now is still a place to go on from.
+    ///
+    /// - Throws: `invalid` for a `before` that is none of the asker's.
+    public func goodAPIKeys(
+        of principal: Principal, limit: Int, before: String? = nil
+    ) throws(AccountsError) -> ListPage<APIKey> {
+        let now = now
+        return try ListPage(of: try apiKeys(of: principal), limit: limit, before: before, id: \.id) {
+            $0.revokedAt == nil && $0.expiresAt > now ? $0 : nil
+        }
+    }
+
+    /// What a key may be good for in days, for a form: a few that fit, and the one where nothing is said.
+    public var keyLifetimes: (choices: [Int64], usual: Int64) {
+        func days(_ duration: Duration) -> Int64 { max(1, duration.components.seconds / 86_400) }
+        let longest = days(configuration.keys.maximumLifetime)
+        let usual = min(longest, days(configuration.keys.defaultLifetime))
+        return (Set([7, 30, 90, 365, usual]).filter { $0 <= longest }.sorted(), usual)
+    }
+
     /// Makes a key for whoever asks, within what the operator allows: scopes out of `api_keys.scopes`, routes that
     /// exist.
     ///

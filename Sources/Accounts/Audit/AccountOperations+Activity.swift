@@ -10,21 +10,18 @@ public struct Activity: Sendable {
 }
 
 extension AccountOperations {
-    /// The most events that are given at once.
-    public static let longestActivity = 200
-
     /// The events about the asker's own account, newest first. They are found by an index: what it costs goes by
     /// `limit` alone, however long the log is.
     ///
     /// - Parameters:
-    ///   - limit: from 1 to ``longestActivity``.
+    ///   - limit: from 1 to ``ListLimits/longest``.
     ///   - before: only events with a lower sequence.
     /// - Throws: `invalidToken` when the session is over, `invalid`.
     public func activity(
         of principal: Principal, limit: Int = 50, before: UInt64? = nil
     ) throws(AccountsError) -> Activity {
-        guard (1...Self.longestActivity).contains(limit) else {
-            throw AccountsError(.invalid, "At most \(Self.longestActivity) events can be asked for at once.")
+        guard (1...ListLimits.longest).contains(limit) else {
+            throw AccountsError(.invalid, "At most \(ListLimits.longest) events can be asked for at once.")
         }
         let store = store
         let now = now

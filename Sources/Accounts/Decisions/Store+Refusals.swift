@@ -102,12 +102,15 @@ extension Store {
         }
     }
 
-    /// The newest of a request that was this person's, whoever else has used its id.
+    /// The newest of a request that was this person's, whoever else has used its id, and however often: rows of
+    /// somebody have a place of their own.
     func refusal(of requestID: String, subject: String) throws(AccountsError) -> KeptRefusal? {
         let oldest = clock.now() - Self.refusalLifetime
         return try read { transaction in
-            let prefix = KeyPair<[UInt8], UInt64>.prefix(Self.digest(of: requestID))
-            for key in try Tables.refusalsByID.keys(prefix: prefix, reversed: true, in: transaction) {
+            let prefix = KeyPair<[UInt8], UInt64>.prefix(Self.digest(of: requestID, subject: subject))
+            let keys = try Tables.refusalsByID.keys(
+                prefix: prefix, reversed: true, limit: Self.maximumOfOneID, in: transaction)
+            for key in keys {
                 guard let refusal = try Tables.refusals.get(key.second, in: transaction)?.refusal,
                     refusal.requestID == requestID, refusal.subject == subject, refusal.at > oldest
                 else { continue }
@@ -142,11 +145,12 @@ extension Store {
             for refusal in refusals {
                 sequence += 1
                 try Tables.refusals.append(RefusalRecord(refusal), for: sequence, in: transaction)
-                let key = KeyPair(Self.digest(of: refusal.requestID), sequence)
-                try Tables.refusalsByID.put(EmptyRecord(), for: key, in: transaction)
+                for digest in Self.digests(of: refusal) {
+                    try Tables.refusalsByID.put(EmptyRecord(), for: KeyPair(digest, sequence), in: transaction)
+                }
                 for old in shares.add(refusal, sequence) {
                     guard let gone = try Tables.refusals.get(old, in: transaction)?.refusal else { continue }
-                    try self.removeRefusal(old, Self.digest(of: gone.requestID), in: transaction)
+                    try self.removeRefusal(old, Self.digests(of: gone), in: transaction)
                 }
             }
             let excess = try Tables.refusals.count(in: transaction) - Self.maximumRefusals
@@ -177,22 +181,33 @@ extension Store {
     private func removeRefusals(
         atMost limit: Int, in transaction: borrowing WriteTransaction, _ isOver: (KeptRefusal, UInt64) -> Bool
     ) throws -> Int {
-        var gone: [(UInt64, [UInt8])] = []
+        var gone: [(UInt64, [[UInt8]])] = []
         try Tables.refusals.forEach(in: transaction) { sequence, record, _ in
             guard isOver(record.refusal, sequence) else { return false }
-            gone.append((sequence, Self.digest(of: record.refusal.requestID)))
+            gone.append((sequence, Self.digests(of: record.refusal)))
             return gone.count < limit
         }
-        for (sequence, digest) in gone { try removeRefusal(sequence, digest, in: transaction) }
+        for (sequence, digests) in gone { try removeRefusal(sequence, digests, in: transaction) }
         return gone.count
     }
 
     private func removeRefusal(
-        _ sequence: UInt64, _ digest: [UInt8], in transaction: borrowing WriteTransaction
+        _ sequence: UInt64, _ digests: [[UInt8]], in transaction: borrowing WriteTransaction
     ) throws {
         try Tables.refusals.delete(sequence, in: transaction)
-        try Tables.refusalsByID.delete(KeyPair(digest, sequence), in: transaction)
+        for digest in digests { try Tables.refusalsByID.delete(KeyPair(digest, sequence), in: transaction) }
+    }
+
+    /// Where a row is found: by its request's id, and by that of its person.
+    private static func digests(of refusal: KeptRefusal) -> [[UInt8]] {
+        let id = refusal.requestID
+        return [digest(of: id)] + (refusal.subject.map { [digest(of: id, subject: $0)] } ?? [])
     }
 
     private static func digest(of requestID: String) -> [UInt8] { Array(SHA256.digest(requestID).bytes.prefix(16)) }
+
+    /// No request's id has a line feed, so no id stands for somebody's.
+    private static func digest(of requestID: String, subject: String) -> [UInt8] {
+        digest(of: "\(requestID)\n\(subject)")
+    }
 }

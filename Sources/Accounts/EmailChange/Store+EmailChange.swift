@@ -66,10 +66,6 @@ extension Store {
         case .taken: throw AccountsError(.exists, "The address belongs to another account by now.")
         case .blocked: throw AccountsError.invalidLink
         }
-        // Whoever registered it never showed that they read its mail; whoever asks now has.
-        if let squatter = try findUser(email: email, in: transaction) {
-            try discard(unverified: squatter, at: now, in: transaction)
-        }
         let before = user
         try Tables.usersByEmail.delete(user.canonicalEmail, in: transaction)
         try Tables.usersByEmail.put(ReferenceRecord(user.id), for: email.canonical, in: transaction)
@@ -125,11 +121,8 @@ extension Store {
     private func availability(
         of email: EmailAddress, for user: UserRecord, in transaction: borrowing WriteTransaction
     ) throws -> Availability {
-        let holder = try findUser(email: email, in: transaction)
-        if let holder, holder.isVerified { return .taken }
-        if let name = try Tables.usersByName.get(email.canonical, in: transaction), name.userID != user.id,
-            name.userID != holder?.id
-        {
+        if try findUser(email: email, in: transaction) != nil { return .taken }
+        if let name = try Tables.usersByName.get(email.canonical, in: transaction), name.userID != user.id {
             return .taken
         }
         let block = BlockSubject.emailText(email.canonical).key

@@ -6,14 +6,14 @@ extension AccountOperations {
     ///
     /// - Throws: `rateLimited`.
     public func admitFederatedFlow(from client: Client) throws(AccountsError) {
-        try limiter.take(.flows, client: client.address, configuration.limits, at: now)
+        try limiter.take(.flows, client: client, configuration.limits, at: now)
     }
 
     /// Counts an answer that came back from a provider, before anything is done with it.
     ///
     /// - Throws: `rateLimited`.
     public func admitFederatedAnswer(from client: Client) throws(AccountsError) {
-        try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, configuration.limits, at: now)
     }
 
     /// Writes down that a provider's answer led to nobody.
@@ -133,7 +133,7 @@ extension Store {
         of identity: FederatedIdentity, in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> String? {
         if let link = try Tables.socialAccounts.get(identity.key, in: transaction) { return link.userID }
-        guard let email = identity.email, let user = try findUser(email: email, in: transaction) else { return nil }
-        return user.isVerified ? user.id : nil
+        guard let email = identity.email else { return nil }
+        return try findUser(email: email, in: transaction)?.id
     }
 }

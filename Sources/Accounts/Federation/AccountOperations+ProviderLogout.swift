@@ -7,7 +7,7 @@ extension AccountOperations {
     ///
     /// - Throws: `rateLimited`.
     public func admitProviderLogout(from client: Client) throws(AccountsError) {
-        try limiter.take(.providerLogout, client: client.address, configuration.limits, at: now)
+        try limiter.take(.providerLogout, client: client, as: .providerLogout, configuration.limits, at: now)
     }
 
     /// Writes down that a logout token was refused: of one client, and of one provider, only so many.
@@ -18,7 +18,7 @@ extension AccountOperations {
         _ refusal: String, provider: String, from client: Client
     ) async throws(AccountsError) {
         let now = now
-        try limiter.take(.refusedLogout, client: client.address, configuration.limits, at: now)
+        try limiter.take(.refusedLogout, client: client, as: .providerLogout, configuration.limits, at: now)
         // Whoever has many addresses does not fill the log either.
         do throws(AccountsError) {
             try limiter.take(.refusedLogout, of: provider, configuration.limits, at: now)

@@ -51,7 +51,7 @@ extension Store {
         var user: UserRecord
         let how: LinkReason
         switch known {
-        case let found? where found.isVerified:
+        case let found?:
             if let refusal = try standing(of: found, in: transaction) { return .failure(refusal) }
             if signIn.terms.claimedDomains.contains(email.domain) {
                 how = .claimedDomain
@@ -61,17 +61,6 @@ extension Store {
                 return .failure(.mustBeProved(found.id, found.username))
             }
             user = found
-        case let unproved?:
-            // Somebody has typed this address and never shown that it is theirs: nothing of theirs is kept.
-            guard signIn.terms.createsUsers else { return .failure(.noAccount) }
-            if let refusal = try standing(of: unproved, in: transaction), refusal != .notVerified {
-                return .failure(refusal)
-            }
-            try discard(unverified: unproved, at: now, in: transaction)
-            guard let made = try makeUser(for: signIn, email, at: now, in: transaction) else {
-                return .failure(.noAccount)
-            }
-            (user, how) = (made, .firstSignIn)
         case nil:
             guard signIn.terms.createsUsers, let made = try makeUser(for: signIn, email, at: now, in: transaction)
             else { return .failure(.noAccount) }
@@ -91,7 +80,7 @@ extension Store {
     ) throws -> FederationRefusal? {
         if user.service { return .noAccount }
         if try isShutOut(user, in: transaction) { return .disabled(user.id, user.username) }
-        return user.isVerified ? nil : .notVerified
+        return nil
     }
 
     /// The identity itself, or a verified address that it comes with, is blocked.
@@ -140,7 +129,6 @@ extension Store {
 enum FederationRefusal: Error, Equatable {
     case blocked
     case disabled(String, String)
-    case notVerified
     case unverified
     case noAccount
     case mustBeProved(String, String)
@@ -152,7 +140,6 @@ enum FederationRefusal: Error, Equatable {
     var error: AccountsError {
         switch self {
         case .blocked, .disabled: AccountsError(.userDisabled, "This account is disabled or blocked.")
-        case .notVerified: AccountsError(.emailNotVerified, "The address of this account was never verified.")
         case .unverified:
             AccountsError(.emailNotVerified, "The provider does not say that your e-mail address is verified.")
         case .ended, .sessionEnded: AccountsError(.invalidToken, "The provider has ended this sign-in: begin again.")
@@ -166,7 +153,7 @@ enum FederationRefusal: Error, Equatable {
     var reason: String {
         switch self {
         case .blocked, .disabled: Reason.userDisabled.rawValue
-        case .notVerified, .unverified: Reason.emailNotVerified.rawValue
+        case .unverified: Reason.emailNotVerified.rawValue
         case .noAccount: "not_found"
         case .mustBeProved: "account_exists"
         case .ended, .sessionEnded: "provider_ended"
@@ -177,7 +164,7 @@ enum FederationRefusal: Error, Equatable {
     var user: (id: String, name: String)? {
         switch self {
         case .disabled(let id, let name), .mustBeProved(let id, let name), .ended(let id, let name): (id, name)
-        case .blocked, .notVerified, .unverified, .noAccount, .sessionEnded: nil
+        case .blocked, .unverified, .noAccount, .sessionEnded: nil
         }
     }
 }

@@ -2,7 +2,7 @@ internal import FoundationEssentials
 
 /// Files of accounts, read line by line. What is wrong with one line does not stop the others.
 public enum ImportFormat: String, Sendable, CaseIterable {
-    /// A heading line with `email` and any of `username name groups password_hash disabled totp`; groups behind
+    /// A heading line with `email` and any of `username name groups password_hash disabled totp language`; groups behind
     /// semicolons, the authenticator as an `otpauth://` address.
     case csv
     /// An object a line with the same members; groups as a list.
@@ -48,6 +48,7 @@ public enum ImportFormat: String, Sendable, CaseIterable {
         var password_hash: String?
         var disabled: Bool?
         var totp: String?
+        var language: String?
     }
 
     private static func json(_ line: String, _ number: Int) -> Result<ImportedAccount, ImportFlaw> {
@@ -57,7 +58,8 @@ public enum ImportFormat: String, Sendable, CaseIterable {
         return with(row.totp, number) { authenticator in
             ImportedAccount(
                 line: number, email: row.email, username: row.username, name: row.name, groups: row.groups,
-                passwordHash: row.password_hash, disabled: row.disabled ?? false, authenticator: authenticator)
+                passwordHash: row.password_hash, disabled: row.disabled ?? false, authenticator: authenticator,
+                language: row.language)
         }
     }
 
@@ -76,7 +78,7 @@ public enum ImportFormat: String, Sendable, CaseIterable {
     // MARK: CSV (RFC 4180)
 
     private static let columns: Set<String> = [
-        "email", "username", "name", "groups", "password_hash", "disabled", "totp",
+        "email", "username", "name", "groups", "password_hash", "disabled", "totp", "language",
     ]
 
     private static func csv(_ text: String) throws(ImportFlaw) -> [Result<ImportedAccount, ImportFlaw>] {
@@ -87,7 +89,7 @@ public enum ImportFormat: String, Sendable, CaseIterable {
             throw ImportFlaw(
                 line: 1,
                 reason: "the first line must name the columns: email, and any of username, name, groups, "
-                    + "password_hash, disabled, totp")
+                    + "password_hash, disabled, totp, language")
         }
         return records.map { record in
             guard record.fields.count == heading.count else {
@@ -113,7 +115,8 @@ public enum ImportFormat: String, Sendable, CaseIterable {
             ImportedAccount(
                 line: line, email: values["email"] ?? "", username: filled("username"), name: values["name"],
                 groups: values["groups"].map { $0.split(separator: ";").map { Self.trimmed(String($0)) } },
-                passwordHash: filled("password_hash"), disabled: disabled, authenticator: authenticator)
+                passwordHash: filled("password_hash"), disabled: disabled, authenticator: authenticator,
+                language: filled("language"))
         }
     }
 

@@ -15,12 +15,16 @@ public struct ImportedAccount: Sendable, Equatable {
     public var disabled: Bool
     /// Nil: the file has no authenticator for it.
     public var authenticator: ImportedAuthenticator?
+    /// Of mails until the first sign-in on a page; nil: the file says nothing of it.
+    public var language: String?
 
     /// All fields, named as they are.
     public init(
         line: Int, email: String, username: String? = nil, name: String? = nil, groups: [String]? = nil,
-        passwordHash: String? = nil, disabled: Bool = false, authenticator: ImportedAuthenticator? = nil
+        passwordHash: String? = nil, disabled: Bool = false, authenticator: ImportedAuthenticator? = nil,
+        language: String? = nil
     ) {
+        self.language = language
         self.line = line
         self.email = email
         self.username = username
@@ -55,11 +59,18 @@ struct CheckedAccount: Sendable {
     let passwordHash: String?
     let disabled: Bool
     let authenticator: ImportedAuthenticator?
+    let language: MailLanguage?
 
     init(_ account: ImportedAccount) throws(ImportFlaw) {
         line = account.line
         disabled = account.disabled
         authenticator = account.authenticator
+        language = account.language.flatMap(MailLanguage.init(rawValue:))
+        if let text = account.language, language == nil {
+            throw ImportFlaw(
+                line: account.line,
+                reason: "\(quoted(text)) is no language of the pages: \(MailLanguage.allCases.map(\.rawValue))")
+        }
         guard let email = EmailAddress(account.email) else {
             throw ImportFlaw(line: account.line, reason: "\(quoted(account.email)) is no e-mail address")
         }

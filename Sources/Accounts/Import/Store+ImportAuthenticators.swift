@@ -74,8 +74,6 @@ extension Store {
             return outcome(.skipped, "line \(first) has this user already")
         }
         guard !user.service else { return outcome(.skipped, "it is a service account here") }
-        // Whoever has only said that the address is theirs gets nothing that was another's.
-        guard user.isVerified else { return outcome(.skipped, "its e-mail address is not verified") }
         switch try standing(of: entry.authenticator, for: user, in: transaction) {
         case .same: return outcome(.unchanged, nil)
         case .refused(let reason): return outcome(.skipped, reason)

@@ -111,10 +111,7 @@ extension Store {
             ImportOutcome(line: account.line, user: account.username, outcome: kind, reason: reason)
         }
         if let known = try findUser(email: account.email, in: transaction) {
-            if known.isVerified {
-                return try importOver(known, account, options, by: actor, at: now, in: transaction)
-            }
-            try discard(unverified: known, at: now, in: transaction)
+            return try importOver(known, account, options, by: actor, at: now, in: transaction)
         }
         let folded = UserName.folded(account.username)
         if try Tables.usersByName.get(folded, in: transaction) != nil {
@@ -130,7 +127,8 @@ extension Store {
         }
         let user = UserRecord(
             id: id, email: account.email.description, username: account.username, name: account.name ?? "",
-            groups: account.groups ?? [], service: false, disabled: false, epoch: 1, createdAt: now)
+            groups: account.groups ?? [], service: false, disabled: false, epoch: 1, createdAt: now,
+            language: account.language)
         try Tables.users.put(user, for: id, in: transaction)
         try Tables.usersByEmail.put(ReferenceRecord(id), for: account.email.canonical, in: transaction)
         try Tables.usersByName.put(NameRecord(userID: id, current: true), for: folded, in: transaction)
@@ -163,6 +161,11 @@ extension Store {
         if let groups = account.groups, groups != user.groups {
             user.groups = groups
             changes.append("groups")
+        }
+        // Whoever has signed in on a page has one of their own.
+        if let language = account.language, user.language == nil {
+            user.language = language
+            changes.append("language")
         }
         var newHash: String?
         if let hash = account.passwordHash {

@@ -126,6 +126,8 @@ public final class RateLimiter: Sendable {
     private let ofClients: Buckets
     private let ofMailboxes: Buckets
     private let ofOthers: Buckets
+    /// Of clients and of mail addresses, until they are written down.
+    let refusals = Mutex(LimitRefusals())
 
     /// - Parameter capacity: of how many clients, of how many mail addresses, and of how many accounts and sessions it
     ///   remembers what they did.
@@ -138,17 +140,30 @@ public final class RateLimiter: Sendable {
     /// Counts one by a client. Clients of an unknown address share one bucket, as do those of one /64; what is mailed
     /// is counted for the /48 as well.
     ///
+    /// - Parameter event: what the audit log calls what was wanted.
     /// - Throws: `rateLimited`.
     func take(
-        _ action: LimitedAction, client address: IPAddress?, _ policy: LimitPolicy, at now: Timestamp
+        _ action: LimitedAction, client: Client, as event: AuditEventType = .signIn, _ policy: LimitPolicy,
+        at now: Timestamp
     ) throws(AccountsError) {
+        let address = client.address
         if let address, policy.exemptNetworks.contains(where: { $0.contains(address) }) { return }
         guard let limit = policy.limits[action] else { return }
         var takes = [(Key(action: action, who: Self.place(of: address)), limit)]
         if action == .mail, let address, address.family == .v6 {
             takes.append((Key(action: action, who: "v6/48 \(address.bits >> 80)"), limit.times(Self.networksOfSite)))
         }
-        try Self.take(takes, in: ofClients, at: now)
+        do throws(AccountsError) {
+            try Self.take(takes, in: ofClients, at: now)
+        } catch {
+            note(event, action, client, at: now)
+            throw error
+        }
+    }
+
+    /// Notes what was refused, for the audit log.
+    func note(_ event: AuditEventType, _ action: LimitedAction, _ client: Client, at now: Timestamp) {
+        refusals.withLock { $0.add(event, action, client, at: now) }
     }
 
     /// Counts one mail to an address, whoever asked. Mails of each purpose are counted apart: nobody uses up the mails

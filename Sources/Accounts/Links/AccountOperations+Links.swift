@@ -21,8 +21,8 @@ extension AccountOperations {
     ) async throws(AccountsError) {
         let now = now
         let store = store
-        try limiter.take(.mail, client: client.address, configuration.limits, at: now)
-        try takeMail(request.purpose, to: email, from: client, at: now)
+        try limiter.take(.mail, client: client, as: request.event, configuration.limits, at: now)
+        try takeMail(request.purpose, to: email, as: request.event, from: client, at: now)
         let kept = linksKept(within: request.lifetime)
         let token = try SecretText(store.random)
         try await store.writing { transaction in

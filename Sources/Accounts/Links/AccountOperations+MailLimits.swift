@@ -17,6 +17,18 @@ extension AccountOperations {
     ///
     /// - Throws: `rateLimited`.
     func takeMail(
+        _ purpose: LinkPurpose, to email: EmailAddress, as event: AuditEventType, from client: Client,
+        at now: Timestamp
+    ) throws(AccountsError) {
+        do throws(AccountsError) {
+            try takeMail(purpose, to: email, from: client, at: now)
+        } catch {
+            if error.code == .rateLimited { limiter.note(event, .mail, client, at: now) }
+            throw error
+        }
+    }
+
+    private func takeMail(
         _ purpose: LinkPurpose, to email: EmailAddress, from client: Client, at now: Timestamp
     ) throws(AccountsError) {
         let limits = configuration.limits

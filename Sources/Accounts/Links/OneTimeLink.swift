@@ -65,6 +65,7 @@ struct LinkRecord: JSONRecord, Equatable {
     /// Of a registration: what was chosen with it. Nobody's password until the mail was followed.
     var passwordHash: String?
     var name: String?
+    var language: MailLanguage?
     /// Of an enrolment: the operator hands it over on another way than by mail.
     var isHandedOver: Bool?
 }

@@ -55,16 +55,4 @@ extension Store {
                 expiresAt: record.expiresAt)
         }
     }
-
-    /// Removes an account that somebody registered and nobody ever verified, so that its address and its name are free
-    /// for the one that the operator makes.
-    func discard(unverified user: UserRecord, at now: Timestamp, in transaction: borrowing WriteTransaction) throws {
-        try Tables.users.delete(user.id, in: transaction)
-        try Tables.usersByEmail.delete(user.canonicalEmail, in: transaction)
-        try Tables.usersByName.delete(UserName.folded(user.username), in: transaction)
-        try Tables.passwords.delete(user.id, in: transaction)
-        try removeLinks(of: user.id, at: now, in: transaction)
-        try removeFactors(of: user.id, in: transaction)
-        try Tables.lockouts.delete(LockoutSubject.user(user.id).key, in: transaction)
-    }
 }

@@ -34,4 +34,7 @@ struct OutboxRecord: JSONRecord, Equatable {
     var webhook: String?
     /// Of an event: its sequence.
     var event: UInt64?
+    /// Of an event: how many of the attempts were answered, and when it was tried first.
+    var answers: Int?
+    var triedSince: Timestamp?
 }

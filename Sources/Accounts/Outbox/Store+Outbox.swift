@@ -30,7 +30,7 @@ public struct OutboxEntry: Encodable, Sendable, Equatable {
         attempts = record.attempts
         lastError = record.lastError
         createdAt = record.createdAt
-        nextAttemptAt = record.state == .queued ? record.dueAt : nil
+        nextAttemptAt = record.state == .queued ? max(record.dueAt, record.createdAt) : nil
         expiresAt = record.expiresAt
         userID = record.userID
     }
@@ -96,7 +96,7 @@ extension Store {
             let due = try Tables.outboxDue.count(in: transaction) + Tables.webhookRetries.count(in: transaction)
             var stuck = 0
             try Tables.webhooks.forEach(in: transaction) { _, record, _ in
-                if let step = record.step, step.letter == nil { stuck += 1 }
+                if record.step != nil { stuck += 1 }
                 return true
             }
             return OutboxCounts(queued: due + stuck, failed: max(0, all - due))
@@ -139,7 +139,7 @@ extension Store {
                 waiting.step = nil
             }
         ) { record, transaction in
-            if let webhook = record.webhook { return try self.drop(letter: record, of: webhook, in: transaction) }
+            if record.webhook != nil { return try self.drop(letter: record, in: transaction) }
             if record.state == .queued { try Tables.outboxDue.delete(record.dueKey, in: transaction) }
             try Tables.outbox.delete(record.id, in: transaction)
         }

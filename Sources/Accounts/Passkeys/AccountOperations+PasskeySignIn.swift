@@ -37,7 +37,7 @@ extension AccountOperations {
     /// Signs in by a passkey that says itself whose it is.
     ///
     /// - Throws: `invalidCredentials` for whatever is wrong with it; `twoFactorRequired` when it has not verified who
-    ///   holds it and the account has another factor; `emailNotVerified`, `userDisabled`.
+    ///   holds it and the account has another factor; `userDisabled`.
     public func signIn(
         passkey: PasskeyProof, code: String? = nil, as face: SignInFace, from client: Client
     ) async throws(AccountsError) -> SignedIn {
@@ -45,7 +45,7 @@ extension AccountOperations {
         guard let head = AuthenticatorData(passkey.authenticatorData) else { throw AccountsError.invalidPasskey }
         let store = store
         let now = now
-        try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, configuration.limits, at: now)
         let gate = PasskeyGate(store: store, policy: configuration.passkeys)
         let isGood = takes(passkey, .signIn, at: now)
         let digest = SHA256.digest(passkey.credentialID).bytes
@@ -85,7 +85,7 @@ extension AccountOperations {
         }
         let store = store
         let now = now
-        try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, configuration.limits, at: now)
         let gate = PasskeyGate(store: store, policy: configuration.passkeys)
         let isGood = takes(passkey, .factor(signIn: partial.id), at: now)
         var signIn = try resumed(partial, from: client)
@@ -115,7 +115,7 @@ extension AccountOperations {
         try requirePasskeys()
         let store = store
         let now = now
-        try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, configuration.limits, at: now)
         let gate = PasskeyGate(store: store, policy: configuration.passkeys)
         // API clients have one operation that hands challenges out.
         let isGood =
@@ -160,14 +160,8 @@ extension Store {
     func passkeyRefusal(
         of user: UserRecord, _ client: Client, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> AccountsError? {
-        let refusal: AccountsError
-        if try isShutOut(user, in: transaction) || user.service {
-            refusal = AccountsError(.userDisabled, "This account is disabled: ask whoever runs this site.")
-        } else if !user.isVerified {
-            refusal = AccountsError(.emailNotVerified, "The e-mail address is not verified yet.")
-        } else {
-            return nil
-        }
+        guard try isShutOut(user, in: transaction) || user.service else { return nil }
+        let refusal = AccountsError(.userDisabled, "This account is disabled: ask whoever runs this site.")
         try append(
             NewAuditEvent(
                 .signIn, success: false, reason: refusal.code.reason, user: user.username, userID: user.id,

@@ -61,17 +61,17 @@ extension AccountOperations {
         let digest = try Self.digest(token)
         let now = now
         let store = store
-        try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, as: .passwordChanged, configuration.limits, at: now)
         let purposes: Set<LinkPurpose> = [.resetPassword, .invitation]
         let person = try store.read { transaction in
             try store.usableLink(digest, for: purposes, at: now, in: transaction).user.person
         }
         let hash = try await self.hash(password, for: person)
         try await store.writing { transaction in
-            var (link, user) = try store.usableLink(digest, for: purposes, at: now, in: transaction)
+            let (link, user) = try store.usableLink(digest, for: purposes, at: now, in: transaction)
             try store.removeLink(link, digest: digest, in: transaction)
             // Whoever has the link reads the mailbox.
-            try store.verify(&user, link.email, from: client, at: now, in: transaction)
+            try store.verify(user, link.email, at: now, in: transaction)
             try store.setPassword(
                 hash, of: user, method: link.purpose.rawValue, from: client, by: client.actor(user.username), at: now,
                 in: transaction)

@@ -38,11 +38,11 @@ extension AccountOperations {
         let name = try validatedLabel(name, what: "name")
         let now = now
         let store = store
-        try limiter.take(.mail, client: client.address, configuration.limits, at: now)
+        try limiter.take(.mail, client: client, as: .userRegistered, configuration.limits, at: now)
         let password = configuration.passwordIsEnabled ? password : nil
         // Before the address is counted: who tries one password after the other sends no mail.
         if let password { try await requireAcceptable(password, for: Self.person(email, name)) }
-        try takeMail(.registration, to: email, from: client, at: now)
+        try takeMail(.registration, to: email, as: .userRegistered, from: client, at: now)
         var hash: String?
         if let password { hash = try await hashAccepted(password) }
         let registration = Registration(
@@ -80,8 +80,8 @@ extension AccountOperations {
 
     /// Makes the account of a registration whose mail was followed.
     func accept(
-        _ link: LinkRecord, _ digest: [UInt8], password: SecretBytes?, name: String?, from client: Client,
-        at now: Timestamp
+        _ link: LinkRecord, _ digest: [UInt8], password: SecretBytes?, name: String?, language: MailLanguage?,
+        from client: Client, at now: Timestamp
     ) async throws(AccountsError) -> User {
         let name = try validatedLabel(name ?? link.name ?? "", what: "name")
         var hash: String?
@@ -97,7 +97,7 @@ extension AccountOperations {
         }
         let accepted = AcceptedRegistration(
             digest: digest, rest: try SecretText(store.random), userID: try store.random.id("usr"), hash: hash,
-            name: name, client: client)
+            name: name, language: language, client: client)
         let store = store
         return try await store.writing { transaction in
             User(try store.accept(accepted, at: now, in: transaction))

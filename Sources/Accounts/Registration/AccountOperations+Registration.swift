@@ -8,18 +8,21 @@ extension AccountOperations {
     ///   - password: of the account that a registration becomes, whoever registered with which; nil: the one that the
     ///     API was given, see ``register(_:password:name:returnTo:from:)``.
     ///   - name: likewise; nil: the one that was given.
+    ///   - language: likewise, of the mails about the account until somebody signs in on a page.
     /// - Throws: `invalidToken`; `exists` when a changed address has become another account's since; `invalid` for the
     ///   password, with a ``PasswordProblem`` as cause, or for none where there must be one: the link stays good.
     @discardableResult
     public func verifyEmail(
-        _ token: String, password: SecretBytes? = nil, name: String? = nil, from client: Client
+        _ token: String, password: SecretBytes? = nil, name: String? = nil, language: MailLanguage? = nil,
+        from client: Client
     ) async throws(AccountsError) -> User {
         let digest = try Self.digest(token)
         let now = now
         let store = store
-        try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, as: .emailVerified, configuration.limits, at: now)
         if let registration = try registration(digest, at: now) {
-            return try await accept(registration, digest, password: password, name: name, from: client, at: now)
+            return try await accept(
+                registration, digest, password: password, name: name, language: language, from: client, at: now)
         }
         return try await store.writing { transaction in
             var (link, user) = try store.usableLink(
@@ -29,7 +32,7 @@ extension AccountOperations {
                 try store.changeEmail(of: &user, to: link.email, client, at: now, in: transaction)
                 return User(user)
             }
-            try store.verify(&user, link.email, from: client, at: now, in: transaction)
+            try store.verify(user, link.email, at: now, in: transaction)
             return User(user)
         }
     }

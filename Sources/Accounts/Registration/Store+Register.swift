@@ -26,6 +26,8 @@ struct AcceptedRegistration: Sendable {
     let userID: String
     let hash: String?
     let name: String
+    /// Nil: the one that it was asked for in.
+    let language: MailLanguage?
     let client: Client
 }
 
@@ -60,7 +62,8 @@ extension Store {
         try insert(
             LinkRecord(
                 purpose: .registration, userID: registrant, epoch: 0, email: new.email.description, createdAt: now,
-                expiresAt: end, returnTo: new.returnTo, passwordHash: new.hash, name: new.name),
+                expiresAt: end, returnTo: new.returnTo, passwordHash: new.hash, name: new.name,
+                language: new.client.language),
             digest: new.token.digest, in: transaction)
         if let known, let invitedUntil {
             return try inviteAgain(known, new, until: min(end, invitedUntil), at: now, in: transaction)
@@ -155,7 +158,8 @@ extension Store {
         let email = try acceptable(link, at: now, in: transaction)
         let user = UserRecord(
             id: accepted.userID, email: email.description, username: email.description, name: accepted.name,
-            groups: [], service: false, disabled: false, epoch: 1, createdAt: now)
+            groups: [], service: false, disabled: false, epoch: 1, createdAt: now,
+            language: accepted.language ?? link.language)
         try Tables.users.put(user, for: user.id, in: transaction)
         try Tables.usersByEmail.put(ReferenceRecord(user.id), for: email.canonical, in: transaction)
         try Tables.usersByName.put(

@@ -21,6 +21,35 @@ extension AccountOperations {
         return sessions.sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }
     }
 
+    /// A part of ``sessions(of:)``. One that is over by now is still a place to go on from.
+    ///
+    /// - Throws: `invalid` for a `before` that is none of the asker's.
+    public func sessions(
+        of principal: Principal, limit: Int, before: String? = nil
+    ) throws(AccountsError) -> ListPage<Session> {
+        let store = store
+        let now = now
+        return try store.read { transaction in
+            let (user, _) = try store.require(principal, at: now, in: transaction)
+            var records: [SessionRecord] = []
+            for id in try store.sessionIDs(of: user.id, in: transaction) {
+                if let record = try Tables.sessions.get(id, in: transaction) { records.append(record) }
+            }
+            records.sort { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }
+            let page = try ListPage(of: records, limit: limit, before: before, id: \.id) {
+                record throws(AccountsError) -> Session? in
+                do {
+                    guard record.isAlive(for: user, at: now), try store.isInUse(record, at: now, in: transaction)
+                    else { return nil }
+                    return try store.view(of: record, current: principal.session, in: transaction)
+                } catch {
+                    throw .wrapping(error)
+                }
+            }
+            return page
+        }
+    }
+
     /// Ends one of the asker's own sessions, the current one included.
     ///
     /// - Throws: `notFound`, also for somebody else's.
@@ -121,7 +150,7 @@ extension AccountOperations {
         _ password: SecretBytes, of principal: Principal, event: AuditEventType, from client: Client, at now: Timestamp
     ) async throws(AccountsError) -> (PasswordGate.Attempt, PasswordGate, PasswordVerdict) {
         try requirePasswords()
-        try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, as: event, configuration.limits, at: now)
         let store = store
         let gate = PasswordGate(store: store, policy: configuration.lockout)
         let attempt = try store.read { transaction in

@@ -22,7 +22,7 @@ extension AccountOperations {
         let kept = try KeptClient(client)
         let now = now
         let store = store
-        try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, configuration.limits, at: now)
         let gate = PasswordGate(store: store, policy: configuration.lockout)
         let looked = try store.read { transaction in
             let user = try store.find(signingIn: identifier, in: transaction)
@@ -97,7 +97,7 @@ extension AccountOperations {
         let digest = try Self.digest(token)
         let now = now
         let store = store
-        try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, as: .accountUnlocked, configuration.limits, at: now)
         try await store.writing { transaction in
             let (link, user) = try store.usableLink(digest, for: [.unlock], at: now, in: transaction)
             try store.removeLink(link, digest: digest, in: transaction)

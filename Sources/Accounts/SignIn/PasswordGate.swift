@@ -100,9 +100,6 @@ struct PasswordGate {
         if try store.isShutOut(user, in: transaction) {
             return AccountsError(.userDisabled, "This account is disabled: ask whoever runs this site.")
         }
-        guard user.isVerified else {
-            return .emailNotVerified
-        }
         return nil
     }
 

@@ -136,6 +136,6 @@ extension Store {
         try removeLink(link, digest: digest, in: transaction)
         // It may have been written since the sign-in began.
         user = try Tables.users.get(user.id, in: transaction) ?? user
-        try verify(&user, link.email, from: client, at: now, in: transaction)
+        try verify(user, link.email, at: now, in: transaction)
     }
 }

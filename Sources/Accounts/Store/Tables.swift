@@ -36,7 +36,7 @@ internal import LMDB
 ///   outbox            mail id                      a mail that was not handed over yet
 ///   outbox_due        time, mail id                when it is looked at; a dead one has no such row
 ///   webhooks          webhook id                   how far it has come in the audit log
-///   webhook_retries   webhook id, outbox id        an event that the operator has tried again
+///   webhook_retries   webhook id, time.event.id    when an event in `outbox` is tried again
 ///   social_accounts   SHA-256 of issuer, subject   the account that this identity signs in to
 ///   social_by_user    user id, SHA-256
 ///   sessions_by_provider   SHA-256 of issuer and the provider's session, session id

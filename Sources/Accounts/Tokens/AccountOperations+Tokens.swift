@@ -15,7 +15,7 @@ extension AccountOperations {
         guard let digest = SecretText.digest(presented: token),
             let found = try store.read({ try store.refreshable(digest, required: required, at: now, in: $0) })
         else {
-            try limiter.take(.signIn, client: client.address, configuration.limits, at: now)
+            try limiter.take(.signIn, client: client, configuration.limits, at: now)
             throw Self.invalidRefreshToken
         }
         // A token that was used already ends its session, however many there were.

@@ -20,13 +20,10 @@ extension Store {
             username: try UserName.validated(new.username ?? email.description),
             name: try validatedLabel(new.name, what: "name"),
             groups: try GroupName.validated(new.groups, byOperator: true), service: new.service, disabled: false,
-            epoch: 1, createdAt: now)
+            epoch: 1, createdAt: now, language: new.language)
         if new.passwordHash == nil, !new.service { record.awaitsCredential = true }
         let user = record
         return try write { transaction in
-            if let known = try self.findUser(email: email, in: transaction), !known.isVerified {
-                try self.discard(unverified: known, at: now, in: transaction)
-            }
             guard
                 try Tables.usersByEmail.insert(
                     ReferenceRecord(user.id), for: email.canonical, in: transaction)

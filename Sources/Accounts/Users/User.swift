@@ -12,9 +12,8 @@ struct UserRecord: JSONRecord, Equatable {
     /// Raised whenever every credential of the user must end: what was made under a lower one is stale.
     var epoch: UInt64
     var createdAt: Timestamp
-    /// Registered, and the address was never shown to be theirs; nil: it was, or the operator vouches for it.
-    var unverified: Bool?
-    /// In which the pages spoke at the last sign-in: mails about the account are written in it, whoever caused them.
+    /// In which the pages spoke at the last sign-in, and before the first one whatever the account was made with: mails
+    /// about the account are written in it, whoever caused them.
     var language: MailLanguage?
 
     /// The operator has taken the factors away: a new one is set up by the link that was made then.
@@ -23,8 +22,6 @@ struct UserRecord: JSONRecord, Equatable {
     var awaitsCredential: Bool?
     /// What links give, by their ids; see ``allGroups``.
     var providerGrants: [String: ProviderGrant]?
-
-    var isVerified: Bool { unverified != true }
 
     /// What blocks by e-mail are compared with.
     var canonicalEmail: String { EmailAddress(email)?.canonical ?? email.lowercased() }
@@ -59,8 +56,10 @@ public struct User: Encodable, Sendable, Equatable {
     public let disabled: Bool
     /// When the account was made.
     public let createdAt: Timestamp
-    /// The address was shown to be the user's, or the operator vouches for it.
-    public let emailVerified: Bool
+    /// The address was shown to be the user's, or the operator vouches for it: before that there is no account.
+    public let emailVerified = true
+    /// Of mails about the account; nil: as whoever causes them.
+    public let language: MailLanguage?
 
     init(_ record: UserRecord) {
         id = record.id
@@ -73,11 +72,11 @@ public struct User: Encodable, Sendable, Equatable {
         service = record.service
         disabled = record.disabled
         createdAt = record.createdAt
-        emailVerified = record.isVerified
+        language = record.language
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, email, username, name, groups, service, disabled
+        case id, email, username, name, groups, service, disabled, language
         case createdAt = "created_at"
         case emailVerified = "email_verified"
         case providerGroups = "provider_groups"
@@ -99,13 +98,16 @@ public struct NewUser: Sendable {
     public var service: Bool
     /// A hash of ``PasswordHasher``, or one of another system that `PasswordHash` can parse; nil: no password.
     public var passwordHash: String?
+    /// Of mails until the first sign-in on a page; nil: as whoever causes them.
+    public var language: MailLanguage?
 
     /// All fields, named as they are.
     public init(
         email: String, username: String? = nil, name: String = "", groups: [String] = [], service: Bool = false,
-        passwordHash: String? = nil
+        passwordHash: String? = nil, language: MailLanguage? = nil
     ) {
         self.passwordHash = passwordHash
+        self.language = language
         self.email = email
         self.username = username
         self.name = name

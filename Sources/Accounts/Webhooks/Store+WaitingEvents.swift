@@ -8,7 +8,7 @@ extension Store {
         try read { transaction in
             var entries: [OutboxEntry] = []
             try Tables.webhooks.forEach(in: transaction) { _, record, _ in
-                if let step = record.step, step.letter == nil { entries.append(OutboxEntry(step, of: record)) }
+                if let step = record.step { entries.append(OutboxEntry(step, of: record)) }
                 return true
             }
             return entries
@@ -22,7 +22,7 @@ extension Store {
     ) throws -> Bool {
         for id in try Tables.webhooks.keys(in: transaction) {
             guard var record = try Tables.webhooks.get(id, in: transaction), let step = record.step,
-                step.letter == nil, step.event == event
+                step.event == event
             else { continue }
             change(&record)
             try Tables.webhooks.put(record, for: id, in: transaction)
@@ -37,22 +37,20 @@ extension Store {
             throw AccountsError(
                 .refused, "\(record.id) is for a webhook that is not configured any more: it can only be dropped.")
         }
+        try removeLetter(record.id, in: transaction)
         var record = record
         record.state = .queued
         record.attempts = 0
-        try Tables.outbox.put(record, for: record.id, in: transaction)
-        try Tables.webhookRetries.put(EmptyRecord(), for: KeyPair(webhook, record.id), in: transaction)
+        record.answers = nil
+        record.triedSince = nil
+        // Before everything else that waits.
+        record.dueAt = Timestamp(milliseconds: 0)
+        try put(aside: record, in: transaction)
         waiting.recover()
         try Tables.webhooks.put(waiting, for: webhook, in: transaction)
     }
 
-    func drop(letter record: OutboxRecord, of webhook: String, in transaction: borrowing WriteTransaction) throws {
-        try Tables.outbox.delete(record.id, in: transaction)
-        try Tables.webhookRetries.delete(KeyPair(webhook, record.id), in: transaction)
-        guard var waiting = try Tables.webhooks.get(webhook, in: transaction), waiting.step?.letter == record.id else {
-            return
-        }
-        waiting.step = nil
-        try Tables.webhooks.put(waiting, for: webhook, in: transaction)
+    func drop(letter record: OutboxRecord, in transaction: borrowing WriteTransaction) throws {
+        try removeLetter(record.id, in: transaction)
     }
 }

@@ -26,12 +26,7 @@ extension Store {
             }
             for id in gone {
                 try Tables.webhooks.delete(id, in: transaction)
-                for key in try Tables.webhookRetries.keys(prefix: KeyPair<String, String>.prefix(id), in: transaction) {
-                    try Tables.webhookRetries.delete(key, in: transaction)
-                    guard var letter = try Tables.outbox.get(key.second, in: transaction) else { continue }
-                    letter.state = .failed
-                    try Tables.outbox.put(letter, for: letter.id, in: transaction)
-                }
+                try self.changeAside(of: id, in: transaction) { $0.state = .failed }
             }
         }
     }
@@ -46,19 +41,15 @@ extension Store {
                 !WebhookSchedule.holds(record.dueAt, at: now)
             else { return (.nothing, seen, seen) }
             if let step = record.step { return (try self.look(at: step, in: transaction), seen, record.position) }
-            if let retry = try Tables.webhookRetries.keys(
-                prefix: KeyPair<String, String>.prefix(webhook.id), limit: 1, in: transaction
-            ).first,
-                let letter = try Tables.outbox.get(retry.second, in: transaction), let sequence = letter.event
-            {
-                let step = WebhookRecord.Step(
-                    sequence: sequence, event: letter.fields["event"] ?? letter.id, type: letter.template,
-                    createdAt: letter.createdAt, attempts: 0, since: now, letter: letter.id)
-                return (try self.look(at: step, in: transaction), seen, record.position)
+            let aside = try self.nextAside(of: webhook.id, at: now, in: transaction)
+            if let aside, record.prefersNew != true, record.turnedAway == nil {
+                return (try self.look(at: aside, in: transaction), seen, record.position)
             }
-            let (step, position, isFull) = try self.search(
+            let (new, position, isFull) = try self.search(
                 webhook, after: max(seen, record.position), now, in: transaction)
-            guard let step else { return (isFull ? .nothingYet : .nothing, position, record.position) }
+            guard let step = new ?? (isFull ? nil : aside) else {
+                return (isFull ? .nothingYet : .nothing, position, record.position)
+            }
             return (try self.look(at: step, in: transaction), position, record.position)
         }
         // So that a restart does not look through a long log again.
@@ -108,52 +99,49 @@ extension Store {
         try write { transaction in try self.pass(step, of: webhook.id, in: transaction) }
     }
 
-    /// - Returns: whether the event was given up.
+    /// - Returns: what became of the event; nil when nobody wants to know any more.
     func finish(
         _ message: WebhookMessage, _ outcome: WebhookSchedule.Outcome
-    ) throws(AccountsError) -> Bool {
+    ) throws(AccountsError) -> WebhookRecord.Fate? {
         let now = clock.now()
         let id = message.webhook.id
         let letterID = try random.id("hook")
         return try write { transaction in
             // Gone with a reload, or dropped by the operator while it was on its way.
-            guard let record = try Tables.webhooks.get(id, in: transaction) else { return false }
+            guard var record = try Tables.webhooks.get(id, in: transaction) else { return nil }
             if let letter = message.step.letter {
-                guard try Tables.outbox.get(letter, in: transaction) != nil else { return false }
+                guard try Tables.outbox.get(letter, in: transaction)?.state == .queued else { return nil }
             } else if message.step.sequence <= record.position {
-                return false
+                return nil
             }
             var step = message.step
-            let reason: String
-            switch outcome {
-            case .delivered:
-                try self.pass(step, of: id, in: transaction) { $0.recover() }
-                return false
-            case .refused(let why):
-                step.attempts += 1
-                try self.pass(step, of: id, in: transaction)
-                reason = why
-            case .turnedAway(let why), .unavailable(let why):
-                let failed: WebhookRecord
-                let isOver: Bool
-                (failed, step, isOver) = record.failing(
-                    at: step, because: why, isAnswered: outcome == .turnedAway(why), now)
-                guard isOver else {
-                    try Tables.webhooks.put(failed, for: id, in: transaction)
-                    return false
-                }
-                try self.pass(step, of: id, in: transaction) { record in
-                    record.failures = failed.failures
-                    record.failingSince = failed.failingSince
-                    record.dueAt = failed.dueAt
-                }
-                reason = why
+            let wasBroken = record.isBroken
+            let fate = record.judge(
+                &step, outcome, aside: try self.asideCount(of: id, in: transaction), at: now)
+            if case .held = fate {
+                record.step = step
+                try Tables.webhooks.put(record, for: id, in: transaction)
+                return fate
             }
-            try Tables.outbox.put(
-                .letter(step.letter ?? letterID, step, of: message.webhook, because: reason),
-                for: step.letter ?? letterID, in: transaction)
-            try self.keepNewestLetters(of: id, in: transaction)
-            return true
+            let reason = record.lastError
+            try self.pass(step, of: id, in: transaction) { $0 = record }
+            switch fate {
+            case .held: break
+            case .taken:
+                // It was the receiver, not the events: they need not wait for their time.
+                if wasBroken { try self.changeAside(of: id, in: transaction) { $0.dueAt = now } }
+            case .aside(let next):
+                try self.put(
+                    aside: .letter(
+                        step.letter ?? letterID, step, of: message.webhook, because: reason ?? "", until: next),
+                    in: transaction)
+            case .givenUp(let why):
+                try Tables.outbox.put(
+                    .letter(step.letter ?? letterID, step, of: message.webhook, because: why),
+                    for: step.letter ?? letterID, in: transaction)
+                try self.keepNewestLetters(of: id, in: transaction)
+            }
+            return fate
         }
     }
 
@@ -176,75 +164,47 @@ extension Store {
         try Tables.webhooks.put(record, for: id, in: transaction)
     }
 
-    /// Is done with an event.
+    /// Is done with an event, for now or for good.
     private func pass(
         _ step: WebhookRecord.Step, of id: String, in transaction: borrowing WriteTransaction,
         _ change: (inout WebhookRecord) -> Void = { _ in }
     ) throws {
-        if let letter = step.letter {
-            try Tables.outbox.delete(letter, in: transaction)
-            try Tables.webhookRetries.delete(KeyPair(id, letter), in: transaction)
-        }
+        if let letter = step.letter { try removeLetter(letter, in: transaction) }
         guard var record = try Tables.webhooks.get(id, in: transaction) else { return }
-        if step.letter == nil { record.position = max(record.position, step.sequence) }
-        record.step = nil
-        record.lastError = nil
         change(&record)
+        record = record.passing(step)
         try Tables.webhooks.put(record, for: id, in: transaction)
     }
 }
 
 extension WebhookRecord {
-    /// The receiver is as good as new: it has taken something, or the operator says so.
-    mutating func recover() {
-        failures = 0
-        failingSince = nil
-        dueAt = nil
-    }
-
-    /// After one more failure; and whether its event is given up.
-    fileprivate func failing(
-        at attempted: Step, because reason: String, isAnswered: Bool, _ now: Timestamp
-    ) -> (record: WebhookRecord, step: Step, isOver: Bool) {
+    fileprivate func passing(_ step: Step) -> WebhookRecord {
         var record = self
-        var step = attempted
-        step.attempts += 1
-        // A clock that was set back must not make it last.
-        let since = min(failingSince ?? now, now)
-        record.failingSince = since
-        record.lastError = String(reason.prefix(300))
-        var isOver = now - since >= WebhookSchedule.lifetime
-        if isOver {
-            record.dueAt = now + WebhookSchedule.longestWait
-            record.failures += 1
-        } else if isAnswered {
-            let answers = (step.answers ?? 0) + 1
-            step.answers = answers
-            record.failures = 0
-            isOver = answers >= WebhookSchedule.maximumAnswers
-            // Whether it was the event or the receiver, the next one shows.
-            record.dueAt = isOver ? nil : now + WebhookSchedule.wait(after: answers)
-        } else {
-            record.failures += 1
-            record.dueAt = now + WebhookSchedule.wait(after: record.failures)
+        if step.letter == nil {
+            record.position = max(position, step.sequence)
+            record.step = nil
+            record.lastError = nil
         }
-        record.step = step
-        return (record, step, isOver)
+        return record
     }
 }
 
 extension OutboxRecord {
-    /// An event that was given up.
+    /// An event that was given up; with `next` one that was put aside.
     static func letter(
-        _ id: String, _ step: WebhookRecord.Step, of webhook: Webhook, because reason: String
+        _ id: String, _ step: WebhookRecord.Step, of webhook: Webhook, because reason: String,
+        until next: Timestamp? = nil
     ) -> OutboxRecord {
         var record = OutboxRecord(
             id: id, recipient: webhook.origin, language: .english, template: step.type, fields: ["event": step.event],
-            sealedLink: nil, userID: nil, createdAt: step.createdAt, expiresAt: nil, state: .failed,
-            attempts: step.attempts, dueAt: step.since, giveUpAt: step.since + WebhookSchedule.lifetime,
+            sealedLink: nil, userID: nil, createdAt: step.createdAt, expiresAt: nil,
+            state: next == nil ? .failed : .queued, attempts: step.attempts, dueAt: next ?? step.since,
+            giveUpAt: step.since + WebhookSchedule.lifetime,
             lastError: String(reason.prefix(300)))
         record.webhook = webhook.id
         record.event = step.sequence
+        record.answers = step.answers
+        record.triedSince = step.since
         return record
     }
 }

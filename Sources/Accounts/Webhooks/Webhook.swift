@@ -41,15 +41,6 @@ public struct Webhook: Sendable {
         events.contains { $0.hasSuffix("*") ? type.hasPrefix($0.dropLast()) : $0 == type }
     }
 
-    /// What it is told of that there is not: most likely a mistake.
-    public var unknownEvents: [String] {
-        events.filter { event in
-            !AuditEventType.allCases.contains { type in
-                event.hasSuffix("*") ? type.rawValue.hasPrefix(event.dropLast()) : type.rawValue == event
-            }
-        }
-    }
-
     /// The headers of a message, as Standard Webhooks (standardwebhooks.com) has them: `webhook-signature` is the
     /// HMAC-SHA-256 over id, time and body, so that nobody else can send one, and none can be sent again later.
     func headers(id: String, at now: Timestamp, body: [UInt8]) throws -> [(name: String, value: String)] {

@@ -66,7 +66,7 @@ public final class WebhookDelivery: Sendable {
         _ message: WebhookMessage, _ answer: Result<FetchResponse, FetchError>
     ) throws(AccountsError) -> Bool {
         let outcome = WebhookSchedule.outcome(of: answer)
-        let isDead = try store.finish(message, outcome)
+        let fate = try store.finish(message, outcome)
         let metadata: Logger.Metadata = [
             "webhook": "\(message.webhook.origin)", "event": "\(message.step.event)",
             "event_type": "\(message.step.type)",
@@ -77,13 +77,13 @@ public final class WebhookDelivery: Sendable {
             return true
         case .refused(let why), .turnedAway(let why), .unavailable(let why):
             let told = metadata.merging(["error": "\(why)"]) { first, _ in first }
-            if isDead {
+            if case .givenUp? = fate {
                 log.error("event given up; `gatehouse outbox retry` tries again", metadata: told)
             } else {
                 log.warning("event not handed over; it will be tried again", metadata: told)
             }
-            if case .refused = outcome { return true }
-            return false
+            if case .unavailable = outcome { return false }
+            return fate != .held
         }
     }
 }

@@ -3,16 +3,17 @@ internal import Core
 /// How far a webhook has come, under its id. The audit log is its queue: an event waits there until the webhook has
 /// taken it, in order, however long that lasts and whichever process has written it.
 ///
-/// One event must not silence a receiver, since a stranger may choose what stands in it: what it answers so often without
-/// taking it is given up. While nobody is there at all, the event waits.
+/// One event must not silence a receiver, since a stranger may choose what stands in it: what is answered and not taken is
+/// put aside, and the next one passes it. While nobody is there at all, the event waits.
 ///
 /// ```
-///   audit   1  2  3  4  5  6  7          delivered ──▶ the position moves on
-///                    ▲                   not taken ──▶ step, tried again later
-///                 position               refused, or given up ──▶ outbox (failed), the position moves on
+///   audit   1  2  3  4  5  6  7          taken ──▶ the position moves on
+///                    ▲                   nobody there, or the first one that is not taken ──▶ held: tried again later
+///                 position               not taken ──▶ aside: outbox (queued), tried on its own; the position moves on
+///                                        refused, or given up ──▶ outbox (failed); the position moves on
 /// ```
 struct WebhookRecord: JSONRecord, Equatable {
-    /// The event that is being tried.
+    /// An event that is being tried.
     struct Step: Codable, Equatable {
         var sequence: UInt64
         /// The message's id: the same at each attempt, and made from the event, so that a restored store repeats it.
@@ -22,7 +23,7 @@ struct WebhookRecord: JSONRecord, Equatable {
         var attempts: Int
         /// When it was tried first.
         var since: Timestamp
-        /// The row in `outbox` that it came from, when it had been given up before.
+        /// The row in `outbox` that it came from, when it was put aside or had been given up before.
         var letter: String?
         /// How many of the attempts were answered.
         var answers: Int?
@@ -31,6 +32,7 @@ struct WebhookRecord: JSONRecord, Equatable {
     /// The last event that is done with.
     var position: UInt64
     var origin: String
+    /// What the queue waits for.
     var step: Step?
     /// How often in a row nobody has answered, whatever the event.
     var failures = 0
@@ -41,6 +43,13 @@ struct WebhookRecord: JSONRecord, Equatable {
     var failingSince: Timestamp?
     /// How many letters there may be; nil: not counted yet.
     var letters: Int?
+    /// How many in a row were answered and not taken, whatever the event.
+    var turnedAway: Int?
+    /// When one was taken last.
+    var takenAt: Timestamp?
+    /// The last one was an event that was put aside: those that were never tried come first, and so they do while
+    /// nothing is taken.
+    var prefersNew: Bool?
 }
 
 /// What becomes of an event after an attempt. Values without a clock or a store.
@@ -57,8 +66,14 @@ enum WebhookSchedule {
 
     /// A receiver that takes nothing is waited for so long; then each event is tried once.
     static let lifetime = Duration.seconds(48 * 3600)
-    /// So many answers that do not take an event are enough.
+    /// So many answers that do not take an event are enough, if another one was taken in the meantime.
     static let maximumAnswers = 5
+    /// After so many in a row that were not taken, nothing is sent for a while.
+    static let mostInARow = 20
+    /// For so long.
+    static let pause = Duration.seconds(300)
+    /// So many can be aside at a time.
+    static let maximumAside = 1000
     /// So many events that were given up are kept for each webhook, the newest ones.
     static let maximumLetters = 1000
 

@@ -18,12 +18,15 @@ extension Commands {
         public var readsPassword: Bool
         /// Also make a link to set the first password.
         public var invites: Bool
+        /// Of mails until the first sign-in on a page.
+        public var language: String?
 
         /// All fields, named as they are.
         public init(
             email: String, username: String?, name: String?, groups: [String]?, isService: Bool, readsPassword: Bool,
-            invites: Bool
+            invites: Bool, language: String? = nil
         ) {
+            self.language = language
             self.email = email
             self.username = username
             self.name = name
@@ -42,11 +45,16 @@ extension Commands {
         guard !(new.readsPassword && new.invites) else {
             throw CommandFailure(.usage, "--invite is for an account without a password: leave out one of the two")
         }
+        let language = new.language.flatMap(MailLanguage.init(rawValue:))
+        guard new.language == nil || language != nil else {
+            let known = MailLanguage.allCases.map(\.rawValue).joined(separator: ", ")
+            throw CommandFailure(.usage, "“\(new.language ?? "")” is no language of the mails: \(known)")
+        }
         try invocation.withStore { store, context in
             let email = try emailAddress(new.email).description
             var account = NewUser(
                 email: email, username: new.username, name: new.name ?? "", groups: new.groups ?? [],
-                service: new.isService)
+                service: new.isService, language: language)
             if new.readsPassword {
                 account.passwordHash = try newPasswordHash(
                     for: .init(email: email, username: new.username ?? email, name: new.name ?? ""))
@@ -86,6 +94,7 @@ extension Commands {
                 groups    \(user.ownGroups.joined(separator: ", "))
                 given     \(user.providerGroups.joined(separator: ", "))
                 kind      \(user.service ? "service" : "person")
+                language  \(user.language?.rawValue ?? "")
                 state     \(user.disabled ? "disabled" : "enabled")
                 created   \(user.createdAt.rfc3339)
                 """

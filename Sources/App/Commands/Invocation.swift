@@ -25,7 +25,8 @@ public struct Invocation: Sendable {
     func load(secrets: Settings.SecretUse) throws -> Settings.Loaded {
         try Settings.load(
             configurationPath, environment: { ProcessEnvironment.value(of: $0) }, files: DiskFiles(), secrets: secrets,
-            certificates: CertificateInspector(clock: SystemClock()), templates: TemplateInspector())
+            certificates: CertificateInspector(clock: SystemClock()), templates: TemplateInspector(),
+            eventTypes: AuditEventType.allCases.map(\.rawValue))
     }
 
     /// Reads the configuration with its secrets through `files`, as the server does it.
@@ -35,7 +36,7 @@ public struct Invocation: Sendable {
         try Settings.load(
             configurationPath, environment: { ProcessEnvironment.value(of: $0) }, files: files,
             certificates: CertificateInspector(clock: SystemClock()), templates: TemplateInspector(),
-            keeping: publicURL)
+            eventTypes: AuditEventType.allCases.map(\.rawValue), keeping: publicURL)
     }
 
     /// `data_dir` of a configuration that may be wrong everywhere else.

@@ -72,7 +72,7 @@ extension Server {
         let portal = try settings.portalConfiguration(
             store: parts.store, hasher: parts.hasher, limiter: parts.limiter,
             breaches: settings.breachCheck(through: parts.breachFetcher, log), providers: providers)
-        let webhooks = try WebhookWorker.prepared(settings, log)
+        let webhooks = try WebhookWorker.prepared(settings)
         try await pool.run { [store = parts.store] in try store.adopt(providers: settings.providersToAdopt) }
         await issuers.refreshDue()
         try await proxy.replace(

@@ -123,7 +123,8 @@ final class Server: Sendable {
         parts.mail.start()
         parts.webhooks.start()
         let upkeep = Upkeep(
-            store: store, decisions: decisions, retention: { parts.inForce.value.settings.audit.retention },
+            store: store, decisions: decisions, limiter: limiter,
+            retention: { parts.inForce.value.settings.audit.retention },
             forwardedTokens: { parts.inForce.value.settings.forwardedTokens },
             clock: clock, log: launch.log, refreshCertificates: { [proxy] in proxy.refreshCertificates() },
             sweepPages: { portal.sweep() })
@@ -199,6 +200,7 @@ final class Server: Sendable {
         pool.stop()
         refusals.stop()
         do {
+            try parts.limiter.drain(into: store, final: true)
             try parts.decisions.drain(final: true)
             try store.serverStopped(by: .system)
         } catch {

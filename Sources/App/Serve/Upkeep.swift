@@ -7,6 +7,7 @@ internal import Logging
 struct Upkeep: Sendable {
     let store: Store
     let decisions: DecisionLog
+    let limiter: RateLimiter
     /// `audit.retention` as it is now.
     let retention: @Sendable () -> Duration
     /// Whose tokens routes forward now.
@@ -27,6 +28,7 @@ struct Upkeep: Sendable {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(1))
             await perform("drain", on: pool) { try decisions.drain() }
+            await perform("limits", on: pool) { try limiter.drain(into: store) }
             await perform("certificates", on: pool) { refreshCertificates() }
             let now = clock.now()
             // The distance either way: a clock that was set back must not stop the work.

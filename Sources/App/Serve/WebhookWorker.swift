@@ -23,7 +23,7 @@ final class WebhookWorker: Sendable {
     init(_ settings: Settings, store: Store, log: Logger) throws {
         delivery = WebhookDelivery(store: store, log: log)
         self.log = log
-        let webhooks = try settings.knownWebhooks(log)
+        let webhooks = try settings.accountsWebhooks()
         // What happens from the start on is told.
         try delivery.begin(with: webhooks)
         state = Mutex((webhooks, false, false))
@@ -41,7 +41,7 @@ final class WebhookWorker: Sendable {
     }
 
     /// To be called before ``replace(_:)``, since it may fail.
-    static func prepared(_ settings: Settings, _ log: Logger) throws -> [Webhook] { try settings.knownWebhooks(log) }
+    static func prepared(_ settings: Settings) throws -> [Webhook] { try settings.accountsWebhooks() }
 
     /// Tells these from now on; what is under way goes on as it began.
     func replace(_ webhooks: [Webhook]) async {
@@ -126,17 +126,10 @@ final class WebhookWorker: Sendable {
 }
 
 extension Settings {
-    /// The webhooks, and a line in the log for each event that there is not.
-    fileprivate func knownWebhooks(_ log: Logger) throws -> [Accounts.Webhook] {
+    fileprivate func accountsWebhooks() throws -> [Accounts.Webhook] {
         try webhooks.compactMap { webhook in
             guard let secret = webhook.secret else { return nil }
-            let known = try Accounts.Webhook(url: webhook.url, secret: secret, events: webhook.events)
-            if !known.unknownEvents.isEmpty {
-                log.warning(
-                    "a webhook waits for events that there are not",
-                    metadata: ["events": "\(known.unknownEvents.joined(separator: " "))"])
-            }
-            return known
+            return try Accounts.Webhook(url: webhook.url, secret: secret, events: webhook.events)
         }
     }
 

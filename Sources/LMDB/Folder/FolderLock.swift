@@ -13,17 +13,12 @@ final class FolderLock: Sendable {
     /// - Throws: `alreadyOpen`, `inUse`, `foreignServer`, `io`.
     static func acquire(folder: String, exclusive: Bool, mayWrite: Bool) throws(LMDBError) -> FolderLock {
         let identity = try FolderIdentity.claim(folder)
+        let file = try open(folder, mayWrite: mayWrite)
         do throws(LMDBError) {
-            let file = try open(folder, mayWrite: mayWrite)
-            do throws(LMDBError) {
-                try take(file, folder: folder, exclusive: exclusive, mayWrite: mayWrite)
-                return FolderLock(file: file, identity: identity)
-            } catch {
-                if file >= 0 { close(file) }
-                throw error
-            }
+            try take(file, folder: folder, exclusive: exclusive, mayWrite: mayWrite)
+            return FolderLock(file: file, identity: identity)
         } catch {
-            identity.release()
+            if file >= 0 { close(file) }
             throw error
         }
     }
@@ -35,7 +30,6 @@ final class FolderLock: Sendable {
 
     deinit {
         if file >= 0 { close(file) }
-        identity.release()
     }
 
     /// Somebody has the store in this folder open.
@@ -63,16 +57,19 @@ final class FolderLock: Sendable {
 
     private static func take(_ file: Int32, folder: String, exclusive: Bool, mayWrite: Bool) throws(LMDBError) {
         guard file >= 0 else { return }
-        // The first to come holds the lock exclusively for a moment, so others try for a second.
+        // The first to come holds the lock exclusively for a moment, so others try for a second. So does who wants it
+        // alone: a command that runs, or a process that is being started and has not let go of its parent's files yet,
+        // is gone in a moment.
         for _ in 0..<100 {
             if flock(file, LOCK_EX | LOCK_NB) == 0 {
                 try writeHolder(file, mayWrite: mayWrite)
                 if exclusive { return }
-            } else if exclusive {
-                throw LMDBError(.inUse, "\(folder) is in use by \(holder(file).text): stop it first")
             }
-            if flock(file, LOCK_SH | LOCK_NB) == 0 { return try compareHolder(file, folder: folder) }
+            if !exclusive, flock(file, LOCK_SH | LOCK_NB) == 0 { return try compareHolder(file, folder: folder) }
             usleep(10_000)
+        }
+        guard !exclusive else {
+            throw LMDBError(.inUse, "\(folder) is in use by \(holder(file).text): stop it first")
         }
         throw LMDBError(.inUse, "\(folder) is locked by \(holder(file).text) (a restore?): wait until it has ended")
     }
@@ -103,23 +100,45 @@ final class FolderLock: Sendable {
 
 /// A folder that this process has open, however it was spelled. A second environment on one path would lose all its
 /// locks when the first is closed.
-struct FolderIdentity: Hashable, Sendable {
-    private let device: UInt64
-    private let inode: UInt64
-
-    private static let claimed = Mutex<Set<FolderIdentity>>([])
-
-    static func claim(_ folder: String) throws(LMDBError) -> FolderIdentity {
-        var status = stat()
-        guard stat(folder, &status) == 0 else { throw .system("opening the folder \(folder)") }
-        let identity = FolderIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
-        guard claimed.withLock({ $0.insert(identity).inserted }) else {
-            throw LMDBError(.alreadyOpen, "this process has the store in \(folder) open already")
-        }
-        return identity
+///
+/// The folder itself is kept open while it is claimed: the number of one that was removed is given to the next one that
+/// is made, which nobody has open.
+final class FolderIdentity: Sendable {
+    private struct Place: Hashable {
+        let device: UInt64
+        let inode: UInt64
     }
 
-    func release() {
-        _ = Self.claimed.withLock { $0.remove(self) }
+    private static let claimed = Mutex<Set<Place>>([])
+
+    private let place: Place
+    private let file: Int32
+
+    /// - Throws: `alreadyOpen`, `io`.
+    static func claim(_ folder: String) throws(LMDBError) -> FolderIdentity {
+        let file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard file >= 0 else { throw .system("opening the folder \(folder)") }
+        var status = stat()
+        guard fstat(file, &status) == 0 else {
+            let error = LMDBError.system("opening the folder \(folder)")
+            close(file)
+            throw error
+        }
+        let place = Place(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+        guard claimed.withLock({ $0.insert(place).inserted }) else {
+            close(file)
+            throw LMDBError(.alreadyOpen, "this process has the store in \(folder) open already")
+        }
+        return FolderIdentity(place, file)
+    }
+
+    private init(_ place: Place, _ file: Int32) {
+        self.place = place
+        self.file = file
+    }
+
+    deinit {
+        _ = Self.claimed.withLock { $0.remove(place) }
+        close(file)
     }
 }

@@ -61,41 +61,27 @@ extension PortalRequest {
     /// The asker's own events, newest first, and where the next ones are.
     func apiActivity() throws -> Answer {
         let principal = try principal()
-        let (limit, before) = try page(upTo: AccountOperations.longestActivity)
-        let activity = try operations.activity(of: principal, limit: limit, before: before)
-        var answer = try json(activity.events.map(ActivityWire.Event.init))
-        if let next = activity.next {
-            let target = "\(configuration.publicURL)\(local.path)?limit=\(limit)&before=\(next)"
-            answer.headers.append(("Link", "<\(target)>; rel=\"next\""))
-        }
-        return answer
-    }
-
-    /// `limit` and `before` of a list. A position is a number that anybody may make up: it leads to nobody else's.
-    private func page(upTo longest: Int) throws(PortalFailure) -> (limit: Int, before: UInt64?) {
-        guard let query = local.query else { return (50, nil) }
-        guard let fields = FormFields(parsing: Array(query.utf8)) else {
-            throw PortalFailure(status: 400, code: "invalid_request", detail: "The query cannot be read.")
-        }
-        var limit = 50
-        if let text = fields["limit"] {
-            guard let number = Self.wholeNumber(text), (1...UInt64(longest)).contains(number) else {
-                throw PortalFailure(
-                    status: 400, code: "invalid_request", detail: "limit is a number from 1 to \(longest).")
-            }
-            limit = Int(number)
-        }
-        guard let text = fields["before"] else { return (limit, nil) }
-        guard let before = Self.wholeNumber(text), before > 0 else {
-            throw PortalFailure(
-                status: 400, code: "invalid_request", detail: "before is the sequence of an event, from 1.")
-        }
-        return (limit, before)
+        let part = try listPart()
+        let before = try part.sequence()
+        let activity = try operations.activity(of: principal, limit: part.limit, before: before)
+        return try json(activity.events.map(ActivityWire.Event.init), part, next: activity.next.map { "\($0)" })
     }
 
     /// Digits and nothing else.
     static func wholeNumber(_ text: String) -> UInt64? {
         guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return UInt64(text)
+    }
+}
+
+extension ListPart {
+    /// `before` of events. A position is a number that anybody may make up: it leads to nobody else's.
+    fileprivate func sequence() throws(PortalFailure) -> UInt64? {
+        guard let before else { return nil }
+        guard let number = PortalRequest.wholeNumber(before), number > 0 else {
+            throw PortalFailure(
+                status: 400, code: "invalid_request", detail: "before is the sequence of an event, from 1.")
+        }
+        return number
     }
 }

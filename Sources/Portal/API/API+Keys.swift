@@ -78,8 +78,10 @@ extension PortalRequest {
 
     /// Those that can be used.
     func apiKeys() throws -> Answer {
-        let keys = try operations.apiKeys(of: try principal())
-        return try json(keys.filter { $0.revokedAt == nil && $0.expiresAt > now }.map(KeyWire.View.init))
+        let principal = try principal()
+        let part = try listPart()
+        let page = try operations.goodAPIKeys(of: principal, limit: part.limit, before: part.before)
+        return try json(page.items.map(KeyWire.View.init), part, next: page.next)
     }
 
     func apiCreateKey() async throws -> Answer {

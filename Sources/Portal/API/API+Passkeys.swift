@@ -101,7 +101,10 @@ extension PortalRequest {
     }
 
     func apiPasskeys() throws -> Answer {
-        try json(try operations.passkeys(of: try principal()).reversed().map(PasskeyWire.View.init))
+        let all = Array(try operations.passkeys(of: try principal()).reversed())
+        let part = try listPart()
+        let page = try ListPage(of: all, limit: part.limit, before: part.before, id: \.id)
+        return try json(page.items.map(PasskeyWire.View.init), part, next: page.next)
     }
 
     func apiRenamePasskey() async throws -> Answer {

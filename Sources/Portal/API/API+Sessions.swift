@@ -209,7 +209,10 @@ extension PortalRequest {
     // MARK: Sessions
 
     func apiSessions() throws -> Answer {
-        try json(try operations.sessions(of: try principal()).map(Wire.SessionView.init))
+        let principal = try principal()
+        let part = try listPart()
+        let page = try operations.sessions(of: principal, limit: part.limit, before: part.before)
+        return try json(page.items.map(Wire.SessionView.init), part, next: page.next)
     }
 
     func apiRevokeSession() async throws -> Answer {

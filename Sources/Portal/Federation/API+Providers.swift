@@ -144,7 +144,10 @@ extension PortalRequest {
     }
 
     func apiSocialAccounts() throws -> Answer {
-        try json(try operations.socialAccounts(of: try principal()).map(Wire.Link.init))
+        let all = try operations.socialAccounts(of: try principal())
+        let part = try listPart()
+        let page = try ListPage(of: all, limit: part.limit, before: part.before, id: \.id)
+        return try json(page.items.map(Wire.Link.init), part, next: page.next)
     }
 
     func apiUnlink() async throws -> Answer {

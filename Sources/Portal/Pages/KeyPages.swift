@@ -10,9 +10,6 @@ extension Endpoint {
 
 /// The keys of whoever is signed in. A new one is shown on the answer to the form that made it, and never again.
 extension PortalRequest {
-    /// What may be chosen, in days.
-    private static let lifetimes: [Int64] = [7, 30, 90, 365]
-
     func showKeys() throws -> Answer {
         guard let principal = signedIn() else { return signInFirst }
         return try keysPage(principal, notice: notice("key_revoked"))
@@ -23,8 +20,12 @@ extension PortalRequest {
         error: String? = nil
     ) throws -> Answer {
         let keys = try operations.apiKeys(of: principal).filter { $0.revokedAt == nil && $0.expiresAt > now }
+        let lifetimes = operations.keyLifetimes
         var values: [String: Any] = [
-            "keys": keys.map(shown), "lifetimes": Self.lifetimes.map { ["days": "\($0)"] },
+            "keys": keys.map(shown),
+            "lifetimes": lifetimes.choices.map { days -> [String: Any] in
+                ["days": "\(days)", "is_usual": days == lifetimes.usual]
+            },
             "scopes": configuration.keyScopes.map { ["scope": $0.name, "summary": $0.summary] },
             "has_scopes": !configuration.keyScopes.isEmpty,
         ]
@@ -56,7 +57,7 @@ extension PortalRequest {
             return .seeOther("/.auth/account/api-keys?done=key_revoked")
         }
         let scopes = configuration.keyScopes.map(\.name).filter { form["scope " + $0] == "yes" }
-        let days = form["days"].flatMap(Int64.init).flatMap { Self.lifetimes.contains($0) ? $0 : nil }
+        let days = form["days"].flatMap(Int64.init).flatMap { operations.keyLifetimes.choices.contains($0) ? $0 : nil }
         do {
             let issued = try await operations.createAPIKey(
                 NewAPIKey(

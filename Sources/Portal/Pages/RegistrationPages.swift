@@ -18,6 +18,8 @@ private enum RegistrationWire {
         /// Not looked at where there are no passwords.
         var password: String?
         var name: String?
+        /// Of the mails; nil: as `Accept-Language` has it.
+        var language: String?
     }
 
     struct Verify: Decodable {
@@ -133,7 +135,8 @@ extension PortalRequest {
         do {
             // Never nil: whoever is here has read the mail, and what was registered with may be another's.
             try await operations.verifyEmail(
-                token, password: SecretBytes(copying: Array((form["new"] ?? "").utf8)), name: name, from: client())
+                token, password: SecretBytes(copying: Array((form["new"] ?? "").utf8)), name: name,
+                language: language.mail, from: client())
         } catch {
             if error.code == .invalidToken { return deadLink }
             return verifyPage(pending, name: name, error: error)
@@ -151,9 +154,16 @@ extension PortalRequest {
         guard wanted.password != nil || !configuration.passwordIsEnabled else {
             throw PortalFailure(status: 400, code: "invalid_request", detail: "The password is missing.")
         }
+        var client = client()
+        if let wanted = wanted.language {
+            guard let language = Language(rawValue: wanted), configuration.look.languages.contains(language) else {
+                throw PortalFailure(status: 400, code: "invalid_request", detail: "There is no such language here.")
+            }
+            client.language = language.mail
+        }
         try await operations.register(
             wanted.email, password: wanted.password.map { SecretBytes(copying: Array($0.utf8)) },
-            name: wanted.name ?? "", from: client())
+            name: wanted.name ?? "", from: client)
         return Self.accepted
     }
 

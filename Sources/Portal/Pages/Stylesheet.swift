@@ -74,6 +74,7 @@ enum Stylesheet {
         .wide button, .wide .button { width: auto; }
         button:hover, .button:hover { filter: brightness(1.08); }
         button.quiet, .button.quiet { width: auto; color: var(--accent); background: none; border-color: var(--line); }
+        button.other, .button.other { color: var(--accent); background: none; border-color: var(--line); }
         :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
         .error, .notice { margin: 0 0 1.25rem; padding: .75rem 1rem; border-radius: .45rem; border-left: .3rem solid; }
         .error { color: var(--bad); background: var(--bad-panel); }

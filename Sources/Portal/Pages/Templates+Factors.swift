@@ -29,7 +29,7 @@ extension Templates {
         <input type="hidden" name="flow" value="{{flow}}">
         <input type="hidden" name="credential" value="">
         <p class="error" role="alert" hidden>{{t.passkey_failed}}</p>
-        <button type="submit">{{t.passkey_use}}</button>
+        <button{{#password_enabled}}{{#autofill}} class="other"{{/autofill}}{{/password_enabled}} type="submit">{{t.passkey_use}}</button>
         </form>
         {{/passkey_options}}
         """

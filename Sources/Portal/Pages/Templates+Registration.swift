@@ -75,7 +75,7 @@ extension Templates {
         <label for="email">{{t.email}}</label>
         <input id="email" name="email" type="email" autocomplete="email" required value="{{email}}">
         </div>
-        <button type="submit">{{t.magic_send}}</button>
+        <button{{#magic_link}}{{#password_enabled}} class="other"{{/password_enabled}}{{/magic_link}} type="submit">{{t.magic_send}}</button>
         </form>
 
         """

@@ -249,7 +249,7 @@ enum Templates {
         {{/has_scopes}}<div class="field">
         <label for="days">{{t.key_days}}</label>
         <select id="days" name="days">
-        {{#lifetimes}}<option value="{{days}}">{{days}}</option>
+        {{#lifetimes}}<option value="{{days}}"{{#is_usual}} selected{{/is_usual}}>{{days}}</option>
         {{/lifetimes}}</select>
         </div>
         <button type="submit">{{t.key_create}}</button>

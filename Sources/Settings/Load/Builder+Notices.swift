@@ -58,9 +58,29 @@ extension Builder {
             let isName = name.utf8.allSatisfy {
                 (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "_")
             }
-            if !isName { reading.refuse(value) }
+            if isName { refuseUnknown(text, value) } else { reading.refuse(value) }
         }
         return events.map(\.text)
+    }
+
+    /// A webhook that waits for what there is not would be told of nothing, and nobody would notice.
+    private func refuseUnknown(_ event: String, _ value: Value) {
+        guard let eventTypes else { return }
+        guard let beginning = event.hasSuffix("*") ? event.dropLast() : nil else {
+            guard !eventTypes.contains(event) else { return }
+            return reading.problem(
+                value.location, value.path,
+                "there is no event \"\(event)\"\(Nearest.suggestion(for: event, among: eventTypes))")
+        }
+        guard !eventTypes.contains(where: { $0.hasPrefix(beginning) }) else { return }
+        // What stands before an underline: `user` of `user_added`.
+        let beginnings = eventTypes.flatMap { type in
+            type.indices.filter { type[$0] == "_" }.map { String(type[..<$0]) }
+        }
+        let word = beginning.hasSuffix("_") ? beginning.dropLast() : beginning
+        let meant = Nearest.to(String(word), among: beginnings).map { "; did you mean \"\($0)_*\"?" } ?? ""
+        reading.problem(
+            value.location, value.path, "there is no event that begins like \"\(beginning)\"\(meant)")
     }
 
     /// `login.password.breach_check`.

@@ -10,6 +10,8 @@ struct Builder {
     let secrets: Settings.SecretUse
     let certificates: (any CertificateInspecting)?
     let templates: (any TemplateInspecting)?
+    /// What webhooks can be told of; nil: not known.
+    let eventTypes: [String]?
     /// The origin that stays in force whatever is written: its scheme is the default of every route.
     let keptPublicURL: Origin?
 

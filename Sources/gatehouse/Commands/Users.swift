@@ -18,6 +18,7 @@ struct UserGroup: ParsableCommand {
         @Option(help: "The user name (default: the e-mail address).") var username: String?
         @Option(help: "The display name.") var name: String?
         @Option(help: "Groups, separated by commas.") var groups: String?
+        @Option(help: "The language of mails until the first sign-in: en or de.") var language: String?
         @Flag(help: "Read the password from the first line of standard input.") var passwordStdin = false
         @Flag(help: "Print a link by which the user sets the first password.") var invite = false
         @Flag(help: "A service account: it has only keys.") var service = false
@@ -27,7 +28,7 @@ struct UserGroup: ParsableCommand {
                 options.invocation,
                 Commands.NewAccount(
                     email: email, username: username, name: name, groups: groups.map(commaSeparated),
-                    isService: service, readsPassword: passwordStdin, invites: invite))
+                    isService: service, readsPassword: passwordStdin, invites: invite, language: language))
         }
     }
 

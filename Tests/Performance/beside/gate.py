@@ -14,7 +14,7 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 class Gate:
     """A store with keys in it, and the servers that are started on it."""
 
-    def __init__(self, binary, folder, origin_port, key_set, workers=1, assertion=True, pair=None):
+    def __init__(self, binary, folder, origin_port, key_set, workers=1, assertion=True, pair=None, more=None):
         self.binary = binary
         self.folder = folder
         folder.mkdir()
@@ -44,7 +44,7 @@ class Gate:
             "routes": [{"name": "app", "upstream": "app", "rules": rules}],
             "jwt": {"issuers": [{"id": "corp", "issuer": "https://idp.example.com", "audiences": ["app"],
                                  "jwks_file": str(key_set), "algorithms": ["RS256", "ES256"]}]},
-        }))
+        } | (more or {})))
         self.run("keygen", "--out", folder / "master.key", config=False)
         self.run("user", "add", "mary@example.com", "--username", "mary", "--name", "Mary Major", "--groups", "staff")
 

@@ -1,6 +1,6 @@
 """The rows of the table, one function a group: Gatehouse and its peers under the same load."""
 
-from . import idle, signin
+from . import idle, signin, strangers
 from .gate import DRAWN, Gate
 from .issuer import Issuer, make_pair
 from .loads import Load, SecureLoad, latencies, side_by_side
@@ -76,7 +76,15 @@ def sign_ins(bench):
     ours = gate.serve("gatehouse")
     headers = [*CHECK, f"X-API-Key: {key}"]
     signin.storm_beside_checks(ours, "/.auth/check/nginx", headers, bench.options.seconds, bench.table)
-    signin.known_and_unknown(ours, bench.table)
+    ours.stop()
+
+
+def known_and_unknown(bench):
+    """Whether times tell who has an account."""
+    gate = bench.gate(more=strangers.SETTINGS)
+    strangers.add_people(gate)
+    ours = gate.serve("gatehouse")
+    strangers.measure(ours, bench.table)
     ours.stop()
 
 
@@ -234,4 +242,4 @@ def tunnels(bench):
 
 
 GROUPS = {group.__name__.replace("_", "-"): group for group in (
-    check, sessions, sign_ins, inline, jwt, first_sight, subrequest, bodies, loops, tls, latency, keys, tunnels)}
+    check, sessions, sign_ins, known_and_unknown, inline, jwt, first_sight, subrequest, bodies, loops, tls, latency, keys, tunnels)}

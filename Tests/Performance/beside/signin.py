@@ -4,7 +4,6 @@ import html
 import http.client
 import json
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -98,22 +97,3 @@ def storm_beside_checks(service, path, headers, seconds, table):
 def watch_memory(service, most, done):
     while not done.wait(0.1):
         most[0] = max(most[0], anonymous_kilobytes(service.pids))
-
-
-def known_and_unknown(service, table, count=30):
-    """How long a refused sign-in takes for a user that there is, and for one that there is not."""
-    taken = {"mary": [], "nobody": []}
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
-    for number in range(count):
-        for user in taken:
-            # Other unknown ones each time; the lock is far away.
-            name = user if user == "mary" else f"{user}{number}"
-            body = json.dumps({"email": name, "password": "not the password at all"})
-            begin = time.perf_counter()
-            connection.request("POST", "/.auth/api/login", body, {
-                "Host": PORTAL, "Content-Type": "application/json", "X-Forwarded-For": CLIENT})
-            connection.getresponse().read()
-            taken[user].append(time.perf_counter() - begin)
-    median = {user: statistics.median(times) * 1e6 for user, times in taken.items()}
-    table.add("refused sign-in of a user that there is", median["mary"], "of one that there is not", median["nobody"],
-              "0.9 to 1.1")
