@@ -8,7 +8,7 @@ extension CompactJWS {
 }
 
 extension UnverifiedToken {
-    init(
+    convenience init(
         _ bytes: some Collection<UInt8>, maximumBytes: Int = CompactJWS.defaultMaximumBytes
     ) throws(JOSEError) {
         try self.init(Array(bytes).span, maximumBytes: maximumBytes)

@@ -47,16 +47,19 @@ final class JSONText: Sendable {
     ///   - first: the node behind the object's own.
     ///   - end: one past the object's last node.
     func key(_ name: UnsafeBufferPointer<UInt8>, from first: Int, to end: Int) -> Int? {
-        let bytes = bytes
-        let nodes = nodes
-        var key = first
-        while key < end {
-            let node = nodes[key]
-            let isName = node.kind == .escapedString ? equals(node, name) : Self.holds(bytes.span, node, name)
-            if isName { return key }
-            key += 1 + Int(nodes[key + 1].size)
+        // Lent, not copied: a token's claims are asked for two dozen times.
+        bytes.withUnsafeBufferPointer { bytes in
+            nodes.withUnsafeBufferPointer { nodes in
+                var key = first
+                while key < end {
+                    let node = nodes[key]
+                    let isName = node.kind == .escapedString ? equals(node, name) : Self.holds(bytes.span, node, name)
+                    if isName { return key }
+                    key += 1 + Int(nodes[key + 1].size)
+                }
+                return nil
+            }
         }
-        return nil
     }
 
     /// A string without escapes is `text`.

@@ -1,8 +1,9 @@
 public import Core
 
 /// A JWT (RFC 7519) whose signature nobody has looked at yet. What it says is good for one thing: to find out whose key
-/// to verify it with.
-public struct UnverifiedToken: Sendable {
+/// to verify it with. A class: it is handed on from reader to reader, and as a value each time would count eight
+/// references.
+public final class UnverifiedToken: Sendable {
     /// The signed form.
     public let jws: CompactJWS
     /// What it claims, true or not.
@@ -21,9 +22,9 @@ public struct UnverifiedToken: Sendable {
     public static func parsing(
         _ bytes: Span<UInt8>, _ note: CredentialNote?
     ) throws(JOSEError) -> UnverifiedToken {
-        if let known = note?.parsed as? ParsedToken { return known.token }
+        if let known = note?.parsed as? UnverifiedToken { return known }
         let token = try UnverifiedToken(bytes)
-        note?.parsed = ParsedToken(token)
+        note?.parsed = token
         return token
     }
 
@@ -52,13 +53,6 @@ public struct UnverifiedToken: Sendable {
     public func verify(with keys: [JWK], allowed: Set<JWSAlgorithm>) throws(JOSEError) -> VerifiedToken {
         VerifiedToken(token: self, key: try jws.verify(with: keys, allowed: allowed))
     }
-}
-
-/// What a ``CredentialNote`` holds of a token.
-private final class ParsedToken {
-    let token: UnverifiedToken
-
-    init(_ token: UnverifiedToken) { self.token = token }
 }
 
 /// A JWT whose signature fits a key. Made only by ``UnverifiedToken/verify(with:allowed:)-(JWKSet,_)``. Whether it is

@@ -12,7 +12,7 @@ enum CaddyDialect: CheckDialect {
     static let emptiedField = EmptiedField.empty
     static let refusalsHaveBodies = true
 
-    static func describe(_ incoming: FrontHandler.Incoming) -> Result<CheckDescription, CheckFailure> {
+    static func describe(_ incoming: borrowing FrontHandler.Incoming) -> Result<CheckDescription, CheckFailure> {
         DescriptionReading.forwarded(incoming)
     }
 

@@ -31,7 +31,7 @@ protocol CheckDialect {
     static var refusalsHaveBodies: Bool { get }
 
     /// Reads the description. A reason, when there is none that can be judged: never a request that passes.
-    static func describe(_ incoming: FrontHandler.Incoming) -> Result<CheckDescription, CheckFailure>
+    static func describe(_ incoming: borrowing FrontHandler.Incoming) -> Result<CheckDescription, CheckFailure>
 
     /// What a refusing verdict is in this dialect.
     static func refusal(_ verdict: Verdict, _ reason: Reason, state: CredentialState) -> RefusalAnswer

@@ -9,7 +9,7 @@ extension FrontHandler {
     /// What the proxy does with `Upgrade` in its question differs (nginx drops it), so the fields that every WebSocket
     /// handshake has tell as well. `Origin` is held against the host that was described: the question's own is ours.
     func withoutForeignUpgrade(
-        _ resolved: Resolved, _ incoming: Incoming, _ description: CheckDescription, _ route: Route?
+        _ resolved: Resolved, _ incoming: borrowing Incoming, _ description: CheckDescription, _ route: Route?
     ) -> Resolved {
         guard case .identity(let identity) = resolved.state, case .session = identity.origin,
             Self.describesUpgrade(incoming), !isFromOwnPage(incoming, route, host: description.host)
@@ -17,7 +17,7 @@ extension FrontHandler {
         return Resolved(state: .none, removed: resolved.removed, filtered: resolved.filtered)
     }
 
-    private static func describesUpgrade(_ incoming: Incoming) -> Bool {
+    private static func describesUpgrade(_ incoming: borrowing Incoming) -> Bool {
         if incoming.head.upgrade != nil { return true }
         for field in incoming.head.fields {
             switch field.id {

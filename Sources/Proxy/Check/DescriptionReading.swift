@@ -4,7 +4,7 @@ import HTTPWire
 /// What the dialects have in common when they read a description.
 enum DescriptionReading {
     /// `X-Forwarded-Method`, `-Host` and `-Uri`, as Traefik, Caddy and HAProxy send them. The path has origin-form.
-    static func forwarded(_ incoming: FrontHandler.Incoming) -> Result<CheckDescription, CheckFailure> {
+    static func forwarded(_ incoming: borrowing FrontHandler.Incoming) -> Result<CheckDescription, CheckFailure> {
         let fields = incoming.head.fields
         let bytes = incoming.bytes
         var method = -1
@@ -49,7 +49,7 @@ enum DescriptionReading {
     ///
     /// - Parameter own: the field that the path was taken from; -1 when it was none.
     static func conflict(
-        with description: CheckDescription, besides own: Int, _ incoming: FrontHandler.Incoming
+        with description: CheckDescription, besides own: Int, _ incoming: borrowing FrontHandler.Incoming
     ) -> CheckFailure? {
         let bytes = incoming.bytes
         for index in incoming.head.fields.indices where index != own {

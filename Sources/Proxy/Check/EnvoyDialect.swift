@@ -15,7 +15,7 @@ enum EnvoyDialect: CheckDialect {
     /// What `path_prefix` is.
     private static let prefix: StaticString = "/.auth/check/envoy"
 
-    static func describe(_ incoming: FrontHandler.Incoming) -> Result<CheckDescription, CheckFailure> {
+    static func describe(_ incoming: borrowing FrontHandler.Incoming) -> Result<CheckDescription, CheckFailure> {
         let head = incoming.head
         let path = UnsafeRawBufferPointer(
             rebasing: head.path.bytes(in: incoming.bytes).dropFirst(prefix.utf8CodeUnitCount))

@@ -10,7 +10,7 @@ enum HAProxyDialect: CheckDialect {
     static let emptiedField = EmptiedField.empty
     static let refusalsHaveBodies = false
 
-    static func describe(_ incoming: FrontHandler.Incoming) -> Result<CheckDescription, CheckFailure> {
+    static func describe(_ incoming: borrowing FrontHandler.Incoming) -> Result<CheckDescription, CheckFailure> {
         DescriptionReading.forwarded(incoming)
     }
 

@@ -12,7 +12,7 @@ enum NginxDialect: CheckDialect {
     static let emptiedField = EmptiedField.empty
     static let refusalsHaveBodies = true
 
-    static func describe(_ incoming: FrontHandler.Incoming) -> Result<CheckDescription, CheckFailure> {
+    static func describe(_ incoming: borrowing FrontHandler.Incoming) -> Result<CheckDescription, CheckFailure> {
         let fields = incoming.head.fields
         let bytes = incoming.bytes
         var url = -1

@@ -11,7 +11,7 @@ enum TraefikDialect: CheckDialect {
     static let emptiedField = EmptiedField.absent
     static let refusalsHaveBodies = true
 
-    static func describe(_ incoming: FrontHandler.Incoming) -> Result<CheckDescription, CheckFailure> {
+    static func describe(_ incoming: borrowing FrontHandler.Incoming) -> Result<CheckDescription, CheckFailure> {
         DescriptionReading.forwarded(incoming)
     }
 

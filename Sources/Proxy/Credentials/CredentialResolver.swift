@@ -41,7 +41,7 @@ struct Resolution {
 /// Ours are `gate_…` in `Gatehouse-Key`, `X-API-Key`, `Authorization: Bearer` or as a Basic password, and a JWT that
 /// one of the readers does not call `notMine`.
 struct CredentialResolver {
-    let head: RequestHead
+    private let fields: [HeaderField]
     let bytes: UnsafeRawBufferPointer
     let scan: HeadScan
     let site: Site
@@ -77,7 +77,7 @@ struct CredentialResolver {
         plane: SessionOrigin.Plane = .app
     ) {
         self.plane = plane
-        self.head = head
+        fields = head.fields
         self.bytes = bytes
         self.scan = scan
         self.site = site
@@ -108,8 +108,8 @@ struct CredentialResolver {
 
     /// Ours are taken out wherever they stand and however they are spelled; read is only the very name that we set.
     private mutating func lookAtCookies() {
-        for index in head.fields.indices where head.fields[index].id == .cookie {
-            CookiePairs.forEach(in: head.fields[index].value.bytes(in: bytes)) { pair, name, value in
+        for index in fields.indices where fields[index].id == .cookie {
+            CookiePairs.forEach(in: fields[index].value.bytes(in: bytes)) { pair, name, value in
                 guard site.ownCookies.contains(name: name) else { return }
                 filtered.insert(index)
                 let wanted = plane == .app ? site.ownCookies.app : site.ownCookies.portal
@@ -149,10 +149,10 @@ struct CredentialResolver {
 
     private mutating func lookAtKeyHeaders() {
         guard scan.gatehouseKeys + scan.apiKeys > 0 else { return }
-        for index in head.fields.indices {
-            let id = head.fields[index].id
+        for index in fields.indices {
+            let id = fields[index].id
             guard id == .gatehouseKey || id == .xAPIKey else { continue }
-            let value = head.fields[index].value.bytes(in: bytes)
+            let value = fields[index].value.bytes(in: bytes)
             guard ByteSearch.hasPrefix(value, "gate_") else { continue }
             removed.insert(index)
             consider(.keyHeader, value, looked: sources.contains(.key))
@@ -162,8 +162,8 @@ struct CredentialResolver {
     /// - Parameter decoded: gets the password of Basic, which has to stay in memory until it has been read.
     private mutating func lookAtAuthorization(_ decoded: inout [UInt8]) {
         guard scan.authorizations > 0 else { return }
-        for index in head.fields.indices where head.fields[index].id == .authorization {
-            let value = head.fields[index].value.bytes(in: bytes)
+        for index in fields.indices where fields[index].id == .authorization {
+            let value = fields[index].value.bytes(in: bytes)
             if let bearer = Self.parameter(of: "bearer ", in: value) {
                 if ByteSearch.hasPrefix(bearer, "gate_") {
                     removed.insert(index)
@@ -253,8 +253,8 @@ struct CredentialResolver {
     }
 
     private mutating func removeTokens() {
-        for index in head.fields.indices where head.fields[index].id == .authorization {
-            guard let bearer = Self.parameter(of: "bearer ", in: head.fields[index].value.bytes(in: bytes)),
+        for index in fields.indices where fields[index].id == .authorization {
+            guard let bearer = Self.parameter(of: "bearer ", in: fields[index].value.bytes(in: bytes)),
                 Self.isTokenShaped(bearer)
             else { continue }
             removed.insert(index)
@@ -262,7 +262,7 @@ struct CredentialResolver {
     }
 
     private var tokenBytes: UnsafeRawBufferPointer {
-        Self.parameter(of: "bearer ", in: head.fields[token].value.bytes(in: bytes))
+        Self.parameter(of: "bearer ", in: fields[token].value.bytes(in: bytes))
             ?? UnsafeRawBufferPointer(start: nil, count: 0)
     }
 

@@ -48,7 +48,7 @@ struct AccessNote {
 /// kept of them; should one fail later, what it was judged by says what it was.
 extension FrontHandler {
     /// Keeps what the access line will say, if there is going to be one.
-    func noteAccess(_ incoming: Incoming, state: CredentialState, verdict: Verdict, reason: Reason?) {
+    func noteAccess(_ incoming: borrowing Incoming, state: CredentialState, verdict: Verdict, reason: Reason?) {
         switch site.configuration.requestLog {
         case .none: return
         case .denied where verdict == .allow: return

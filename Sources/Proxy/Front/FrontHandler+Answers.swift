@@ -8,7 +8,7 @@ import Policy
 /// otherwise in their names.
 extension FrontHandler {
     /// Passes over as much of the body as is there, so that the answer can say whether the connection stays.
-    func skipBody(_ incoming: Incoming) {
+    func skipBody(_ incoming: borrowing Incoming) {
         guard !exchange.requestEnded else { return }
         let rest = UnsafeRawBufferPointer(rebasing: incoming.bytes[incoming.head.headLength...])
         guard let measure = body.measure(rest), measure.end else { return }
@@ -29,7 +29,8 @@ extension FrontHandler {
     ///   - hasBody: false: the head alone says why.
     ///   - malformed: the connection is closed at once behind the answer.
     func refuse(
-        _ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState = .none, location: String? = nil,
+        _ incoming: borrowing Incoming, _ answer: RefusalAnswer, _ state: CredentialState = .none,
+        location: String? = nil,
         described: CheckDescription? = nil, hasBody: Bool = true, malformed: Bool = false
     ) {
         if malformed { exchange.closeAfterwards() } else { skipBody(incoming) }
@@ -49,7 +50,8 @@ extension FrontHandler {
 
     /// Whether somebody opened a page without being known: that is how every sign-in begins, and no denial to keep.
     func noteRefused(
-        _ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState, _ described: CheckDescription? = nil
+        _ incoming: borrowing Incoming, _ answer: RefusalAnswer, _ state: CredentialState,
+        _ described: CheckDescription? = nil
     ) {
         defer { current.refusingRule = -1 }
         loop.counters.countRefused(
@@ -154,7 +156,7 @@ extension FrontHandler {
     }
 
     /// A path with more than one reading, where the route does not keep it.
-    func refusePath(_ incoming: Incoming, _ refusal: HTTPWire.Refusal) {
+    func refusePath(_ incoming: borrowing Incoming, _ refusal: HTTPWire.Refusal) {
         loop.logger.info(
             "a path was refused",
             metadata: [
@@ -165,12 +167,12 @@ extension FrontHandler {
     }
 
     /// Two headers of ours that differ.
-    func refuseConflict(_ incoming: Incoming) {
+    func refuseConflict(_ incoming: borrowing Incoming) {
         refuse(incoming, RefusalAnswer(status: 400, reason: .credentialsDisagree, verdict: .deny), malformed: true)
     }
 
     /// `OPTIONS *` is about this server (RFC 9110 section 9.3.7).
-    func answerAboutServer(_ incoming: Incoming) {
+    func answerAboutServer(_ incoming: borrowing Incoming) {
         skipBody(incoming)
         noteAccess(incoming, state: .none, verdict: .allow, reason: nil)
         let setting = setting

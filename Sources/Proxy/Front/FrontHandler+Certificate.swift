@@ -14,7 +14,7 @@ extension FrontHandler {
     /// TLS was agreed on for one host, and the request is for another whose route is not the same: a connection that a
     /// browser uses for several hosts must not carry a certificate to where it would not have been shown. Without a name
     /// in TLS there is nothing to disagree: who may have issued certificates does not depend on it.
-    func namesDisagree(_ incoming: Incoming, _ security: ConnectionSecurity) -> Bool {
+    func namesDisagree(_ incoming: borrowing Incoming, _ security: ConnectionSecurity) -> Bool {
         guard let asked = security.serverName else { return false }
         let head = incoming.head
         let host = head.host.bytes(in: incoming.bytes).bindMemory(to: UInt8.self)

@@ -6,7 +6,7 @@ import Policy
 
 /// Verdicts for other proxies: the same decision, answered instead of carried out.
 extension FrontHandler {
-    func check<Dialect: CheckDialect>(_ dialect: Dialect.Type, _ incoming: Incoming) {
+    func check<Dialect: CheckDialect>(_ dialect: Dialect.Type, _ incoming: borrowing Incoming) {
         guard incoming.peerIsTrusted else { return refuseUntrustedPeer(incoming) }
         let description: CheckDescription
         switch Dialect.describe(incoming) {
@@ -71,7 +71,7 @@ extension FrontHandler {
 
     /// The route that the operator's proxy names; nil when it leaves that to the host and the path.
     private func askedRoute<Dialect: CheckDialect>(
-        _ dialect: Dialect.Type, _ incoming: Incoming
+        _ dialect: Dialect.Type, _ incoming: borrowing Incoming
     ) -> Result<Route?, CheckFailure> {
         guard Dialect.takesRouteName, let query = incoming.head.query else { return .success(nil) }
         switch RouteNameQuery(query.bytes(in: incoming.bytes)) {
@@ -86,7 +86,7 @@ extension FrontHandler {
     }
 
     private func refuseDescription<Dialect: CheckDialect>(
-        _ dialect: Dialect.Type, _ incoming: Incoming, _ failure: CheckFailure
+        _ dialect: Dialect.Type, _ incoming: borrowing Incoming, _ failure: CheckFailure
     ) {
         if failure.reason == .descriptionConflict || failure.reason == .descriptionMissing {
             loop.logger.warning(
@@ -101,7 +101,7 @@ extension FrontHandler {
     }
 
     /// The endpoint does not exist for those who may not describe; only the log says what would change that.
-    private func refuseUntrustedPeer(_ incoming: Incoming) {
+    private func refuseUntrustedPeer(_ incoming: borrowing Incoming) {
         let address = peer.address.map { "\(Network("\($0)")?.description ?? "\($0)")" } ?? "unix"
         let line = peer.isTrusted ? "the proxy must send Gatehouse-Proxy-Secret" : "trusted_proxies: [\(address)]"
         loop.logger.warning(
@@ -112,7 +112,7 @@ extension FrontHandler {
 
     /// 200 with every identity header, and with the credentials as the app should see them.
     private func answerAllowed<Dialect: CheckDialect>(
-        _ dialect: Dialect.Type, _ incoming: Incoming, _ permit: consuming Permit,
+        _ dialect: Dialect.Type, _ incoming: borrowing Incoming, _ permit: consuming Permit,
         _ resolved: Resolved
     ) {
         let route = permit.route
@@ -161,7 +161,7 @@ extension FrontHandler {
     ///
     /// - Returns: whether anything is.
     private func writeCookies<Dialect: CheckDialect>(
-        _ dialect: Dialect.Type, _ incoming: Incoming, _ resolved: Resolved, into writer: inout HeadWriter
+        _ dialect: Dialect.Type, _ incoming: borrowing Incoming, _ resolved: Resolved, into writer: inout HeadWriter
     ) -> Bool {
         guard !resolved.filtered.isEmpty else {
             return Self.writeCredential(
@@ -182,7 +182,7 @@ extension FrontHandler {
     /// - Returns: whether anything is.
     private static func writeCredential<Dialect: CheckDialect>(
         _ dialect: Dialect.Type, _ start: StaticString, _ id: FieldID, _ count: Int, _ separator: StaticString,
-        _ incoming: Incoming, _ removed: FieldMask, into writer: inout HeadWriter
+        _ incoming: borrowing Incoming, _ removed: FieldMask, into writer: inout HeadWriter
     ) -> Bool {
         var isFirst = true
         if count > 0 {
@@ -209,7 +209,7 @@ extension FrontHandler {
     }
 
     private func noteCheckAccess(
-        _ incoming: Incoming, _ description: CheckDescription, _ state: CredentialState, _ verdict: Verdict,
+        _ incoming: borrowing Incoming, _ description: CheckDescription, _ state: CredentialState, _ verdict: Verdict,
         _ reason: Reason?
     ) {
         noteAccess(incoming, state: state, verdict: verdict, reason: reason)

@@ -246,8 +246,7 @@ extension FrontHandler {
     func upstreamInformed(_ head: ResponseHead, _ bytes: UnsafeRawBufferPointer) {
         guard !current.isOldVersion, case .forwarding(_, .awaited) = exchange.state else { return }
         loop.scratch.clear()
-        ResponseRewriting(head: head, bytes: bytes, site: site).write(
-            framing: .none, closes: false, into: &loop.scratch)
+        ResponseRewriting(bytes: bytes, site: site).write(head, framing: .none, closes: false, into: &loop.scratch)
         write(loop.scratch)
     }
 
@@ -265,9 +264,9 @@ extension FrontHandler {
         if framing == .untilClose { exchange.closeAfterwards() }
         let closes = !exchange.keepsAlive || exchange.isLast
         loop.scratch.clear()
-        let rewriting = ResponseRewriting(head: head, bytes: bytes, site: site)
-        rewriting.write(
-            framing: framing, closes: closes, keepAliveForOld: current.isOldVersion && !closes, into: &loop.scratch)
+        ResponseRewriting(bytes: bytes, site: site).write(
+            head, framing: framing, closes: closes, keepAliveForOld: current.isOldVersion && !closes,
+            into: &loop.scratch)
         headIsPending = true
     }
 

@@ -6,21 +6,25 @@ import Policy
 
 /// From a whole head to a verdict.
 extension FrontHandler {
-    /// - Parameter waited: the credential was pending and has been waited for.
+    /// - Parameters:
+    ///   - bytes: what the loop's head was parsed from.
+    ///   - waited: the credential was pending and has been waited for.
     /// - Returns: how many bytes are used up; 0 when the head is wanted again.
-    func begin(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, waited: Bool) -> Int {
+    func begin(_ bytes: UnsafeRawBufferPointer, waited: Bool) -> Int {
         takeSite()
-        let now = loop.clock.now()
-        let scan = HeadScan(head.fields)
-        body = BodyReader(head.framing)
-        current.method = head.methodKind
-        current.isOldVersion = head.version == .http10
+        let scan = HeadScan(loop.head.fields)
+        let incoming = Incoming(
+            head: loop.head, bytes: bytes, scan: scan, now: loop.clock.now(),
+            peerIsTrusted: peerIsTrusted(bytes, scan), waited: waited)
+        body = BodyReader(incoming.head.framing)
+        current.method = incoming.head.methodKind
+        current.isOldVersion = incoming.head.version == .http10
         current.route = -1
         current.shape = .inline
         if current.access != nil { current.access = nil }
         current.bodyAllowance = .max
         current.skippedBody = 0
-        current.isRepeatable = head.methodKind.isIdempotent && body.isEmpty
+        current.isRepeatable = incoming.head.methodKind.isIdempotent && body.isEmpty
         current.wasRetried = false
         current.hasLookedAgain = false
         current.bodyWasPassed = false
@@ -31,24 +35,21 @@ extension FrontHandler {
         current.bodyReceived = 0
         if !waited {
             current.started = NIODeadline.now().uptimeNanoseconds
-            current.id = requestID(head, bytes, scan)
+            current.id = requestID(incoming)
         }
         upstreamDeadline = .max
         clientDeadline = .max
-        exchange.head(keepsAlive: head.keepAlive, hasBody: !body.isEmpty)
-        let incoming = Incoming(
-            head: head, bytes: bytes, scan: scan, now: now, peerIsTrusted: peerIsTrusted(head, bytes, scan),
-            waited: waited)
+        exchange.head(keepsAlive: incoming.head.keepAlive, hasBody: !body.isEmpty)
         current.clientAddress = nil
         if role.redirectsToHTTPS, redirect(incoming) {
-            return head.headLength + current.skippedBody
+            return incoming.head.headLength + current.skippedBody
         }
-        if head.isAsterisk {
+        if incoming.head.isAsterisk {
             answerAboutServer(incoming)
         } else if let security, namesDisagree(incoming, security) {
             current.clientAddress = clientAddress(incoming)
             refuse(incoming, RefusalAnswer(status: 421, reason: .descriptionConflict, verdict: .deny))
-        } else if let own = OwnPath(head.path.bytes(in: bytes)), own != .wellKnown || isPortals(incoming) {
+        } else if let own = OwnPath(incoming.head.path.bytes(in: bytes)), own != .wellKnown || isPortals(incoming) {
             serveOwn(own, incoming)
         } else if role.serve.contains(.apps) {
             judgeForApp(incoming)
@@ -57,15 +58,16 @@ extension FrontHandler {
             refuse(incoming, RefusalAnswer(status: 404, reason: .noRoute, verdict: .deny))
         }
         if exchange.state == .resolving { return 0 }
-        return head.headLength + current.skippedBody
+        return incoming.head.headLength + current.skippedBody
     }
 
-    private func isPortals(_ incoming: Incoming) -> Bool {
+    private func isPortals(_ incoming: borrowing Incoming) -> Bool {
         role.serve.contains(.portal) && site.isPortal(incoming.head.host.bytes(in: incoming.bytes))
     }
 
-    /// Everything of one head for as long as its bytes are there.
-    struct Incoming {
+    /// Everything of one head for as long as its bytes are there. Not copyable: a copy would count references to the
+    /// head's fields anew at every turn of a request's way.
+    struct Incoming: ~Copyable {
         let head: RequestHead
         let bytes: UnsafeRawBufferPointer
         let scan: HeadScan
@@ -74,42 +76,43 @@ extension FrontHandler {
         let waited: Bool
     }
 
-    private func requestID(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, _ scan: HeadScan) -> RequestID {
-        guard scan.requestID >= 0, let kept = RequestID(keeping: head.fields[scan.requestID].value.bytes(in: bytes))
+    private func requestID(_ incoming: borrowing Incoming) -> RequestID {
+        let place = incoming.scan.requestID
+        guard place >= 0,
+            let kept = RequestID(keeping: incoming.head.fields[place].value.bytes(in: incoming.bytes))
         else { return loop.makeRequestID() }
         return kept
     }
 
     /// The peer may describe clients and requests: by its address, and by the secret where there is one.
-    private func peerIsTrusted(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, _ scan: HeadScan) -> Bool {
+    private func peerIsTrusted(_ bytes: UnsafeRawBufferPointer, _ scan: HeadScan) -> Bool {
         guard peer.isTrusted else { return false }
         guard let secret = site.proxySecret else { return true }
         guard scan.proxySecrets == 1 else { return false }
-        return ByteSearch.equalInConstantTime(head.fields[scan.proxySecret].value.bytes(in: bytes), secret)
+        return ByteSearch.equalInConstantTime(loop.head.fields[scan.proxySecret].value.bytes(in: bytes), secret)
     }
 
-    private func judgeForApp(_ incoming: Incoming) {
-        let head = incoming.head
+    private func judgeForApp(_ incoming: borrowing Incoming) {
         let bytes = incoming.bytes
-        let method = head.method.bytes(in: bytes).bindMemory(to: UInt8.self)
-        let host = head.host.bytes(in: bytes).bindMemory(to: UInt8.self)
-        let path = head.path.bytes(in: bytes).bindMemory(to: UInt8.self)
+        let method = incoming.head.method.bytes(in: bytes).bindMemory(to: UInt8.self)
+        let host = incoming.head.host.bytes(in: bytes).bindMemory(to: UInt8.self)
+        let path = incoming.head.path.bytes(in: bytes).bindMemory(to: UInt8.self)
         let address = clientAddress(incoming)
         let facts = Facts(
             method: method.span, host: host.span, path: path.span, clientAddress: address,
-            isPreflight: head.methodKind == .options && incoming.scan.mayBePreflight, now: incoming.now)
+            isPreflight: incoming.head.methodKind == .options && incoming.scan.mayBePreflight, now: incoming.now)
         let route = site.snapshot.route(for: facts)
         current.route = route?.index ?? -1
         current.clientAddress = address
         let kept = route.map { site.routes[$0.index].keptTraits } ?? []
-        if let refusal = RequestTarget.refusal(for: head.pathTraits, keeping: kept) {
+        if let refusal = RequestTarget.refusal(for: incoming.head.pathTraits, keeping: kept) {
             return refusePath(incoming, refusal)
         }
         guard let route else {
             if isPortalsFrontDoor(incoming) { return answerSeeOther(incoming, to: "/.auth/account") }
             return refuse(incoming, RefusalAnswer(status: 421, reason: .noRoute, verdict: .deny))
         }
-        if ViaLoop.isLooping(head, bytes, incoming.scan) {
+        if ViaLoop.isLooping(incoming.head, bytes, incoming.scan) {
             return refuse(incoming, RefusalAnswer(status: 508, reason: .upstreamFailed, verdict: .deny))
         }
         let resolved: Resolved
@@ -135,7 +138,7 @@ extension FrontHandler {
         forward(permit, incoming, resolved)
     }
 
-    func clientAddress(_ incoming: Incoming) -> IPAddress? {
+    func clientAddress(_ incoming: borrowing Incoming) -> IPAddress? {
         ClientAddress.resolve(
             peer: peer, peerIsTrusted: incoming.peerIsTrusted, trusted: site.configuration.trustedProxies,
             head: incoming.head, bytes: incoming.bytes, scan: incoming.scan)
@@ -159,7 +162,7 @@ extension FrontHandler {
     /// Headers first; where none of them is ours by its shape, the session cookie; without one, the certificate.
     ///
     /// - Parameter plane: which of the two cookies counts.
-    func resolve(_ incoming: Incoming, route: Route?, plane: SessionOrigin.Plane = .app) -> ResolveOutcome {
+    func resolve(_ incoming: borrowing Incoming, route: Route?, plane: SessionOrigin.Plane = .app) -> ResolveOutcome {
         guard CredentialResolver.hasCandidates(incoming.scan) else {
             return .settled(Resolved(state: certificate(incoming, route), removed: FieldMask()))
         }
@@ -186,7 +189,7 @@ extension FrontHandler {
 
     /// A browser sends its cookies with a WebSocket that any page opens, and no CORS rule asks first: an Upgrade by
     /// cookie counts only from the route's own host or from one of `origins`.
-    private func mayUseCookie(_ state: CredentialState, _ incoming: Incoming, _ route: Route?) -> Bool {
+    private func mayUseCookie(_ state: CredentialState, _ incoming: borrowing Incoming, _ route: Route?) -> Bool {
         // A check asks about another request than its own, and looks itself.
         guard incoming.head.upgrade != nil, current.shape != .check, case .identity(let identity) = state,
             case .session = identity.origin
@@ -195,7 +198,7 @@ extension FrontHandler {
     }
 
     /// A browser shows its certificate to any page's WebSocket as well; a program says no `Origin`.
-    private func certificate(_ incoming: Incoming, _ route: Route?) -> CredentialState {
+    private func certificate(_ incoming: borrowing Incoming, _ route: Route?) -> CredentialState {
         guard security != nil else { return .none }
         if incoming.head.upgrade != nil, incoming.scan.origins > 0,
             !isFromOwnPage(incoming, route, host: incoming.head.host.bytes(in: incoming.bytes))
@@ -206,7 +209,7 @@ extension FrontHandler {
     }
 
     /// Whether the one `Origin` is the route's own host or one of its `origins`.
-    func isFromOwnPage(_ incoming: Incoming, _ route: Route?, host: UnsafeRawBufferPointer) -> Bool {
+    func isFromOwnPage(_ incoming: borrowing Incoming, _ route: Route?, host: UnsafeRawBufferPointer) -> Bool {
         guard let route, incoming.scan.origins == 1 else { return false }
         let origin = incoming.head.fields[incoming.scan.origin].value.bytes(in: incoming.bytes)
         return UpgradeOrigin.isAllowed(origin, host: host, scheme: route.scheme, others: route.origins)
@@ -234,7 +237,7 @@ extension FrontHandler {
         }
     }
 
-    private func forward(_ permit: consuming Permit, _ incoming: Incoming, _ resolved: Resolved) {
+    private func forward(_ permit: consuming Permit, _ incoming: borrowing Incoming, _ resolved: Resolved) {
         let route = permit.route
         guard let upstreamIndex = site.routes[route.index].parameters.upstream else {
             return refuse(incoming, RefusalAnswer(status: 404, reason: .noUpstream, verdict: .deny))
@@ -257,14 +260,14 @@ extension FrontHandler {
         noteAllowed(permit.identity, route, incoming)
         let lease = Lease(permit: permit, pool: loop.pools[upstreamIndex])
         let rewriting = RequestRewriting(
-            head: incoming.head, bytes: incoming.bytes, site: site, route: route, removed: resolved.removed,
-            filtered: resolved.filtered, peer: peer,
-            peerIsTrusted: incoming.peerIsTrusted, scan: incoming.scan, requestID: current.id)
+            site: site, route: route, removed: resolved.removed, filtered: resolved.filtered, peer: peer,
+            requestID: current.id)
         if let upgrade = incoming.head.upgrade { current.upgrade = Array(upgrade.bytes(in: incoming.bytes)) }
         judged.keep(incoming)
         requestBuffer.clear()
         hostPlace = rewriting.write(
-            path: path, authority: lease.pool.authority(of: lease.endpoint, asked: !incoming.head.host.isEmpty),
+            incoming, path: path,
+            authority: lease.pool.authority(of: lease.endpoint, asked: !incoming.head.host.isEmpty),
             identityBlock: block,
             traceParent: (loop.random(), loop.random(), loop.random()), into: &requestBuffer)
         current.skippedBody = 0
@@ -284,7 +287,7 @@ extension FrontHandler {
         }
     }
 
-    func noteAllowed(_ identity: Identity?, _ route: Route, _ incoming: Incoming) {
+    func noteAllowed(_ identity: Identity?, _ route: Route, _ incoming: borrowing Incoming) {
         loop.counters.countAllowed(route: route.index, shape: current.shape)
         guard let identity else { return }
         loop.context.decisions.allowed(identity, route: route.name, address: current.clientAddress, at: incoming.now)

@@ -45,7 +45,7 @@ extension FrontHandler {
     /// A larger body is refused.
     static let localBodyLimit = 64 * 1024
 
-    func serveOwn(_ own: OwnPath, _ incoming: Incoming) {
+    func serveOwn(_ own: OwnPath, _ incoming: borrowing Incoming) {
         current.clientAddress = clientAddress(incoming)
         switch own {
         case .check(let endpoint):
@@ -65,11 +65,11 @@ extension FrontHandler {
         }
     }
 
-    func refuseUnknownPath(_ incoming: Incoming) {
+    func refuseUnknownPath(_ incoming: borrowing Incoming) {
         refuse(incoming, RefusalAnswer(status: 404, reason: nil, verdict: .deny))
     }
 
-    private func takeLocal(_ incoming: Incoming) {
+    private func takeLocal(_ incoming: borrowing Incoming) {
         let head = incoming.head
         if let refusal = RequestTarget.refusal(for: head.pathTraits, keeping: []) {
             return refusePath(incoming, refusal)
@@ -110,7 +110,7 @@ extension FrontHandler {
     }
 
     /// The first cookie of that name, as text; nil when there is none or it is longer than any that we set.
-    private static func cookie(_ wanted: [UInt8], in incoming: Incoming) -> String? {
+    private static func cookie(_ wanted: [UInt8], in incoming: borrowing Incoming) -> String? {
         guard incoming.scan.cookies > 0 else { return nil }
         var found: String?
         for field in incoming.head.fields where field.id == .cookie {
@@ -124,7 +124,7 @@ extension FrontHandler {
         return found
     }
 
-    func localRequest(_ incoming: Incoming, _ identity: Identity?) -> LocalRequest {
+    func localRequest(_ incoming: borrowing Incoming, _ identity: Identity?) -> LocalRequest {
         func text(_ slice: Slice) -> String { String(decoding: slice.bytes(in: incoming.bytes), as: UTF8.self) }
         let head = incoming.head
         var headers: [(name: String, value: String)] = []

@@ -46,7 +46,9 @@ extension FrontHandler {
     }
 
     /// Refuses inline: with a way on for whoever opened a page, with a problem document for everybody else.
-    func refuseNavigation(_ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState, _ route: Route) {
+    func refuseNavigation(
+        _ incoming: borrowing Incoming, _ answer: RefusalAnswer, _ state: CredentialState, _ route: Route
+    ) {
         guard incoming.scan.isNavigation(incoming.head, incoming.bytes) else { return refuse(incoming, answer, state) }
         switch answer.verdict {
         case .signIn, .stepUp:
@@ -68,7 +70,7 @@ extension FrontHandler {
 
     /// Refuses a check by sending the person on.
     func refuseBySendingOn(
-        _ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState, to place: String,
+        _ incoming: borrowing Incoming, _ answer: RefusalAnswer, _ state: CredentialState, to place: String,
         described: CheckDescription
     ) {
         noteRefused(incoming, answer, state, described)
@@ -78,7 +80,7 @@ extension FrontHandler {
 
     /// What a check's refusal says of where a person goes on; nil for what is no page.
     func location(
-        of answer: RefusalAnswer, _ description: CheckDescription, on route: Route, _ incoming: Incoming,
+        of answer: RefusalAnswer, _ description: CheckDescription, on route: Route, _ incoming: borrowing Incoming,
         _ state: CredentialState
     ) -> String? {
         let isPage = description.method.elementsEqual("GET".utf8) || description.method.elementsEqual("HEAD".utf8)
@@ -107,7 +109,7 @@ extension FrontHandler {
     }
 
     /// The page of a refusal is made by the portal, where there is one.
-    private func showRefusal(_ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState) {
+    private func showRefusal(_ incoming: borrowing Incoming, _ answer: RefusalAnswer, _ state: CredentialState) {
         skipBody(incoming)
         guard exchange.requestEnded, !loop.responders.isEmpty else { return refuse(incoming, answer, state) }
         var identity: Identity?
@@ -123,7 +125,7 @@ extension FrontHandler {
         respond()
     }
 
-    private func noteAccessOnce(_ incoming: Incoming, _ answer: RefusalAnswer, _ state: CredentialState) {
+    private func noteAccessOnce(_ incoming: borrowing Incoming, _ answer: RefusalAnswer, _ state: CredentialState) {
         guard current.access == nil else { return }
         noteAccess(incoming, state: state, verdict: answer.verdict, reason: answer.reason)
     }
@@ -136,7 +138,7 @@ extension FrontHandler {
     }
 
     /// Nobody's `/` on the portal's host.
-    func isPortalsFrontDoor(_ incoming: Incoming) -> Bool {
+    func isPortalsFrontDoor(_ incoming: borrowing Incoming) -> Bool {
         let head = incoming.head
         let path = head.path.bytes(in: incoming.bytes)
         return role.serve.contains(.portal) && path.count == 1 && path.first == UInt8(ascii: "/")
@@ -145,7 +147,7 @@ extension FrontHandler {
     }
 
     /// 303 without a body.
-    func answerSeeOther(_ incoming: Incoming, to location: String, reason: Reason? = nil) {
+    func answerSeeOther(_ incoming: borrowing Incoming, to location: String, reason: Reason? = nil) {
         skipBody(incoming)
         let setting = setting
         loop.scratch.clear()

@@ -43,7 +43,7 @@ extension FrontHandler {
     /// as they are.
     ///
     /// - Returns: whether the request was answered.
-    func redirect(_ incoming: Incoming) -> Bool {
+    func redirect(_ incoming: borrowing Incoming) -> Bool {
         let head = incoming.head
         if case .check = OwnPath(head.path.bytes(in: incoming.bytes)) { return false }
         guard !head.isAsterisk else { return false }
@@ -60,7 +60,7 @@ extension FrontHandler {
         return true
     }
 
-    private func answerRedirect(_ incoming: Incoming, to authority: [UInt8]) {
+    private func answerRedirect(_ incoming: borrowing Incoming, to authority: [UInt8]) {
         skipBody(incoming)
         noteAccess(incoming, state: .none, verdict: .allow, reason: nil)
         let setting = setting

@@ -4,7 +4,7 @@ import Policy
 
 extension FrontHandler {
     /// What was asked for, to be kept with its refusal: of a check what the proxy described.
-    func asked(_ incoming: Incoming, _ verdict: Verdict, _ described: CheckDescription?) -> RefusedRequest {
+    func asked(_ incoming: borrowing Incoming, _ verdict: Verdict, _ described: CheckDescription?) -> RefusedRequest {
         func text(_ bytes: UnsafeRawBufferPointer, atMost longest: Int) -> String {
             String(decoding: UnsafeRawBufferPointer(rebasing: bytes.prefix(longest)), as: UTF8.self)
         }

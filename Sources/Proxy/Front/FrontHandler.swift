@@ -216,7 +216,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         var used = 0
         let result = buffer.withUnsafeReadableBytes { bytes -> ParseResult in
             let result = parser.parse(bytes, into: &loop.head)
-            if result == .complete { used = begin(loop.head, bytes, waited: false) }
+            if result == .complete { used = begin(bytes, waited: false) }
             return result
         }
         switch result {
@@ -254,7 +254,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         var used = 0
         let result = buffer.withUnsafeReadableBytes { bytes -> ParseResult in
             let result = parser.parse(bytes, into: &loop.head)
-            if result == .complete { used = begin(loop.head, bytes, waited: true) }
+            if result == .complete { used = begin(bytes, waited: true) }
             return result
         }
         guard result == .complete else { return abort() }

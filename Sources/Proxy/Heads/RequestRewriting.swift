@@ -6,16 +6,12 @@ import Policy
 /// Writes the head that an upstream gets. What the client sent is copied in runs of whole lines; hop-by-hop and
 /// reserved fields and our credentials fall out, ours come after them.
 struct RequestRewriting {
-    let head: RequestHead
-    let bytes: UnsafeRawBufferPointer
     let site: Site
     let route: Route
     let removed: FieldMask
     /// `Cookie` fields of which the rest goes on.
     let filtered: FieldMask
     let peer: Peer
-    let peerIsTrusted: Bool
-    let scan: HeadScan
     let requestID: RequestID
 
     /// What stands before and after the value of `Host`, so that another server of the same upstream can be given its
@@ -30,95 +26,104 @@ struct RequestRewriting {
     ///   - authority: the server's own name; nil: the client's `Host` is kept.
     /// - Returns: where in `buffer` the value of `Host` stands.
     func write(
-        path: UnsafeRawBufferPointer, authority: [UInt8]?, identityBlock: [UInt8],
+        _ incoming: borrowing FrontHandler.Incoming, path: UnsafeRawBufferPointer, authority: [UInt8]?,
+        identityBlock: [UInt8],
         traceParent: (UInt64, UInt64, UInt64),
         into buffer: inout ByteBuffer
     ) -> HostPlace {
         var place = HostPlace(offset: 0, count: 0)
         let before = buffer.readableBytes
         buffer.writeHead { writer in
-            writeRequestLine(path, into: &writer)
+            writeRequestLine(incoming, path, into: &writer)
             writer.text("Host: ")
             place.offset = before + writer.count
-            if let authority { writer.bytes(authority) } else { writer.bytes(head.host.bytes(in: bytes)) }
+            if let authority {
+                writer.bytes(authority)
+            } else {
+                writer.bytes(incoming.head.host.bytes(in: incoming.bytes))
+            }
             place.count = before + writer.count - place.offset
             writer.text("\r\n")
-            copyFields(into: &writer)
-            if case .chunked = head.framing { writer.text("Transfer-Encoding: chunked\r\n") }
-            if let upgrade = head.upgrade {
+            copyFields(of: incoming, into: &writer)
+            if case .chunked = incoming.head.framing { writer.text("Transfer-Encoding: chunked\r\n") }
+            if let upgrade = incoming.head.upgrade {
                 writer.text("Connection: Upgrade\r\nUpgrade: ")
-                writer.bytes(upgrade.bytes(in: bytes))
+                writer.bytes(upgrade.bytes(in: incoming.bytes))
                 writer.text("\r\n")
             }
             writer.bytes(identityBlock)
-            writeForwarded(into: &writer)
+            writeForwarded(incoming, into: &writer)
             writer.text("Via: 1.1 gatehouse\r\nX-Request-Id: ")
             requestID.write(into: &writer)
             writer.text("\r\n")
-            if !keepsTraceParent { writeTraceParent(traceParent, into: &writer) }
+            if !keepsTraceParent(incoming) { writeTraceParent(traceParent, into: &writer) }
             writer.text("\r\n")
         }
         return place
     }
 
-    private func writeRequestLine(_ path: UnsafeRawBufferPointer, into writer: inout HeadWriter) {
-        writer.bytes(head.method.bytes(in: bytes))
+    private func writeRequestLine(
+        _ incoming: borrowing FrontHandler.Incoming, _ path: UnsafeRawBufferPointer, into writer: inout HeadWriter
+    ) {
+        writer.bytes(incoming.head.method.bytes(in: incoming.bytes))
         writer.text(" ")
         writer.bytes(path)
-        if let query = head.query {
+        if let query = incoming.head.query {
             writer.text("?")
-            writer.bytes(query.bytes(in: bytes))
+            writer.bytes(query.bytes(in: incoming.bytes))
         }
         writer.text(" HTTP/1.1\r\n")
     }
 
     /// Lines stand next to each other in the head that was parsed (no folding, every end is CR LF), so neighbours
     /// that both go on are one copy.
-    private func copyFields(into writer: inout HeadWriter) {
+    private func copyFields(of incoming: borrowing FrontHandler.Incoming, into writer: inout HeadWriter) {
         var runStart = -1
-        for index in head.fields.indices {
-            let start = Int(head.fields[index].name.offset)
-            if copies(index) {
+        for index in incoming.head.fields.indices {
+            let start = Int(incoming.head.fields[index].name.offset)
+            if copies(index, of: incoming) {
                 if runStart < 0 { runStart = start }
             } else if runStart >= 0 {
-                writer.bytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<start]))
+                writer.bytes(UnsafeRawBufferPointer(rebasing: incoming.bytes[runStart..<start]))
                 runStart = -1
             }
-            if filtered.contains(index) { copyOtherCookies(index, into: &writer) }
+            if filtered.contains(index) { copyOtherCookies(index, of: incoming, into: &writer) }
         }
         if runStart >= 0 {
-            writer.bytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<head.headLength - 2]))
+            writer.bytes(UnsafeRawBufferPointer(rebasing: incoming.bytes[runStart..<incoming.head.headLength - 2]))
         }
     }
 
-    private func copyOtherCookies(_ index: Int, into writer: inout HeadWriter) {
-        let field = head.fields[index]
-        guard site.hygiene.forwards(field, of: head, in: bytes),
+    private func copyOtherCookies(
+        _ index: Int, of incoming: borrowing FrontHandler.Incoming, into writer: inout HeadWriter
+    ) {
+        let field = incoming.head.fields[index]
+        guard site.hygiene.forwards(field, of: incoming.head, in: incoming.bytes),
             CookiePairs.writeOthers(
-                of: field.value.bytes(in: bytes), site.ownCookies, after: "Cookie: ", into: &writer)
+                of: field.value.bytes(in: incoming.bytes), site.ownCookies, after: "Cookie: ", into: &writer)
         else { return }
         writer.text("\r\n")
     }
 
-    private func copies(_ index: Int) -> Bool {
+    private func copies(_ index: Int, of incoming: borrowing FrontHandler.Incoming) -> Bool {
         if removed.contains(index) || filtered.contains(index) { return false }
-        let field = head.fields[index]
+        let field = incoming.head.fields[index]
         switch field.id {
         case .host, .xRequestID, .xForwardedFor: return false
-        case .expect where !head.expectContinue: return false
-        case .traceparent: return keepsTraceParent
-        default: return site.hygiene.forwards(field, of: head, in: bytes)
+        case .expect where !incoming.head.expectContinue: return false
+        case .traceparent: return keepsTraceParent(incoming)
+        default: return site.hygiene.forwards(field, of: incoming.head, in: incoming.bytes)
         }
     }
 
-    private func writeForwarded(into writer: inout HeadWriter) {
-        if peerIsTrusted, scan.forwardedFor > 0 {
+    private func writeForwarded(_ incoming: borrowing FrontHandler.Incoming, into writer: inout HeadWriter) {
+        if incoming.peerIsTrusted, incoming.scan.forwardedFor > 0 {
             writer.text("X-Forwarded-For: ")
             var isFirst = true
-            for index in head.fields.indices where head.fields[index].id == .xForwardedFor {
+            for index in incoming.head.fields.indices where incoming.head.fields[index].id == .xForwardedFor {
                 if !isFirst { writer.text(", ") }
                 isFirst = false
-                writer.bytes(head.fields[index].value.bytes(in: bytes))
+                writer.bytes(incoming.head.fields[index].value.bytes(in: incoming.bytes))
             }
             if !peer.text.isEmpty {
                 writer.text(", ")
@@ -132,13 +137,14 @@ struct RequestRewriting {
         }
         writer.bytes(site.routes[route.index].protocolLine)
         writer.text("X-Forwarded-Host: ")
-        writer.bytes(head.host.bytes(in: bytes))
+        writer.bytes(incoming.head.host.bytes(in: incoming.bytes))
         writer.text("\r\n")
     }
 
     /// One `traceparent` of the right shape goes on (W3C Trace Context, section 3.2).
-    private var keepsTraceParent: Bool {
-        scan.traceparents == 1 && Self.isTraceParent(head.fields[scan.traceparent].value.bytes(in: bytes))
+    private func keepsTraceParent(_ incoming: borrowing FrontHandler.Incoming) -> Bool {
+        incoming.scan.traceparents == 1
+            && Self.isTraceParent(incoming.head.fields[incoming.scan.traceparent].value.bytes(in: incoming.bytes))
     }
 
     static func isTraceParent(_ value: UnsafeRawBufferPointer) -> Bool {

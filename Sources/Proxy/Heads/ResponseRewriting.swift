@@ -4,7 +4,6 @@ import NIOCore
 /// Writes the head that the client gets: the upstream's, without what concerns only that connection, framed for this
 /// one.
 struct ResponseRewriting {
-    let head: ResponseHead
     let bytes: UnsafeRawBufferPointer
     let site: Site
 
@@ -18,7 +17,8 @@ struct ResponseRewriting {
     }
 
     func write(
-        framing: ResponseFraming, closes: Bool, keepAliveForOld: Bool = false, into buffer: inout ByteBuffer
+        _ head: ResponseHead, framing: ResponseFraming, closes: Bool, keepAliveForOld: Bool = false,
+        into buffer: inout ByteBuffer
     ) {
         buffer.writeHead { writer in
             writer.text("HTTP/1.1 ")
@@ -26,7 +26,7 @@ struct ResponseRewriting {
             writer.text(" ")
             writer.bytes(head.reasonPhrase.bytes(in: bytes))
             writer.text("\r\n")
-            copyFields(into: &writer)
+            copyFields(of: head, into: &writer)
             if head.status == 101, let upgrade = head.upgrade {
                 writer.text("Connection: Upgrade\r\nUpgrade: ")
                 writer.bytes(upgrade.bytes(in: bytes))
@@ -42,17 +42,17 @@ struct ResponseRewriting {
         }
     }
 
-    private func forwards(_ field: HeaderField) -> Bool {
+    private func forwards(_ field: HeaderField, of head: ResponseHead) -> Bool {
         guard site.hygiene.forwards(field, of: head, in: bytes) else { return false }
         return field.id != .setCookie || !site.ownCookies.contains(setCookie: field.value.bytes(in: bytes))
     }
 
     /// In runs of whole lines, as in `RequestRewriting`.
-    private func copyFields(into writer: inout HeadWriter) {
+    private func copyFields(of head: ResponseHead, into writer: inout HeadWriter) {
         var runStart = -1
         for index in head.fields.indices {
             let start = Int(head.fields[index].name.offset)
-            if forwards(head.fields[index]) {
+            if forwards(head.fields[index], of: head) {
                 if runStart < 0 { runStart = start }
             } else if runStart >= 0 {
                 writer.bytes(UnsafeRawBufferPointer(rebasing: bytes[runStart..<start]))

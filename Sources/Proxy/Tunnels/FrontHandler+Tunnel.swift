@@ -16,8 +16,7 @@ extension FrontHandler {
         exchange.switched()
         current.status = head.status
         loop.scratch.clear()
-        ResponseRewriting(head: head, bytes: bytes, site: site).write(
-            framing: .none, closes: false, into: &loop.scratch)
+        ResponseRewriting(bytes: bytes, site: site).write(head, framing: .none, closes: false, into: &loop.scratch)
         write(loop.scratch)
         if current.access != nil { noteFirstByte() }
         finishTiming(isTunnel: true)

@@ -13,16 +13,15 @@ struct JudgedRequest {
     private var isPreflight = false
 
     /// Keeps what `incoming` says, in place of what was kept before.
-    mutating func keep(_ incoming: FrontHandler.Incoming) {
-        let head = incoming.head
-        let start = Int(head.method.offset)
+    mutating func keep(_ incoming: borrowing FrontHandler.Incoming) {
+        let start = Int(incoming.head.method.offset)
         bytes.removeAll(keepingCapacity: true)
-        methodEnd = Int(head.method.count)
-        pathStart = Int(head.path.offset) - start
-        pathEnd = pathStart + Int(head.path.count)
+        methodEnd = Int(incoming.head.method.count)
+        pathStart = Int(incoming.head.path.offset) - start
+        pathEnd = pathStart + Int(incoming.head.path.count)
         bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: incoming.bytes[start..<start + pathEnd]))
-        bytes.append(contentsOf: head.host.bytes(in: incoming.bytes))
-        isPreflight = head.methodKind == .options && incoming.scan.mayBePreflight
+        bytes.append(contentsOf: incoming.head.host.bytes(in: incoming.bytes))
+        isPreflight = incoming.head.methodKind == .options && incoming.scan.mayBePreflight
     }
 
     /// The method, the path and the host as they came, for the access line.
