@@ -9,7 +9,7 @@ extension FrontHandler {
 
     /// Whether the exchange waits for a token that is being refreshed. It does so once, and its head is judged anew
     /// behind that: meanwhile the session may have ended.
-    func waitsForToken(_ state: CredentialState, _ route: Route, _ incoming: Incoming) -> Bool {
+    func waitsForToken(_ state: CredentialState, _ route: Route, _ incoming: borrowing Incoming) -> Bool {
         guard !incoming.waited, case .identity(let identity) = state else { return false }
         guard case .pending(let pending)? = token(of: identity, route, mayWait: true, at: incoming.now) else {
             return false
