@@ -50,7 +50,7 @@ extension Builder {
             let base = readIssuer(issuer, kind, view, standard: oauth2?.origin ?? kind.standardIssuer),
             (kind == .apple) == (signingKey != nil), (kind == .oauth2) == (oauth2 != nil)
         else { return nil }
-        if !claimed.isEmpty, !kind.ownsAddresses(issuer: base) {
+        if !claimed.isEmpty, !kind.mayClaimAccounts(issuer: base) {
             reading.problem(
                 view.location(of: "claim_accounts"), Problem.join(view.path, "claim_accounts"),
                 "\(kind.standardName ?? kind.rawValue) owns no e-mail domain: whoever once had an address there could "
@@ -275,14 +275,17 @@ extension Settings.Provider.Kind {
         }
     }
 
-    /// See ``Settings/Provider/ownsAddresses``.
-    func ownsAddresses(issuer: String) -> Bool {
+    /// The operator may say that it owns e-mail domains: of those that serve the whole world it is never so.
+    func mayClaimAccounts(issuer: String) -> Bool {
         switch self {
         case .github, .apple: false
         case .gitlab: issuer != standardIssuer
         case .google, .microsoft, .oidc, .oauth2: true
         }
     }
+
+    /// See ``Settings/Provider/ownsAddresses``.
+    func ownsAddresses(issuer: String) -> Bool { self != .oauth2 && mayClaimAccounts(issuer: issuer) }
 
     var standardIssuer: String? {
         switch self {
