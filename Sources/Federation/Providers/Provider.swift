@@ -66,7 +66,7 @@ public final class Provider: Sendable {
         case .oauth2: return try await MappedPerson(provider: self, accessToken: tokens.access).read()
         case .apple:
             var person = try await openIDPerson(flow, tokens)
-            if person.name.isEmpty { person.name = AppleUser.name(answer.user) ?? "" }
+            if person.name.isEmpty { person.name = PersonDocument.usableName(answer.name) ?? "" }
             return person
         case .google, .gitlab, .microsoft, .oidc: return try await openIDPerson(flow, tokens)
         }

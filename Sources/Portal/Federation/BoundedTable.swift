@@ -5,7 +5,7 @@ internal import Synchronization
 /// (``FairShares``), so that nobody can push out those of others.
 final class BoundedTable<Value: Sendable>: Sendable {
     private struct Entry {
-        let value: Value
+        var value: Value
         let expiresAt: Timestamp
     }
 
@@ -22,6 +22,11 @@ final class BoundedTable<Value: Sendable>: Sendable {
     /// Keeps something under an id that nobody can guess.
     func insert(_ value: Value, id: String, from place: ClientPlace, until expiresAt: Timestamp) {
         all.withLock { $0.insert(Entry(value: value, expiresAt: expiresAt), id: id, from: place) }
+    }
+
+    /// Changes what is kept under this id, if it is there still; its time stays the same.
+    func change(_ id: String, _ change: @Sendable (inout Value) -> Void) {
+        all.withLock { $0.change(id) { change(&$0.value) } }
     }
 
     /// What was kept under this id, unless its time is over; it is gone from here on, whatever becomes of it.
