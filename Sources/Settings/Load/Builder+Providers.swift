@@ -45,7 +45,8 @@ extension Builder {
         let prefix = readGroupsPrefix(groups, id: id ?? "")
         let issuer = view.filled("issuer")
         let acceptance = readAcceptance(view, kind)
-        if let oauth2 { refuseUnprovable(view, creates: creates, oauth2) }
+        if let oauth2 { refuseUnprovable(view, creates: creates, claims: !claimed.isEmpty, oauth2) }
+        if kind == .apple { refuseUntoldByApple(view, creates: creates, scopes) }
         guard let id, let kind, let clientID, let acceptance,
             let base = readIssuer(issuer, kind, view, standard: oauth2?.origin ?? kind.standardIssuer),
             (kind == .apple) == (signingKey != nil), (kind == .oauth2) == (oauth2 != nil)
