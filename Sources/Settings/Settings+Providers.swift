@@ -50,8 +50,9 @@ extension Settings {
         /// Put before each group of the claim.
         public var groupsPrefix: String
 
-        /// Its word that somebody reads a mailbox says that they are its owner today. GitHub and gitlab.com once mailed
-        /// a link, to whoever had the mailbox then.
+        /// Its word that somebody reads a mailbox says that they are its owner today, without the operator having said of
+        /// which domains. GitHub, gitlab.com and Apple once mailed a link, to whoever had the mailbox then; what plain
+        /// OAuth 2.0 is spoken by is most often one of their kind, and nothing in it tells which.
         public var ownsAddresses: Bool { kind.ownsAddresses(issuer: issuer) }
 
         /// The address that is registered there.

@@ -10,7 +10,7 @@ from support.gatehouse import Gatehouse
 from support.oauth2 import CLAIMS, GROUPS, PROFILE, OAuth2
 from support.wire import request
 from test_portal import APP, PORTAL, add_person, sign_in
-from test_provider_misbehaves import ANSWERS, BIG, TOKENS, refused
+from test_provider_misbehaves import ANSWERS, BIG, TOKENS, refused, some
 from test_providers import come_back, enter, go, last, who
 
 
@@ -115,14 +115,11 @@ def test_linking_takes_no_address(gate, forge):
 
 def test_it_proves_nobody_anew_and_ends_no_sessions(gate, forge):
     browser = Browser(gate)
-    enter(browser, forge, "forge", **profile(8, "anew@corp.example"))
+    sign_in(browser, page=APP + "/")
     browser.open(PORTAL + "/.auth/login?step_up=too_old&return_to=/.auth/account")
-    page = browser.response.body.decode()
-    assert "/.auth/oauth/forge" not in page
-    flow = browser.form()[1]["flow"] if 'name="flow"' in page else None
-    if flow:
-        answer = browser.send("GET", f"{PORTAL}/.auth/oauth/forge?flow={flow}")
-        assert answer.status == 403 and last(gate)["metadata"]["error"] == "too_old"
+    assert "/.auth/oauth/forge" not in browser.response.body.decode()
+    answer = browser.send("GET", f"{PORTAL}/.auth/oauth/forge?flow={browser.form()[1]['flow']}")
+    assert answer.status == 403 and last(gate)["metadata"]["error"] == "too_old"
     answer = request(gate.port, "/.auth/oauth/forge/logout", "auth.example.com", "POST",
                      [("Content-Type", "application/x-www-form-urlencoded")], b"logout_token=a.b.c")
     assert answer.status == 400 and who(browser)
@@ -131,8 +128,10 @@ def test_it_proves_nobody_anew_and_ends_no_sessions(gate, forge):
 # What is refused
 
 
-@pytest.mark.parametrize("name", [
-    name for name in ANSWERS if name not in ("the issuer with a slash", "no issuer although it is promised")])
+# Answers and tokens are judged where any provider's are: test_provider_misbehaves.py.
+@pytest.mark.parametrize("name", some(
+    [name for name in ANSWERS if name not in ("the issuer with a slash", "no issuer although it is promised")],
+    ["no state", "another issuer", "the person has said no", "a code of nobody"]))
 def test_answers_that_are_none(gate, second, name):
     change, error = ANSWERS[name]
     second.behave()
@@ -203,9 +202,11 @@ INFO = {
 
 
 def table():
+    kept = {"the code is refused", "an error with 200", "it redirects", "no access token"}
     for name, (how, error) in TOKENS.items():
         if "ID token" not in name:
-            yield pytest.param(how, error, id=f"tokens: {name}")
+            marks = () if name in kept else pytest.mark.long
+            yield pytest.param(how, error, id=f"tokens: {name}", marks=marks)
     for name, (how, error) in INFO.items():
         yield pytest.param(how, error, id=f"user info: {name}")
 
@@ -257,6 +258,7 @@ def test_redirect_uris_and_restrictions_that_cannot_be_proved(make_gate, forge, 
         ("groups", bare | {"accept": {"groups": ["core"]}}, "accept.groups: cannot be proved"),
         ("orgs", {"accept": {"organizations": ["core"]}}, "accept.organizations: cannot be proved"),
         ("creates", bare | {"create_users": True}, "create_users: can make no account"),
+        ("claims", bare | {"claim_accounts": ["corp.example"]}, "claim_accounts: can sign in to no account"),
         ("plain", {"token_endpoint": "http://idp.example.com/token"}, "token_endpoint"),
         ("path", {"claims": CLAIMS | {"subject": "a..b"}}, "claims.subject"),
     ]:
@@ -267,6 +269,8 @@ def test_redirect_uris_and_restrictions_that_cannot_be_proved(make_gate, forge, 
         ("hosted", {"accept": {"hosted_domains": ["corp.example"]}}, "accept.hosted_domains: cannot be proved"),
         ("owns", {"claim_accounts": ["icloud.com"]}, "owns no e-mail domain"),
         ("secret", {"client_secret": "x"}, "leave it out"), ("scope", {"scopes": ["profile"]}, "no scope"),
+        ("unasked", {"scopes": ["openid"]}, "create_users: can make no account: Apple tells the address only where"),
+        ("teams", {"groups": {"claim": "groups"}}, "groups.claim: has no effect"),
     ]:
         gate = make_gate(id, login={"providers": [apple.settings(tmp_path, **change)]}, **settings)
         result = gate.cli("check-config", check=False)

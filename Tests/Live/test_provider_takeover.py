@@ -8,13 +8,13 @@ from support.browser import Browser
 from support.gatehouse import Gatehouse
 from support.oauth2 import PROFILE, OAuth2
 from support.provider import Provider
-from test_portal import PASSWORD, PORTAL, api
+from test_portal import PASSWORD, PORTAL, add_person, api, sign_in
 from test_providers import come_back, enter, go, last, who
 
 
 @pytest.fixture(scope="module")
 def servers():
-    made = {"corp": Provider(), "other": Provider(), "owner": Provider(), "forge": OAuth2()}
+    made = {"corp": Provider(), "other": Provider(), "owner": Provider(), "forge": OAuth2(), "owning": OAuth2()}
     yield made
     for server in made.values():
         server.stop()
@@ -23,7 +23,7 @@ def servers():
 @pytest.fixture(scope="module")
 def gate(servers, tmp_path_factory):
     providers = [servers[id].settings(id) for id in ("corp", "other", "forge")]
-    providers.append(servers["owner"].settings("owner", claim_accounts=["owned.example"]))
+    providers += [servers[id].settings(id, claim_accounts=["owned.example"]) for id in ("owner", "owning")]
     server = Gatehouse(
         tmp_path_factory.mktemp("takeover"), sessions={"cookie": {"domain": "example.com"}},
         limits={"exempt_networks": ["127.0.0.0/8"], "mail": {"rate": "1000/s", "burst": 1000}}, mail="log",
@@ -36,7 +36,7 @@ def gate(servers, tmp_path_factory):
 
 def person(id, subject, email, verified=True):
     """Somebody, as this provider calls them."""
-    if id == "forge":
+    if id in ("forge", "owning"):
         return PROFILE | {"data": {"id": subject, "emails": [{"value": email, "confirmed": verified}]}}
     return {"sub": subject, "email": email, "email_verified": verified, "name": "Somebody"}
 
@@ -105,6 +105,20 @@ def test_by_an_address_that_nobody_has_verified(gate, servers, id):
     assert come_by(gate, servers, id, "unverified", email)[1:] == (409, None)
 
 
+def test_by_a_mailbox_that_was_theirs_when_an_account_was_made_and_never_used(gate, servers):
+    """What plain OAuth 2.0 is spoken by has verified an address at some time, and nobody knows when: whoever had the
+    mailbox then is not who the operator made an account for now."""
+    for name in ("corp", "owned"):
+        gate.add_user(f"boss-{name}", ["admins"], email=f"boss@{name}.example")
+    for id in ("forge", "owning"):
+        assert come_by(gate, servers, id, "once", "boss@corp.example")[1:] == (409, None)
+        assert last(gate)["reason"] == "account_exists"
+    # What the operator says that a provider owns it does own; and an OpenID provider speaks for the addresses of today.
+    assert come_by(gate, servers, "forge", "once", "boss@owned.example")[1:] == (409, None)
+    assert come_by(gate, servers, "owning", "now", "boss@owned.example")[2]["username"] == "boss-owned"
+    assert come_by(gate, servers, "corp", "now", "boss@corp.example")[2]["username"] == "boss-corp"
+
+
 def test_by_a_claim_on_another_domain(gate, servers):
     for email in ("mary@owned.example", "mary@notowned.example", "mary@sub.owned.example"):
         gate.cli("user", "add", email, "--password-stdin", input=PASSWORD + "\n")
@@ -118,22 +132,25 @@ def test_by_a_claim_on_another_domain(gate, servers):
 
 def test_by_a_linking_that_somebody_else_has_begun(gate, servers):
     """Their own identity linked to the victim's account would let them in ever after."""
-    victim, _, account = come_by(gate, servers, "corp", "linking", "linking@corp.example")
-    attacker, _, _ = come_by(gate, servers, "corp", "linker", "linker@corp.example")
+    victim, attacker = Browser(gate), Browser(gate)
+    # Both have just proved who they are, so that nothing but whose the link is stands in the way.
+    for browser, name in ((victim, "linking"), (attacker, "linker")):
+        add_person(gate, name, [])
+        sign_in(browser, user=name)
     page = attacker.open(PORTAL + "/.auth/account/providers").body.decode()
     link = [part.split('"')[0] for part in page.split('href="') if part.startswith("/.auth/oauth/other?link=")][0]
-    # The attacker's link in the victim's browser, by a page of theirs: a token of another session.
-    assert victim.send("GET", PORTAL + link, site="cross-site").status in (303, 403)
-    assert not victim.response.status == 303 or not victim.response["Location"].startswith(servers["other"].issuer)
+    # The attacker's link in the victim's browser, by a page of theirs or a mail: a token of another session.
+    for site in ("cross-site", "none"):
+        assert victim.send("GET", PORTAL + link, site=site).status == 403
     # What comes back for the attacker in the victim's browser.
     begun = attacker.send("GET", PORTAL + link)
-    if begun.status == 303 and begun["Location"].startswith(servers["other"].issuer):
-        address, fields = servers["other"].authorize(begun["Location"], **person("other", "evil", "evil@x.example"))
-        assert come_back(victim, address, fields, follow=False).status == 403
-        assert last(gate)["metadata"]["error"] == "unknown_state"
-    assert [link["provider"] for link in links(victim)] == ["corp"]
+    assert begun.status == 303 and begun["Location"].startswith(servers["other"].issuer + "/"), begun["Location"]
+    address, fields = servers["other"].authorize(begun["Location"], **person("other", "evil", "evil@x.example"))
+    assert come_back(victim, address, fields, follow=False).status == 403
+    assert last(gate)["metadata"]["error"] == "unknown_state"
+    assert links(victim) == [] and links(attacker) == []
     # A sign-in of the attacker's that ends in the victim's browser would leave the victim in the attacker's account.
     stranger = Browser(gate)
     address, fields = go(stranger, servers["other"], "other", **person("other", "evil", "evil@x.example"))
     assert come_back(victim, address, fields, follow=False).status == 403
-    assert who(victim)["id"] == account["id"]
+    assert who(victim)["username"] == "linking"

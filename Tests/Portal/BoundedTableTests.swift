@@ -20,6 +20,19 @@ import Testing
         #expect(table.take("a", at: now) == nil)
     }
 
+    @Test func aChangeFindsOnlyWhatIsThere() {
+        let table = BoundedTable<Int>()
+        table.insert(1, id: "a", from: ClientPlace(site: "x"), until: now + .seconds(10))
+        table.change("a") { $0 += 1 }
+        table.change("b") { $0 += 1 }
+        #expect(table.take("b", at: now) == nil && table.take("a", at: now) == 2)
+        table.change("a") { $0 += 1 }
+        #expect(table.take("a", at: now) == nil)
+        table.insert(1, id: "a", from: ClientPlace(site: "x"), until: now)
+        table.change("a") { $0 += 1 }
+        #expect(table.take("a", at: now) == nil, "its time is not longer for that")
+    }
+
     @Test func nobodyPushesOutWhatOthersHave() {
         let table = BoundedTable<Int>(capacity: 10, siteShare: 3)
         table.insert(0, id: "mine", from: ClientPlace(site: "me"), until: now + .seconds(10))

@@ -2,11 +2,12 @@ internal import JOSE
 
 /// `user` of Apple's answer: how the person wants to be called. It comes once, with the first sign-in, in the browser's
 /// hands: nobody vouches for it, so that nothing but the display name is read from it.
-enum AppleUser {
+public enum AppleUser {
     /// Longer ones are as if they were not there.
     static let maximumBytes = 1024
 
-    static func name(_ text: String?) -> String? {
+    /// The display name in it; nil where none can be kept.
+    public static func name(_ text: String?) -> String? {
         guard let text, text.utf8.count <= maximumBytes,
             let document = try? JSONReader.parse(
                 Array(text.utf8), limits: JSONLimits(bytes: maximumBytes, depth: 4)),

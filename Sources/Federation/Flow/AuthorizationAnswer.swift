@@ -3,20 +3,15 @@ public struct AuthorizationAnswer: Sendable {
     public var code: String?
     public var issuer: String?
     public var error: String?
-    /// Apple's: what the person wants to be called, with the first answer alone.
-    public var user: String?
+    /// What the person wants to be called, as far as a form beside the answer said so (``AppleUser``).
+    public var name: String?
 
     /// As it stood in the query or the form.
-    public init(code: String?, issuer: String?, error: String?, user: String? = nil) {
+    public init(code: String?, issuer: String?, error: String?, name: String? = nil) {
         self.code = code
         self.issuer = issuer
         self.error = error
-        self.user = user
-    }
-
-    /// What of a form's `user` is worth to be sent on in an address; nil for what is too long to be a name.
-    public static func keptUser(_ text: String) -> String? {
-        text.utf8.count <= AppleUser.maximumBytes ? text : nil
+        self.name = name
     }
 
     /// The code, if the answer is one to this flow. The issuer comes first: an error of somebody else's says nothing

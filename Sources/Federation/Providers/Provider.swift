@@ -68,7 +68,7 @@ public final class Provider: Sendable {
         case .oauth2: person = try await MappedPerson(provider: self, accessToken: tokens.access).read()
         case .apple:
             person = try await openIDPerson(flow, tokens)
-            if person.name.isEmpty { person.name = AppleUser.name(answer.user) ?? "" }
+            if person.name.isEmpty { person.name = PersonDocument.usableName(answer.name) ?? "" }
         case .google, .gitlab, .microsoft, .oidc: person = try await openIDPerson(flow, tokens)
         }
         if configuration.keepsTokens { person.tokens = tokens.granted(at: asked) }

@@ -5,7 +5,7 @@ internal import Synchronization
 /// (``FairShares``) and each browser's, so that nobody can push out those of others.
 final class BoundedTable<Value: Sendable>: Sendable {
     private struct Entry {
-        let value: Value
+        var value: Value
         let expiresAt: Timestamp
         /// The digest of the browser's cookie; nil: no browser's.
         let owner: [UInt8]?
@@ -61,6 +61,11 @@ final class BoundedTable<Value: Sendable>: Sendable {
             state.forget(state.all.insert(entry, id: id, from: place))
             if let owner { state.owned[owner, default: []].append(id) }
         }
+    }
+
+    /// Changes what is kept under this id, if it is there still; its time stays the same.
+    func change(_ id: String, _ change: @Sendable (inout Value) -> Void) {
+        all.withLock { $0.change(id) { change(&$0.value) } }
     }
 
     /// What was kept under this id, unless its time is over; it is gone from here on, whatever becomes of it.

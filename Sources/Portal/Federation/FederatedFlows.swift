@@ -22,6 +22,9 @@ struct FederatedFlow: Sendable {
     let purpose: FlowPurpose
     /// The keyed digest of the cookie of the browser that began.
     let browser: [UInt8]
+    /// What the provider's form said that the person wants to be called: kept here, since an address stands in the
+    /// browser's history and in the logs of whatever is in front of us.
+    var name: String?
 
     /// How long a person may take at the provider.
     static let lifetime = Duration.seconds(600)

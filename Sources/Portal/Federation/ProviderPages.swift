@@ -99,15 +99,19 @@ extension PortalRequest {
 
     // MARK: Back
 
-    /// A form that the provider's page has sent comes without our cookies; as a redirect the browser brings them.
+    /// A form that the provider's page has sent comes without our cookies; as a redirect the browser brings them. Only
+    /// what any provider's answer has in its address goes into that of the redirect: who the person is stays out of it.
     func cameBackByForm() throws -> Answer {
         let provider = try provider()
         let form = try form()
-        // Of what comes beside the answer only Apple's `user` is of use: a name, which may as well be missing.
-        let user = provider.configuration.kind == .apple ? form["user"].flatMap(AuthorizationAnswer.keptUser) : nil
-        let fields =
-            ["state", "code", "iss", "error"].compactMap { name in form[name].map { (name, $0) } }
-            + (user.map { [("user", $0)] } ?? [])
+        // Of what comes beside the answer only Apple's `user` is of use: a name, which may as well be missing. The
+        // first one stays: whoever sends the form once more changes nothing.
+        if provider.configuration.kind == .apple, let state = form["state"], let name = AppleUser.name(form["user"]) {
+            portal.federated.flows.change(state) { flow in
+                if flow.provider === provider, flow.name == nil { flow.name = name }
+            }
+        }
+        let fields = ["state", "code", "iss", "error"].compactMap { name in form[name].map { (name, $0) } }
         var answer = Answer.seeOther(
             "/.auth/oauth/\(provider.configuration.id)/callback?\(FormFields.text(of: fields))")
         answer.headers.append(("Referrer-Policy", "no-referrer"))
@@ -130,7 +134,7 @@ extension PortalRequest {
             return providerFailure("provider_expired", status: 403, nil)
         }
         let answer = AuthorizationAnswer(
-            code: query["code"], issuer: query["iss"], error: query["error"], user: query["user"])
+            code: query["code"], issuer: query["iss"], error: query["error"], name: began.name)
         let broughtAt = now
         let person: ProvedPerson
         do throws(FlowFailure) {

@@ -82,6 +82,33 @@ extension Builder {
         return text
     }
 
+    /// What would keep everybody out since Apple does not say it, or is not asked to.
+    func refuseUntoldByApple(_ view: MapView, creates: Bool, _ scopes: [String]?) {
+        let groups = view.map("groups")
+        if groups.has("claim") {
+            reading.problem(
+                groups.location(of: "claim"), Problem.join(groups.path, "claim"),
+                "has no effect: Apple tells of no groups; groups.add gives groups to all its people")
+        }
+        guard let scopes, !scopes.contains("email") else { return }
+        let unasked = "Apple tells the address only where scopes has email"
+        refuseAddresses(view, because: unasked)
+        guard creates else { return }
+        reading.problem(
+            view.location(of: "create_users"), Problem.join(view.path, "create_users"),
+            "can make no account: \(unasked)")
+    }
+
+    /// `accept.emails` and `accept.domains` where no address is known, or none for sure.
+    private func refuseAddresses(_ view: MapView, because reason: String) {
+        guard case .map? = view.value("accept")?.node.content else { return }
+        let accept = view.map("accept")
+        for key in ["emails", "domains"] where accept.has(key) {
+            reading.problem(
+                accept.location(of: key), Problem.join(accept.path, key), "cannot be proved: \(reason)")
+        }
+    }
+
     // MARK: oauth2
 
     func readOAuth2(_ view: MapView) -> Settings.Provider.OAuth2? {
@@ -133,19 +160,16 @@ extension Builder {
     }
 
     /// What would keep everybody out since nothing in the provider's answer says it.
-    func refuseUnprovable(_ view: MapView, creates: Bool, _ oauth2: Settings.Provider.OAuth2) {
-        let accept = view.value("accept").flatMap { value -> MapView? in
-            guard case .map = value.node.content else { return nil }
-            return view.map("accept")
-        }
+    func refuseUnprovable(_ view: MapView, creates: Bool, claims: Bool, _ oauth2: Settings.Provider.OAuth2) {
         let unverified =
             "nothing says that an address is verified: claims.email_verified names what does, or email_trusted: true "
             + "says that the provider verifies them all"
         if !oauth2.verifiesEmail {
-            for key in ["emails", "domains"] {
-                guard let accept, accept.has(key) else { continue }
+            refuseAddresses(view, because: unverified)
+            if claims {
                 reading.problem(
-                    accept.location(of: key), Problem.join(accept.path, key), "cannot be proved: \(unverified)")
+                    view.location(of: "claim_accounts"), Problem.join(view.path, "claim_accounts"),
+                    "can sign in to no account: \(unverified)")
             }
             if creates {
                 reading.problem(
@@ -153,7 +177,9 @@ extension Builder {
                     "can make no account: \(unverified)")
             }
         }
-        if let accept, accept.has("groups"), !view.map("groups").has("claim") {
+        guard case .map? = view.value("accept")?.node.content else { return }
+        let accept = view.map("accept")
+        if accept.has("groups"), !view.map("groups").has("claim") {
             reading.problem(
                 accept.location(of: "groups"), Problem.join(accept.path, "groups"),
                 "cannot be proved: groups.claim does not say where the groups stand in the provider's answer")

@@ -45,12 +45,13 @@ extension Builder {
         let prefix = readGroupsPrefix(groups, id: id ?? "")
         let issuer = view.filled("issuer")
         let acceptance = readAcceptance(view, kind)
-        if let oauth2 { refuseUnprovable(view, creates: creates, oauth2) }
+        if let oauth2 { refuseUnprovable(view, creates: creates, claims: !claimed.isEmpty, oauth2) }
+        if kind == .apple { refuseUntoldByApple(view, creates: creates, scopes) }
         guard let id, let kind, let clientID, let acceptance,
             let base = readIssuer(issuer, kind, view, standard: oauth2?.origin ?? kind.standardIssuer),
             (kind == .apple) == (signingKey != nil), (kind == .oauth2) == (oauth2 != nil)
         else { return nil }
-        if !claimed.isEmpty, !kind.ownsAddresses(issuer: base) {
+        if !claimed.isEmpty, !kind.mayClaimAccounts(issuer: base) {
             reading.problem(
                 view.location(of: "claim_accounts"), Problem.join(view.path, "claim_accounts"),
                 "\(kind.standardName ?? kind.rawValue) owns no e-mail domain: whoever once had an address there could "
@@ -275,14 +276,17 @@ extension Settings.Provider.Kind {
         }
     }
 
-    /// See ``Settings/Provider/ownsAddresses``.
-    func ownsAddresses(issuer: String) -> Bool {
+    /// The operator may say that it owns e-mail domains: of those that serve the whole world it is never so.
+    func mayClaimAccounts(issuer: String) -> Bool {
         switch self {
         case .github, .apple: false
         case .gitlab: issuer != standardIssuer
         case .google, .microsoft, .oidc, .oauth2: true
         }
     }
+
+    /// See ``Settings/Provider/ownsAddresses``.
+    func ownsAddresses(issuer: String) -> Bool { self != .oauth2 && mayClaimAccounts(issuer: issuer) }
 
     var standardIssuer: String? {
         switch self {
