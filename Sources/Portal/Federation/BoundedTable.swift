@@ -65,7 +65,7 @@ final class BoundedTable<Value: Sendable>: Sendable {
 
     /// Changes what is kept under this id, if it is there still; its time stays the same.
     func change(_ id: String, _ change: @Sendable (inout Value) -> Void) {
-        all.withLock { $0.change(id) { change(&$0.value) } }
+        state.withLock { $0.all.change(id) { change(&$0.value) } }
     }
 
     /// What was kept under this id, unless its time is over; it is gone from here on, whatever becomes of it.
