@@ -116,6 +116,10 @@ import Testing
         #expect(
             try run(test, lines, update)
                 == ["unchanged: its authenticator was imported before and taken away since"])
+        // Nor does one that was there before it.
+        let before = try csv(uri("secret=\(Self.other)"))
+        #expect(
+            try run(test, before, update) == ["unchanged: its authenticator was imported before and taken away since"])
         #expect(try record(test) == nil)
         // An account that is deleted and made anew is another one.
         _ = try test.store.deleteUser(id, by: TestStore.cli)

@@ -94,7 +94,6 @@ def set_up_on_page(browser):
 
 # After a reset
 
-
 def test_a_session_sets_up_a_new_factor_by_the_printed_link_alone(gate, post):
     add_person(gate, "rita", ["staff"])
     _, codes = enrol(gate, "rita")
@@ -130,7 +129,6 @@ def test_a_session_sets_up_a_new_factor_by_the_printed_link_alone(gate, post):
 
 
 # Without a password
-
 
 def passwordless(gate, post, person):
     """Somebody who has an address and nothing else, signed in by a mailed link."""
@@ -221,7 +219,6 @@ def test_a_person_with_a_passkey_alone_and_the_way_back_when_it_is_lost(gate, po
 
 # Where a proof leads back to
 
-
 def check(gate, path, cookie):
     """As nginx asks for a page that a browser opens."""
     return request(gate.port, "/.auth/check/nginx", host="gatehouse", headers=[
@@ -284,7 +281,6 @@ def test_a_step_up_is_no_way_to_another_site(gate, post):
 
 
 # Authenticators of other systems
-
 
 def export(*entries):
     """As `authelia storage user totp export` writes it."""
@@ -351,7 +347,6 @@ def test_accounts_come_with_their_authenticators(gate, tmp_path):
 
 # Slow guessing
 
-
 def test_wrong_codes_behind_a_right_password_are_told(gate, post):
     add_person(gate, "wilma", ["staff"])
     _, codes = enrol(gate, "wilma")
@@ -365,7 +360,6 @@ def test_wrong_codes_behind_a_right_password_are_told(gate, post):
 
 
 # Names of passkeys
-
 
 def test_passkeys_are_renamed_on_the_page_and_by_the_api(gate, post):
     add_person(gate, "nina", ["staff"])

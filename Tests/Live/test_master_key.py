@@ -11,6 +11,7 @@ import pytest
 
 from support.gatehouse import Failed, binary
 from support.waiting import eventually
+from support.wire import Connection, head
 from test_portal import PASSWORD, add_person, api, login
 
 PEOPLE = 2500
@@ -175,6 +176,63 @@ def test_nothing_that_is_set_up_meanwhile_is_left_behind(gate, tmp_path):
     for person in people:
         proved = api(gate, "POST", "/2fa/verify", {"code": pyotp.TOTP(secrets[person]).now()}, tokens[person])
         assert proved.status == 204, (person, proved.body)
+
+
+def test_a_server_that_cannot_be_asked_keeps_its_key(gate, tmp_path):
+    """Its socket was lost: nothing says that it takes the key, so nothing is sealed under one that it does not have."""
+    totp = enrolled(gate, tmp_path)
+    gate.start()
+    (gate.folder / "data" / "control.sock").unlink()
+    refused = rotate(gate, check=False)
+    assert refused.returncode == 1 and "no server answers" in refused.stderr, refused.stderr
+    assert "in use by process" in refused.stderr and "nothing was changed" in refused.stderr, refused.stderr
+    signs_in(gate, totp)
+    gate.restart()
+    assert json.loads(rotate(gate, "--json").stdout)["resealed"]["totp/secret"] == 1
+    gate.logged("secrets are sealed under another master key")
+    signs_in(gate, totp)
+
+
+def test_a_server_that_drains_takes_it_too(simple, tmp_path):
+    go = threading.Event()
+
+    def slow(request, connection):
+        go.wait(120)
+        return b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+    gate = simple(behave=slow, rules=[{"allow": "everyone"}], drain="120s")
+    gate.cli("keygen", "--out", str(gate.folder / "new.key"))
+    try:
+        with Connection(gate.port) as busy:
+            busy.send(head("GET", "/slow", "app.example.com"))
+            eventually(lambda: gate.origin.requests, 30)
+            gate.process.send_signal(signal.SIGTERM)
+            eventually(lambda: "stopping" in gate.log_text(), 30)
+            rotate(gate)
+            gate.logged("secrets are sealed under another master key")
+            go.set()
+            assert busy.read().status == 200
+            assert gate.process.wait(60) == 0
+    finally:
+        go.set()
+    configure(gate, "new.key")
+    gate.start()
+    assert gate.cli("audit", "verify").returncode == 0
+
+
+def test_a_command_with_the_configuration_of_before_changes_nothing(gate, tmp_path):
+    enrolled(gate, tmp_path)
+    gate.start().stop()
+    rotate(gate)
+    refused = gate.cli("token", "issue", "--user", "mary", check=False)
+    assert refused.returncode == 1 and "another master key" in refused.stderr, refused.stderr
+    # What needs no master key still seals the audit log as the server expects it.
+    gate.add_user("rolf")
+    assert gate.cli("audit", "verify").returncode == 0
+    configure(gate, "new.key")
+    gate.start()
+    assert gate.cli("audit", "verify").returncode == 0
+    assert not [event for event in gate.audit() if event["event_type"] == "audit_resealed"]
 
 
 def test_what_is_refused(gate, make_gate, tmp_path):

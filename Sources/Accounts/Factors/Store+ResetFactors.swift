@@ -151,6 +151,7 @@ extension Store {
         }
         // What was counted against factors that are gone would keep the new ones out.
         try Tables.lockouts.delete(LockoutSubject.factor(userID: user.id).key, in: transaction)
+        try Tables.lockouts.delete(LockoutSubject.wrongCodes(userID: user.id).key, in: transaction)
         return removed
     }
 }

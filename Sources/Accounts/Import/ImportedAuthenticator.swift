@@ -99,12 +99,6 @@ public struct ImportedAuthenticator: Sendable, Equatable {
         try OneTimePassword(
             secret: SecretBytes(copying: secret), algorithm: algorithm, digits: digits, period: period)
     }
-
-    /// What is remembered of it when it is taken over; gives nothing away of a secret of 80 bits.
-    func digest(for userID: String) -> String {
-        let kind = "\(algorithm.rawValue) \(digits) \(period)"
-        return SHA256.digest("authenticator \(userID) \(kind) \(Base32.encode(secret))").hex
-    }
 }
 
 /// Why something is no authenticator.

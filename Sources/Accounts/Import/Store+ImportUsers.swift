@@ -4,7 +4,8 @@ internal import LMDB
 
 extension Store {
     /// Takes over accounts from another system, at most 1,000 lines a transaction. Authenticators come with them, for
-    /// which the store has to be open with the master key. To run it again changes nothing more: a password that its user has changed since is left alone, and so is what the operator has disabled.
+    /// which the store has to be open with the master key. To run it again changes nothing more: a password that its
+    /// user has changed since is left alone, and so is what the operator has disabled.
     ///
     /// - Parameters:
     ///   - lines: of ``ImportFormat/read(_:)``.

@@ -67,6 +67,15 @@ public struct MasterKeys: Sendable {
         return MasterKeys(current: key, previous: ([current] + previous).filter { $0.id != key.id })
     }
 
+    /// The same keys, which open what another one has sealed as well.
+    func opening(with other: Key) -> MasterKeys {
+        if knows(other.id) { return self }
+        return MasterKeys(current: current, previous: previous + [other])
+    }
+
+    /// Whether one of the keys has this id.
+    func knows(_ id: [UInt8]) -> Bool { current.id == id || previous.contains { $0.id == id } }
+
     private init(current: Key, previous: [Key]) {
         self.current = current
         self.previous = previous

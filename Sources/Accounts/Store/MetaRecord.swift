@@ -14,6 +14,8 @@ struct MetaRecord: JSONRecord, Equatable {
     static let running = "running"
     /// Which master key everything was last sealed under anew.
     static let masterKey = "master_key"
+    /// Which master key a rotation has begun to seal under: who does not have it opens the store with no other.
+    static let masterKeyInUse = "master_key_in_use"
     /// When ``Store/probe()`` last wrote.
     static let probe = "probe"
     /// The id of the mail that was last taken in hand.
@@ -23,8 +25,8 @@ struct MetaRecord: JSONRecord, Equatable {
     /// There while the accounts are being brought in line with ``providers``.
     static let providersPending = "providers_pending"
 
-    /// The digest of the authenticator that was last taken over for an account from another system: one that its owner
-    /// or the operator has taken away since does not come back with the next import.
+    /// There when an authenticator was taken over for an account from another system: once its owner or the operator has
+    /// taken it away, no import brings it back, nor one before it.
     static func importedAuthenticator(of userID: String) -> String {
         "imported_authenticator:" + userID
     }

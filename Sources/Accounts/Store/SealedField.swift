@@ -5,10 +5,11 @@ internal import LMDB
 /// sealed or opened that is not listed here, so that `gatehouse master-key rotate` forgets none: whoever adds a case is
 /// made to say how its rows are sealed anew.
 enum SealedField: String, Sendable, CaseIterable {
+    /// The private half of a signing key. The first, so that a rotation which is cut short has done these: a server that
+    /// has only the old key does not start then.
+    case signingKey = "keys/private_key"
     /// The secret of an authenticator.
     case totpSecret = "totp/secret"
-    /// The private half of a signing key.
-    case signingKey = "keys/private_key"
     /// The access and refresh token of a session's provider.
     case providerTokens = "provider_tokens/tokens"
     /// The link in a mail that waits.
@@ -27,16 +28,16 @@ enum SealedField: String, Sendable, CaseIterable {
         switch self {
         case .totpSecret:
             try batch.run(
-                Tables.totp, self, keys, { Base64.decode($0.sealed) }, { $0.sealed = Base64.encode($1) },
+                Tables.totp, self, keys, { Base64.decode($0.sealed) ?? [] }, { $0.sealed = Base64.encode($1) },
                 in: transaction)
         case .signingKey:
             try batch.run(
-                Tables.keys, self, keys, { Base64.decode($0.sealedKey) }, { $0.sealedKey = Base64.encode($1) },
-                in: transaction)
+                Tables.keys, self, keys, { Base64.decode($0.sealedKey) ?? [] },
+                { $0.sealedKey = Base64.encode($1) }, in: transaction)
         case .providerTokens:
             try batch.run(
-                Tables.providerTokens, self, keys, { Base64.decode($0.sealed) }, { $0.sealed = Base64.encode($1) },
-                in: transaction)
+                Tables.providerTokens, self, keys, { Base64.decode($0.sealed) ?? [] },
+                { $0.sealed = Base64.encode($1) }, in: transaction)
         case .mailLink:
             try batch.run(Tables.outbox, self, keys, { $0.sealedLink }, { $0.sealedLink = $1 }, in: transaction)
         }
@@ -55,7 +56,7 @@ struct ResealBatch: Sendable {
     private(set) var unreadable: [String] = []
 
     /// - Parameters:
-    ///   - sealed: what stands in a row; nil: nothing that is sealed, or nothing that can be read as such.
+    ///   - sealed: what stands in a row; nil: nothing that is sealed; empty: what cannot be read, which no key opens.
     ///   - replace: puts another seal in its place.
     fileprivate mutating func run<Record>(
         _ table: Table<String, Record>, _ field: SealedField, _ keys: MasterKeys, _ sealed: (Record) -> [UInt8]?,

@@ -94,7 +94,8 @@ public final class Store: Sendable {
         noticeBits.store(notices.bits, ordering: .relaxed)
     }
 
-    /// Opens the store, and makes it when the folder has none.
+    /// Opens the store, and makes it when the folder has none. Keys that lack one which a rotation has begun to seal under
+    /// are refused (`wrongMasterKey`).
     ///
     /// With master keys the audit key derived from them is put into `audit.key` in the data folder; without them it is
     /// read from there.
@@ -124,7 +125,14 @@ public final class Store: Sendable {
         }
         do throws(AccountsError) {
             let keys: AuditKeys
-            if let auditKeys { keys = auditKeys } else { keys = try Self.auditKeys(for: configuration) }
+            if let auditKeys {
+                keys = auditKeys
+            } else {
+                // Before `audit.key` is written: a configuration that a rotation has left behind would put back a key
+                // that nothing is sealed under any more.
+                if let masterKeys = configuration.masterKeys { try checkMark(masterKeys, environment) }
+                keys = try Self.auditKeys(for: configuration)
+            }
             return Store(configuration, environment: environment, clock: clock, random: random, auditKeys: keys)
         } catch {
             environment.close()
@@ -156,10 +164,20 @@ public final class Store: Sendable {
 
     var auditKeys: AuditKeys { keyring.withLock { $0.audit } }
 
-    /// Seals under another master key from now on, and still opens what the ones before have sealed.
+    /// Seals under another master key from now on, and still opens what the ones before have sealed. When it throws,
+    /// nothing is sealed under the new key.
     func adopt(_ keys: MasterKeys) throws(AccountsError) {
-        keyring.withLock { $0 = Keyring(master: keys, audit: keys.auditKeys) }
+        // Known before commands seal the audit log under it, and current when the mark and the file are on disk.
+        let known = try masterKeys().opening(with: keys.current)
+        keyring.withLock { $0 = Keyring(master: known, audit: known.auditKeys) }
         try AuditKeyFile.write(keys.auditKeys, folder: configuration.dataFolder)
+        do throws(AccountsError) {
+            try markMasterKey(keys)
+        } catch {
+            try? AuditKeyFile.write(known.auditKeys, folder: configuration.dataFolder)
+            throw error
+        }
+        keyring.withLock { $0 = Keyring(master: keys, audit: keys.auditKeys) }
     }
 
     /// Runs `body` in one write transaction and waits until it is on disk.

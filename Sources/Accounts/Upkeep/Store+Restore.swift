@@ -80,12 +80,9 @@ extension Store {
         let backup = try openBackup(
             folder, like: configuration, clock: clock, random: random, auditKeys: auditKeys)
         defer { backup.close() }
+        _ = try backup.check(masterKeys)
         return try backup.read { transaction in
-            try Tables.keys.forEach(in: transaction) { _, record, _ in
-                _ = try record.open(with: masterKeys)
-                return true
-            }
-            return try Tables.auditHead.get(Tables.headKey, in: transaction) ?? AuditHead()
+            try Tables.auditHead.get(Tables.headKey, in: transaction) ?? AuditHead()
         }
     }
 

@@ -42,6 +42,10 @@ extension Store {
                 batch = try write { transaction in
                     var next = before
                     try field.reseal(&next, keys, in: transaction)
+                    // Not before something was opened: keys that are none of this store's leave no mark.
+                    if next.resealed > before.resealed {
+                        try Self.mark(keys, at: self.clock.now(), in: transaction)
+                    }
                     return next
                 }
                 progress(report.total + batch.resealed)
@@ -49,19 +53,22 @@ extension Store {
             report.resealed[field.rawValue] = batch.resealed
             report.unreadable += batch.unreadable.map { "\(field.rawValue) of \($0)" }
         }
-        try noteRotation(report, by: actor)
+        try noteRotation(report, keys, by: actor)
         return report
     }
 
     /// The one event of a rotation, however often it had to be begun; with it the audit log is sealed under the new key,
     /// what it says of its pruning too.
-    private func noteRotation(_ report: ResealReport, by actor: AuditActor) throws(AccountsError) {
+    private func noteRotation(
+        _ report: ResealReport, _ keys: MasterKeys, by actor: AuditActor
+    ) throws(AccountsError) {
         let now = clock.now()
         try write { transaction in
             guard report.unreadable.isEmpty,
                 try Tables.meta.get(MetaRecord.masterKey, in: transaction)?.text != report.key
             else { return }
             try Tables.meta.put(MetaRecord(at: now, text: report.key), for: MetaRecord.masterKey, in: transaction)
+            try Self.mark(keys, at: now, in: transaction)
             try self.resealAnchor(in: transaction)
             var metadata: [String: AuditValue] = ["key": .string(report.key)]
             for (field, count) in report.resealed { metadata[field] = .integer(Int64(count)) }
@@ -89,18 +96,5 @@ extension Store {
         guard let bytes = Base64.decode(sealed), !keys.isCurrent(bytes) else { return sealed }
         let plain = try keys.open(bytes, in: field, key: key).withUnsafeBytes { Array($0) }
         return Base64.encode(try keys.seal(plain, in: field, key: key))
-    }
-
-    /// Shows that the master keys are those of this store, by opening every signing key.
-    ///
-    /// - Throws: `wrongMasterKey`, `damaged`.
-    public func checkMasterKeys() throws(AccountsError) {
-        let keys = try masterKeys()
-        try read { transaction in
-            try Tables.keys.forEach(in: transaction) { _, record, _ in
-                _ = try record.open(with: keys)
-                return true
-            }
-        }
     }
 }

@@ -18,7 +18,7 @@ extension Commands {
         let keys = try configured.adding(key)
         let isHandedOver = try handOver(keys, key, context)
         configuration.masterKeys = keys
-        let store = try Store.open(configuration, clock: SystemClock())
+        let store = try open(configuration, alone: !isHandedOver)
         defer { store.close() }
         let report = try store.rotateMasterKey(by: context.actor) { done in
             if !context.output.json, done > 0 { Output.standardError("\(done) secrets\n") }
@@ -46,11 +46,29 @@ extension Commands {
         let folder = context.settings.dataFolder
         let question = ControlSocket.Question(
             command: "master-key", actor: context.actor.name, key: try keys.handover(of: key))
-        guard let answer: ControlSocket.Handover = try ControlSocket.askIfThere(folder: folder, question) else {
-            return false
-        }
+        let answer: ControlSocket.Handover? = try ControlSocket.askIfThere(
+            folder: folder, question,
+            unanswered: "the new key may have been taken, and secrets be sealed under it: keep this file and run this "
+                + "again")
+        guard let answer else { return false }
         if let error = answer.error { throw CommandFailure(.failed, "the running server did not take it: \(error)") }
         return true
+    }
+
+    /// - Parameter alone: no server has taken the key. One that could not be asked (it is starting or ending, or has lost
+    ///   its socket) would go on sealing under the old one, so nobody may have the store open.
+    private static func open(_ configuration: Store.Configuration, alone: Bool) throws -> Store {
+        var configuration = configuration
+        configuration.exclusive = alone
+        do {
+            return try Store.open(configuration, clock: SystemClock())
+        } catch {
+            guard alone, error.code == .store else { throw error }
+            throw CommandFailure(
+                .failed,
+                "no server answers on \(configuration.dataFolder), so the store is needed alone: nothing was changed. "
+                    + "\(error)")
+        }
     }
 
     /// A file that holds a secret, as the configuration reads one.

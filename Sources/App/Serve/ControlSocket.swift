@@ -3,9 +3,9 @@ internal import Core
 internal import FoundationEssentials
 internal import Glibc
 
-/// How `gatehouse reload` and `gatehouse master-key rotate` reach the running server: a unix socket in the data folder, which only the folder's owner
-/// can open. One question a connection, one answer, a line of JSON each. A process id or a signal could ask as well, but
-/// neither would bring an answer back.
+/// How `gatehouse reload` and `gatehouse master-key rotate` reach the running server: a unix socket in the data folder,
+/// which only the folder's owner can open. One question a connection, one answer, a line of JSON each. A process id or a
+/// signal could ask as well, but neither would bring an answer back.
 final class ControlSocket: Sendable {
     /// The question.
     struct Question: Codable, Sendable {
@@ -63,6 +63,13 @@ final class ControlSocket: Sendable {
         return control
     }
 
+    /// Somebody answers there.
+    static func isAnswered(in folder: String) -> Bool {
+        guard let descriptor = try? open() else { return false }
+        defer { Glibc.close(descriptor) }
+        return withAddress(in: folder) { connect(descriptor, $0, $1) } == 0
+    }
+
     /// A server has been started on the folder and not ended in order since.
     static func isThere(in folder: String) -> Bool { inode(folder + "/" + name) != 0 }
 
@@ -84,7 +91,11 @@ final class ControlSocket: Sendable {
     }
 
     /// As ``ask(folder:_:)``; nil when no server is there.
-    static func askIfThere<Answer: Decodable>(folder: String, _ question: Question) throws -> Answer? {
+    ///
+    /// - Parameter unanswered: what is to be done when it was asked and gave no answer, or none in time.
+    static func askIfThere<Answer: Decodable>(
+        folder: String, _ question: Question, unanswered: String? = nil
+    ) throws -> Answer? {
         let descriptor = try open()
         defer { Glibc.close(descriptor) }
         // Longer than a reload takes that waits for issuers which do not answer, and for others before it.
@@ -100,7 +111,10 @@ final class ControlSocket: Sendable {
         let line = try Output.encode(question) + "\n"
         guard write(line, to: descriptor), let answer = readLine(from: descriptor, atMost: 1 << 20),
             let report = try? JSONDecoder().decode(Answer.self, from: Data(answer))
-        else { throw CommandFailure(.failed, "the server of \(folder) ended before it answered") }
+        else {
+            let more = unanswered.map { ": \($0)" } ?? ""
+            throw CommandFailure(.failed, "the server of \(folder) ended before it answered, or gave no answer\(more)")
+        }
         return report
     }
 

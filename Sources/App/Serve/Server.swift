@@ -42,8 +42,7 @@ final class Server: Sendable {
     private let refusals: WorkerPool
     private let upkeep: Task<Void, Never>
     private let watcher = Mutex<Task<Void, Never>?>(nil)
-    private let control = Mutex<ControlSocket?>(nil)
-    private let reloader = Mutex<Reloader?>(nil)
+    private let control: ServerControl
     var log: Logger { launch.log }
     var pool: WorkerPool { parts.pool }
 
@@ -53,9 +52,15 @@ final class Server: Sendable {
     static func start(_ launch: Launch) async throws -> Server {
         let clock = SystemClock()
         let store = try Store.open(try launch.context.storeConfiguration(readingMasterKey: true), clock: clock)
+        // Before the first secret is sealed: another master key may come from now on.
+        let control = ServerControl(store, folder: launch.context.settings.dataFolder, log: launch.log)
         do {
-            try store.checkMasterKeys()
+            control.listen(unlessAnswered: true)
+            for what in try store.checkMasterKeys() {
+                launch.log.warning("something that is sealed cannot be opened", metadata: ["what": "\(what)"])
+            }
         } catch {
+            control.close()
             store.close()
             throw error
         }
@@ -64,19 +69,28 @@ final class Server: Sendable {
                 launch.log.warning("the last stop was not a clean one; the audit log says so")
             }
             _ = try store.maintainSigningKeys()
-            let server = try await Server(store, launch, clock)
+            let server = try await Server(store, launch, clock, control)
             server.takeReloads()
+            do {
+                // A key that the server before us has taken in the meantime is not ours.
+                if control.listen(unlessAnswered: false) { _ = try store.checkMasterKeys() }
+            } catch {
+                await server.stop()
+                throw error
+            }
             launch.manager.tell(.ready(status: server.status))
             return server
         } catch {
+            control.close()
             try? store.serverStopped(by: .system)
             store.close()
             throw error
         }
     }
 
-    private init(_ store: Store, _ launch: Launch, _ clock: SystemClock) async throws {
+    private init(_ store: Store, _ launch: Launch, _ clock: SystemClock, _ control: ServerControl) async throws {
         self.store = store
+        self.control = control
         self.launch = launch
         let settings = launch.loaded.settings
         let decisions = DecisionLog(store: store, access: settings.audit.access.granularity)
@@ -148,23 +162,7 @@ final class Server: Sendable {
             defer { launch.manager.tell(.ready(status: status)) }
             return await performReload(cause)
         }
-        self.reloader.withLock { $0 = reloader }
-        do {
-            let store = store
-            let log = log
-            let socket = try ControlSocket.listen(
-                in: inForce.settings.dataFolder,
-                .init(
-                    reload: { cause in await reloader.reload(cause) },
-                    adopt: { key in
-                        try store.adopt(handover: key)
-                        log.notice("secrets are sealed under another master key from now on")
-                    }))
-            control.withLock { $0 = socket }
-        } catch {
-            // The server itself is none the worse for it: SIGHUP still works.
-            log.warning("`gatehouse reload` will not reach this server", metadata: ["error": "\(error)"])
-        }
+        control.take(reloader)
         let parts = parts
         let watch = Task { await Self.watch(parts) { await reloader.reload(.watch) } }
         watcher.withLock { $0 = watch }
@@ -173,8 +171,7 @@ final class Server: Sendable {
     /// Reads the configuration again and puts it into force if it is good. Calls at the same time take turns.
     @discardableResult
     func reload(_ cause: ReloadCause) async -> ReloadReport {
-        guard let reloader = reloader.withLock({ $0 }) else { return .stopping }
-        return await reloader.reload(cause)
+        await control.reload(cause)
     }
 
     // MARK: The end
@@ -182,11 +179,9 @@ final class Server: Sendable {
     /// Takes no more connections, lets exchanges end for as long as `drain` allows, writes what is gathered, closes.
     func stop() async {
         launch.manager.tell(.stopping(status: "requests in flight have \(drain)"))
-        control.withLock { $0 }?.close()
         let watch = watcher.withLock { $0 }
         watch?.cancel()
-        let reloader = reloader.withLock { $0 }
-        reloader?.finish()
+        control.finishReloads()
         await proxy.stop(drain: drain)
         parts.hasher.stop()
         await parts.tokens.stop()
@@ -196,7 +191,7 @@ final class Server: Sendable {
         await parts.mail.stop()
         parts.webhooks.stop()
         await watch?.value
-        await reloader?.end()
+        await control.endReloads()
         pool.stop()
         refusals.stop()
         do {
@@ -206,6 +201,8 @@ final class Server: Sendable {
         } catch {
             log.error("the audit log could not be completed", metadata: ["error": "\(error)"])
         }
+        // Until here secrets may be sealed, and another master key may come.
+        control.close()
         store.close()
     }
 }
