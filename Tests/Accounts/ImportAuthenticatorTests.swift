@@ -103,7 +103,14 @@ import Testing
         let lines = try csv(uri("secret=\(Self.secret)"))
         #expect(try run(test, lines) == ["new"])
         let id = try test.store.user("a@example.com").id
+        let locks = [LockoutSubject.factor(userID: id), .wrongCodes(userID: id)].map(\.key)
+        let now = test.now
+        try test.tamper { transaction in
+            for key in locks { try Tables.lockouts.put(LockoutRecord(at: now), for: key, in: transaction) }
+        }
         _ = try test.store.resetFactors(of: id, printsLink: true, by: TestStore.cli)
+        // What was counted against a factor goes with it.
+        for key in locks { #expect(try test.store.read { try Tables.lockouts.get(key, in: $0) } == nil) }
         let update = ImportOptions(updates: true)
         #expect(
             try run(test, lines, update)

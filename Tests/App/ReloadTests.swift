@@ -94,11 +94,20 @@ import Testing
         #expect(mode == 0o600)
         #expect(try ask("reload") == ReloadReport(reloaded: true, configuration: "cli:me"))
         #expect(throws: CommandFailure.self) { try ask("stop") }
+        // Asked and not answered is not the same as nobody there.
+        #expect {
+            let question = ControlSocket.Question(command: "stop", actor: "cli:me")
+            let _: ControlSocket.Handover? = try ControlSocket.askIfThere(
+                folder: folder, question, unanswered: "keep it")
+        } throws: {
+            "\($0)".contains("gave no answer: keep it")
+        }
+        #expect(ControlSocket.isAnswered(in: folder))
         let taken = try #require(try handOver("good"))
         #expect(taken.error == nil)
         #expect(try handOver("bad")?.error == "not ours")
         socket.close()
-        #expect(!FileManager.default.fileExists(atPath: path))
+        #expect(!FileManager.default.fileExists(atPath: path) && !ControlSocket.isAnswered(in: folder))
         #expect(throws: CommandFailure.self) { try ask("reload") }
     }
 

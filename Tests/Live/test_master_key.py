@@ -193,6 +193,19 @@ def test_a_server_that_cannot_be_asked_keeps_its_key(gate, tmp_path):
     signs_in(gate, totp)
 
 
+def test_a_server_that_fails_to_start_does_not_stand_between(gate, tmp_path):
+    totp = enrolled(gate, tmp_path)
+    gate.start()
+    second = subprocess.run(
+        [binary(), "serve", "--config", str(gate.config)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env=gate.environment, timeout=120)
+    assert second.returncode != 0, "the port is the first one's"
+    gate.cli("reload")
+    rotate(gate)
+    gate.logged("secrets are sealed under another master key")
+    signs_in(gate, totp)
+
+
 def test_a_server_that_drains_takes_it_too(simple, tmp_path):
     go = threading.Event()
 
