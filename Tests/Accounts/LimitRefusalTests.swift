@@ -52,6 +52,68 @@ import Testing
         #expect(try events(accounts).count == 3 && accounts.store.check().isEmpty)
     }
 
+    /// What an account or a session did too often is told of with whose it is.
+    @Test func whoIsSignedInIsNamed() async throws {
+        let accounts = try TestAccounts()
+        let user = try accounts.addPerson()
+        let one = RateLimit(count: 1, per: .seconds(3600), burst: 1)
+        let operations = accounts.operations { $0.limits = LimitPolicy(refresh: one, keys: one) }
+        let password = TestAccounts.secret(TestAccounts.password)
+        let tokens = try #require(
+            try await operations.signIn(user.email, password: password, as: .api, from: TestAccounts.client).tokens)
+        let next = try await operations.refresh(tokens.refreshToken, from: TestAccounts.client)
+        for _ in 0..<3 {
+            #expect(
+                await refusal { _ = try await operations.refresh(next.refreshToken, from: TestAccounts.outsider) }
+                    == .rateLimited)
+        }
+        let reader = try AccountReader(store: accounts.store)
+        let principal = try operations.principal(reader.read(next.accessToken, .bearer, at: accounts.now).identity)
+        let new = NewAPIKey(user: "", name: "key")
+        let key = try await operations.createAPIKey(new, of: principal, from: TestAccounts.client)
+        for _ in 0..<2 {
+            #expect(
+                await refusal {
+                    _ = try await operations.createAPIKey(new, of: principal, from: TestAccounts.outsider)
+                } == .rateLimited)
+        }
+        #expect(
+            await refusal {
+                _ = try await operations.rotateAPIKey(key.key.id, of: principal, from: TestAccounts.outsider)
+            } == .rateLimited)
+        let tight = accounts.operations { $0.limits = LimitPolicy(signIn: one) }
+        for expected in [nil, AccountsError.Code.rateLimited] {
+            #expect(
+                await refusal {
+                    _ = try await tight.reauthenticate(principal, password: password, from: TestAccounts.outsider)
+                } == expected)
+        }
+        try accounts.limiter.drain(into: accounts.store)
+        let told = try events(accounts)
+        let types = ["api_key_created", "api_key_rotated", "reauthenticated", "token_issued"]
+        #expect(told.map(\.type).sorted() == types)
+        for event in told {
+            #expect(event.user == user.username && event.userID == user.id && event.actor == user.username)
+            #expect(event.ipAddress == "203.0.113.7")
+        }
+        let counts = Dictionary(told.map { ($0.type, $0.metadata["count"]) }) { first, _ in first }
+        #expect(counts["token_issued"] == .integer(3) && counts["api_key_created"] == .integer(2))
+        #expect(told.first { $0.type == "token_issued" }?.metadata["limit"] == .string("refresh"))
+        #expect(told.first { $0.type == "api_key_created" }?.metadata["limit"] == .string("keys"))
+    }
+
+    /// Of many at once those that are not told apart are nobody's.
+    @Test func whoIsNotToldApartIsNotNamed() {
+        var refusals = LimitRefusals()
+        for index in 0..<(LimitRefusals.maximumPlaces + 2) {
+            refusals.add(.apiKeyCreated, .keys, TestAccounts.outsider, userID: "usr_\(index)", at: start)
+        }
+        let groups = refusals.take(at: start)
+        #expect(groups.count == LimitRefusals.maximumPlaces + 1)
+        #expect(groups.count { $0.userID == nil } == 1 && groups.first { $0.userID == nil }?.count == 2)
+        #expect(Set(groups.compactMap(\.userID)).count == LimitRefusals.maximumPlaces)
+    }
+
     /// However many places a flood comes from, and however long it lasts, it is so many events a minute.
     @Test func aFloodIsNoFloodOfEvents() {
         var refusals = LimitRefusals()

@@ -35,6 +35,53 @@ import Testing
         #expect(throws: AccountsError(.invalid, "")) { try page(["g"], limit) }
     }
 
+    private struct Row: Equatable {
+        let id: String
+        let time: Timestamp
+
+        init(_ id: String, _ time: Int64) {
+            self.id = id
+            self.time = Timestamp(milliseconds: time)
+        }
+    }
+
+    private func part(_ rows: [Row], _ limit: Int, _ before: String? = nil) throws(AccountsError) -> ListPage<Row> {
+        try ListPage(of: rows, limit: limit, before: before, id: \.id, time: \.time)
+    }
+
+    /// Whoever removes what a part ended with goes on behind where it stood, also among some of the same moment.
+    @Test func aPlaceOutlivesItsRow() throws {
+        let rows = [Row("a", 1), Row("b", 2), Row("c", 2), Row("d", 2), Row("e", 3), Row("f", 1_800_000_000_000)]
+        let order = ["f", "e", "d", "c", "b", "a"]
+        for limit in 1...6 {
+            for removes in [false, true] {
+                var left = rows
+                var seen: [String] = []
+                var before: String?
+                repeat {
+                    let page = try part(left.shuffled(), limit, before)
+                    seen += page.items.map(\.id)
+                    before = page.next
+                    if removes { left.removeAll { $0.id == page.items.last?.id } }
+                } while before != nil
+                #expect(seen == order)
+            }
+        }
+        // The id of one that is there is a place, too.
+        #expect(try part(rows, 2, "c").items.map(\.id) == ["b", "a"])
+        #expect(try part(rows, 2, "a").items.isEmpty && part([], 2).items.isEmpty)
+        #expect(try part([], 2, "at-1-a").next == nil)
+    }
+
+    @Test(arguments: [
+        "x", "", "at", "at-", "at--", "at-1", "at-1-", "at--a", "at-g-a", "at-1-a-b", "at-1-ä", "at-1-a\u{0}",
+        "at-+1-a", "at--1-a", "at-A-a", "at-ffffffffffffffff-a", "at-00000000000000001-a", "AT-1-a", " at-1-a",
+        "at-1-" + String(repeating: "a", count: 41), String(repeating: "at-1-a", count: 10_000),
+    ])
+    func whatIsNoPlaceInTimeIsRefused(before: String) {
+        #expect(throws: AccountsError(.invalid, "")) { try part([Row("a", 1)], 5, before) }
+    }
+
     /// Who signs out on one device while the list is read goes on where they were, and nobody gets to somebody else's.
     @Test func sessionsComeInParts() async throws {
         let accounts = try TestAccounts()

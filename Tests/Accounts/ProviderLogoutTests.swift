@@ -165,6 +165,50 @@ extension LogoutNotice {
         #expect(try scene.store.read { try Tables.logoutTokens.count(in: $0) } == 0)
     }
 
+    /// A logout token that comes while somebody is on their way to link, or to prove themselves once more.
+    @Test(arguments: ["session", "subject"])
+    func whatHasEndedOnTheWayLinksAndProvesNothing(_ what: String) async throws {
+        let scene = try FederationScene()
+        let mine = try await enter(scene, "owner")
+        func identity(_ subject: String, at brought: Timestamp) -> FederatedIdentity {
+            FederatedIdentity(
+                provider: "corp", issuer: Self.issuer, subject: subject, email: nil, emailIsVerified: false,
+                sessionID: "\(what) \(brought.milliseconds)", authenticatedAt: brought, broughtAt: brought)
+        }
+        func link(_ identity: FederatedIdentity) async -> AccountsError.Code? {
+            await refusal {
+                try await scene.operations.link(identity, FederationTerms(), to: mine, from: scene.client)
+            }
+        }
+        func prove(_ identity: FederatedIdentity) async -> AccountsError.Code? {
+            await refusal {
+                _ = try await scene.operations.reauthenticate(mine, by: identity, from: scene.client)
+            }
+        }
+        _ = try await scene.operations.reauthenticate(
+            mine, by: identity("owner", at: scene.accounts.now), from: scene.client)
+        if what == "subject" {
+            // Linked already, so that there is somewhere to write it down.
+            #expect(await link(identity("2", at: scene.accounts.now)) == nil)
+        }
+        scene.test.clock.advance(.seconds(1))
+        let brought = identity("2", at: scene.accounts.now)
+        scene.test.clock.advance(.seconds(1))
+        let notice = LogoutNotice.test(
+            subject: what == "subject" ? "2" : nil, sessionID: what == "session" ? brought.sessionID : nil,
+            at: scene.accounts.now)
+        try await scene.operations.endSessions(notice, from: scene.client)
+        #expect(await link(brought) == .invalidToken)
+        let event = try #require(try scene.test.events().first)
+        #expect(event.type == "social_account_linked" && !event.success && event.reason == "provider_ended")
+        scene.test.clock.advance(.seconds(1))
+        // Whoever comes anew is taken, and what was brought before proves nothing even so.
+        #expect(await link(identity("2", at: scene.accounts.now)) == nil)
+        #expect(await prove(brought) == .invalidToken)
+        #expect(try scene.test.events().first?.reason == "provider_ended")
+        #expect(await prove(identity("2", at: scene.accounts.now)) == nil)
+    }
+
     // MARK: What the operator ends
 
     @Test func aBlockedIdentityLosesWhatItHadBegun() async throws {

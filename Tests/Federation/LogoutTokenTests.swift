@@ -242,6 +242,6 @@ final class ProviderScene {
         let scene = try ProviderScene()
         let found = try await scene.provider.examine()
         #expect(found.keys == 1 && found.tokenEndpoint == "https://idp.example.com/t")
-        #expect(found.endSessionEndpoint == nil)
+        #expect(found.endSessionEndpoint == nil && found.checked == [.metadata, .keys])
     }
 }

@@ -73,6 +73,19 @@ import Testing
         #expect(throws: JOSEError.self) { try TokenSigner(pem: pem, keyID: "k", algorithm: .es256) }
     }
 
+    /// What says nothing of itself was not looked at, and a key that signs nothing is found before anybody is asked.
+    @Test func anExaminationSaysWhatItHasLookedAt() async throws {
+        let fetcher = TableFetcher()
+        let silent = Self.provider(try Self.forge(), fetcher)
+        let found = try await silent.examine()
+        #expect(found.checked.isEmpty && found.keys == nil && fetcher.requests.isEmpty)
+        for key in [nil, try PrivateKey.generate(.p384)] {
+            let provider = Self.provider(try Self.apple(key), fetcher)
+            await #expect(throws: FlowFailure.self) { _ = try await provider.examine() }
+        }
+        #expect(fetcher.requests.isEmpty)
+    }
+
     @Test func appleTellsNamesByFormAlone() async throws {
         let fetcher = TableFetcher()
         let metadata = """

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from test_portal import api, login, portal  # noqa: F401 - a fixture
+from support.browser import Browser
+from test_portal import PORTAL, add_person, api, login, portal, sign_in  # noqa: F401 - a fixture
+from test_providers import APP, LENA, come_back, go, make_portal, make_provider  # noqa: F401 - fixtures
 
 
 def ids(answer):
@@ -59,3 +61,27 @@ def test_lesson42_a_made_up_place_leads_nowhere(portal, path):  # noqa: F811
         assert (answer.status, answer.json()["code"]) == (400, "invalid_request"), wrong
     for wrong in ("limit=0", "limit=201", "limit=x", "limit=-1", "limit=1&limit=2", "limit="):
         assert api(gate, "GET", f"{path}?{wrong}", token=mary["access_token"]).status == 400, wrong
+
+
+def test_whoever_removes_a_link_goes_on_where_they_were(make_portal, make_provider):  # noqa: F811
+    """The row that a part ended with is gone for good, unlike a session that is over."""
+    providers = {id: make_provider() for id in ("one", "two", "three")}
+    gate = make_portal(*(provider.settings(id) for id, provider in providers.items()))
+    add_person(gate, "mary", ["staff"])
+    gate.start()
+    browser = Browser(gate)
+    sign_in(browser, page=APP + "/")
+    for id, provider in providers.items():
+        browser.open(PORTAL + "/.auth/account/providers")
+        link = [part.split('"')[0] for part in browser.response.body.decode().split('href="')
+                if part.startswith(f"/.auth/oauth/{id}?link=")][0]
+        come_back(browser, *go(browser, provider, id, start=PORTAL + link, **LENA))
+    token = login(gate).json()["access_token"]
+    whole = ids(api(gate, "GET", "/social-accounts", token=token))
+    assert len(whole) == 3 and walk(gate, "/social-accounts", token, 1) == (whole, 3)
+    first = api(gate, "GET", "/social-accounts?limit=2", token=token)
+    target = re.fullmatch(r'<http://auth\.example\.com/\.auth/api(/[^>]+)>; rel="next"', first["Link"])[1]
+    assert ids(api(gate, "GET", target, token=token)) == whole[2:]
+    assert api(gate, "DELETE", f"/social-accounts/{whole[1]}", token=token).status == 204
+    rest = api(gate, "GET", target, token=token)
+    assert rest.status == 200 and ids(rest) == whole[2:] and rest.get("Link") is None

@@ -302,3 +302,25 @@ def test_a_step_up_and_a_linking_by_way_of_a_form(gate, apple, second):
     other = Browser(gate)
     come_back(other, *go(other, apple, **linked))
     assert who(other)["email"] == "step@corp.example"
+
+
+def test_a_check_makes_the_client_secret(gate, apple, second, tmp_path):
+    for server in (apple, second):
+        server.secrets.clear()
+    found = gate.json("provider", "check", "apple")
+    assert found["good"] is True and found["checked"] == ["client_secret", "metadata", "keys"]
+    assert "the client secret can be made" in gate.cli("provider", "check", "apple").stdout
+    # It was made here, and is nobody's business.
+    assert apple.secrets == []
+    # Without its file, or with what is no key, nothing is good.
+    other = Gatehouse(
+        tmp_path / "gate", login={"providers": [apple.settings(tmp_path)]},
+        routes=[{"name": "app", "host": ["app.example.com"], "rules": [{"allow": "signed_in"}]}])
+    key = next(tmp_path.glob("AuthKey_*"))
+    for text in ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", None):
+        if text is None:
+            key.unlink()
+        else:
+            key.write_text(text)
+        failed = other.cli("provider", "check", "apple", check=False)
+        assert failed.returncode != 0 and "private_key" in failed.stdout + failed.stderr, failed

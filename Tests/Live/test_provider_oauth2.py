@@ -276,3 +276,11 @@ def test_redirect_uris_and_restrictions_that_cannot_be_proved(make_gate, forge, 
         result = gate.cli("check-config", check=False)
         assert result.returncode == 2 and what in result.stderr, (id, result)
     apple.stop()
+
+
+def test_a_check_says_that_there_was_nothing_to_look_at(gate, forge):
+    before = list(forge.visits)
+    found = gate.json("provider", "check", "forge")
+    assert "good" not in found and found["checked"] == [] and found["token_endpoint"]
+    assert "not checked" in gate.cli("provider", "check", "forge").stdout
+    assert forge.visits == before

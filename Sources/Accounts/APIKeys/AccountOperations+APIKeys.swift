@@ -49,7 +49,8 @@ extension AccountOperations {
             }
         }
         let (text, job) = try store.creation(of: new, policy: configuration.keys, by: try actor(principal, client))
-        let key = try await perform(bounded(job, for: principal), for: principal, isSensitive: true)
+        let creation = try bounded(job, for: principal, as: .apiKeyCreated, client)
+        let key = try await perform(creation, for: principal, isSensitive: true)
         return IssuedAPIKey(key: key, secret: text)
     }
 
@@ -72,16 +73,20 @@ extension AccountOperations {
         let actor = try actor(principal, client)
         try requireOwn(id, principal)
         let (text, job) = try store.rotation(of: id, overlap: overlap, policy: configuration.keys, by: actor)
-        let key = try await perform(bounded(job, for: principal), for: principal, isSensitive: true)
+        let rotation = try bounded(job, for: principal, as: .apiKeyRotated, client)
+        let key = try await perform(rotation, for: principal, isSensitive: true)
         return IssuedAPIKey(key: key, secret: text)
     }
 
     /// A job that makes a key, where there may be one more.
-    private func bounded(_ job: @escaping KeyJob, for principal: Principal) throws(AccountsError) -> KeyJob {
+    private func bounded(
+        _ job: @escaping KeyJob, for principal: Principal, as event: AuditEventType, _ client: Client
+    ) throws(AccountsError) -> KeyJob {
         let now = now
         let store = store
         let maximum = configuration.keys.maximumCount
-        try limiter.take(.keys, of: principal.userID, configuration.limits, at: now)
+        try limiter.take(
+            .keys, of: principal.userID, by: principal.userID, as: event, from: client, configuration.limits, at: now)
         return { transaction in
             guard try store.goodKeys(of: principal.userID, at: now, in: transaction) < maximum else {
                 throw AccountsError(.refused, "You have \(maximum) keys, which is the most: revoke one first.")

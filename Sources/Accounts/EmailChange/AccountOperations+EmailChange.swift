@@ -20,8 +20,10 @@ extension AccountOperations {
         try store.read { transaction in
             _ = try store.requireEmailChange(of: principal, to: email, at: now, in: transaction)
         }
-        try limiter.take(.mail, client: client, as: .emailChangeRequested, configuration.limits, at: now)
-        try takeMail(.changeEmail, to: email, as: .emailChangeRequested, from: client, at: now)
+        let userID = principal.userID
+        try limiter.take(
+            .mail, client: client, as: .emailChangeRequested, by: userID, configuration.limits, at: now)
+        try takeMail(.changeEmail, to: email, as: .emailChangeRequested, by: userID, from: client, at: now)
         let token = try SecretText(store.random)
         try await store.writing { transaction in
             let (user, session) = try store.requireEmailChange(of: principal, to: email, at: now, in: transaction)

@@ -88,7 +88,7 @@ extension AccountOperations {
         let store = store
         let now = now
         let gate = FactorGate(self)
-        try limiter.take(.signIn, client: client, as: .factorAdded, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, as: .factorAdded, by: principal.userID, configuration.limits, at: now)
         let secrets = try NewSessionSecrets(store.random)
         let codes = givesCodes ? try BackupCodes.make(store.random, for: principal.userID) : nil
         let outcome = try await store.writing { transaction -> Result<(SessionSecrets?, [String]), AccountsError> in
@@ -181,7 +181,7 @@ extension AccountOperations {
         let store = store
         let now = now
         let gate = FactorGate(self)
-        try limiter.take(.signIn, client: client, as: event, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, as: event, by: principal.userID, configuration.limits, at: now)
         let outcome = try await store.writing { transaction -> Swift.Result<Result, AccountsError> in
             var (user, session) = try store.require(principal, at: now, in: transaction)
             let standing = try store.factorStanding(of: user.id, in: transaction)

@@ -89,7 +89,7 @@ extension AccountOperations {
     ///   the provider says.
     /// - Returns: the new cookies; nil for an API client.
     /// - Throws: `refused` for an identity that is not linked with this account, and for a provider that does not say
-    ///   when it has asked the person.
+    ///   when it has asked the person; `invalidToken` when the provider has ended it in the meantime.
     public func reauthenticate(
         _ principal: Principal, by identity: FederatedIdentity, from client: Client
     ) async throws(AccountsError) -> SessionSecrets? {
@@ -100,14 +100,22 @@ extension AccountOperations {
             var (user, session) = try store.require(principal, at: now, in: transaction)
             let link = try Tables.socialAccounts.get(identity.key, in: transaction)
             let isOwn = try link?.userID == user.id && !store.isBlocked(identity, in: transaction)
+            let hasEnded = try store.hasEnded(identity, link, at: now, in: transaction)
             let saysWhen = identity.authenticatedAt != nil
+            let reason: String? =
+                switch (isOwn, hasEnded, saysWhen) {
+                case (false, _, _): "not_linked"
+                case (true, true, _): FederationRefusal.sessionEnded.reason
+                case (true, false, false): "proof_without_time"
+                case (true, false, true): nil
+                }
             var event = NewAuditEvent(
-                .reauthenticated, success: isOwn && saysWhen,
-                reason: isOwn ? (saysWhen ? nil : "proof_without_time") : "not_linked", user: user.username,
-                userID: user.id, session: session.id, metadata: identity.metadata)
+                .reauthenticated, success: reason == nil, reason: reason, user: user.username, userID: user.id,
+                session: session.id, metadata: identity.metadata)
             event.metadata["method"] = .string("oauth:\(identity.provider)")
             try store.append(
                 event, by: client.actor(user.username, session: session.id), at: now, in: transaction)
+            if isOwn, hasEnded { return .failure(FederationRefusal.sessionEnded.error) }
             guard isOwn, let provedAt = identity.authenticatedAt else {
                 return .failure(AccountsError(.refused, "This identity is not linked with your account."))
             }

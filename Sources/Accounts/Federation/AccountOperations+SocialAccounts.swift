@@ -15,7 +15,7 @@ extension AccountOperations {
     /// Links an identity with the account of whoever asks, who has just proved both.
     ///
     /// - Throws: `reauthenticationRequired`; `exists` when it is linked with another account; `userDisabled` when it
-    ///   is blocked.
+    ///   is blocked; `invalidToken` when the provider has ended it in the meantime.
     public func link(
         _ identity: FederatedIdentity, _ terms: FederationTerms, to principal: Principal, from client: Client
     ) async throws(AccountsError) {
@@ -26,19 +26,15 @@ extension AccountOperations {
             var (user, session) = try store.requireRecentProof(principal, at: now, in: transaction)
             let actor = client.actor(user.username, session: session.id)
             let known = try Tables.socialAccounts.get(identity.key, in: transaction)
-            if let known, known.userID == user.id { return .success(()) }
-            let isBlocked = try store.isBlocked(identity, in: transaction)
-            guard known == nil, !isBlocked else {
+            if let refusal = try store.refusalToLink(identity, known, to: user, at: now, in: transaction) {
                 try store.append(
                     NewAuditEvent(
-                        .socialAccountLinked, success: false, reason: isBlocked ? "user_disabled" : "account_exists",
-                        user: user.username, userID: user.id, metadata: identity.metadata),
+                        .socialAccountLinked, success: false, reason: refusal.reason, user: user.username,
+                        userID: user.id, metadata: identity.metadata),
                     by: actor, at: now, in: transaction)
-                return .failure(
-                    isBlocked
-                        ? AccountsError(.userDisabled, "This identity is blocked.")
-                        : AccountsError(.exists, "This identity is linked with another account."))
+                return .failure(refusal.error)
             }
+            if known != nil { return .success(()) }
             let link = try store.link(
                 identity, to: &user, id: id, how: .owner, by: actor, from: client, at: now, in: transaction)
             try store.noteGroups(identity, terms, of: link, for: &user, in: transaction)
@@ -91,6 +87,23 @@ extension AccountOperations {
 }
 
 extension Store {
+    /// - Parameter known: the link that there is of the identity.
+    fileprivate func refusalToLink(
+        _ identity: FederatedIdentity, _ known: SocialAccountRecord?, to user: UserRecord, at now: Timestamp,
+        in transaction: borrowing WriteTransaction
+    ) throws -> (reason: String, error: AccountsError)? {
+        if try isBlocked(identity, in: transaction) {
+            return ("user_disabled", AccountsError(.userDisabled, "This identity is blocked."))
+        }
+        if let known, known.userID != user.id {
+            return ("account_exists", AccountsError(.exists, "This identity is linked with another account."))
+        }
+        if try hasEnded(identity, known, at: now, in: transaction) {
+            return (FederationRefusal.sessionEnded.reason, FederationRefusal.sessionEnded.error)
+        }
+        return nil
+    }
+
     /// In how many ways a person can sign in to their account without anybody's help.
     ///
     /// - Parameters:

@@ -38,8 +38,7 @@ extension Store {
                 return .failure(.noAccount)
             }
             if let refusal = try standing(of: user, in: transaction) { return .failure(refusal) }
-            // The provider has ended it all while this was on its way.
-            if let ended = link.endedAt, ended >= identity.broughtAt ?? now + .milliseconds(1) {
+            if identity.isEnded(by: link, at: now) {
                 return .failure(.ended(user.id, user.username))
             }
             try noteGroups(identity, signIn.terms, of: link, for: &user, in: transaction)
@@ -92,6 +91,17 @@ extension Store {
         return try Tables.blocks.revision(of: BlockSubject.email(email).key, in: transaction) != nil
     }
 
+    /// The provider has ended what it has proved of an identity while that was on its way.
+    ///
+    /// - Parameter link: of the identity; nil: there is none.
+    func hasEnded(
+        _ identity: FederatedIdentity, _ link: SocialAccountRecord?, at now: Timestamp,
+        in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> Bool {
+        if let link, identity.isEnded(by: link, at: now) { return true }
+        return try hasEnded(identity.place, at: now, in: transaction)
+    }
+
     /// The operator made it, and there never was anything to sign in to it with.
     private func awaitsCredential(_ user: UserRecord, in transaction: borrowing WriteTransaction) throws -> Bool {
         guard user.awaitsCredential == true, try Tables.passwords.get(user.id, in: transaction) == nil,
@@ -122,6 +132,12 @@ extension Store {
                 .userRegistered, user: user.username, userID: user.id, metadata: signIn.identity.metadata),
             by: signIn.actor, at: now, in: transaction)
         return user
+    }
+}
+
+extension FederatedIdentity {
+    fileprivate func isEnded(by link: SocialAccountRecord, at now: Timestamp) -> Bool {
+        link.endedAt.map { $0 >= broughtAt ?? now + .milliseconds(1) } ?? false
     }
 }
 

@@ -9,6 +9,8 @@ struct LimitRefusals {
     struct Group {
         let event: AuditEventType
         let limit: LimitedAction
+        /// Who was signed in; nil: nobody, or more than one.
+        var userID: String?
         /// The newest.
         var client: Client
         var first: Timestamp
@@ -18,6 +20,7 @@ struct LimitRefusals {
 
         fileprivate mutating func merge(_ other: Group) {
             if other.last >= last { client = other.client }
+            if other.userID != userID { userID = nil }
             first = min(first, other.first)
             last = max(last, other.last)
             count &+= other.count
@@ -32,6 +35,7 @@ struct LimitRefusals {
         let event: AuditEventType
         /// Empty for all that are not told apart.
         let place: String
+        let userID: String?
     }
 
     private struct Entry {
@@ -46,15 +50,20 @@ struct LimitRefusals {
 
     private var entries: [Key: Entry] = [:]
 
-    mutating func add(_ event: AuditEventType, _ limit: LimitedAction, _ client: Client, at now: Timestamp) {
-        var group = Group(event: event, limit: limit, client: client, first: now, last: now, count: 1)
+    mutating func add(
+        _ event: AuditEventType, _ limit: LimitedAction, _ client: Client, userID: String? = nil, at now: Timestamp
+    ) {
+        var group = Group(
+            event: event, limit: limit, userID: userID, client: client, first: now, last: now, count: 1)
         if let address = client.address { group.addresses = [address.description] }
         add(group, at: now)
     }
 
     private mutating func add(_ group: Group, at now: Timestamp) {
-        var key = Key(event: group.event, place: group.client.addressClass)
-        if entries[key] == nil, entries.count >= Self.maximumPlaces { key = Key(event: group.event, place: "") }
+        var key = Key(event: group.event, place: group.client.addressClass, userID: group.userID)
+        if entries[key] == nil, entries.count >= Self.maximumPlaces {
+            key = Key(event: group.event, place: "", userID: nil)
+        }
         var entry = entries[key] ?? Entry(dueAt: now)
         if entry.waiting?.merge(group) == nil { entry.waiting = group }
         entries[key] = entry
@@ -83,15 +92,20 @@ struct LimitRefusals {
 }
 
 extension LimitRefusals.Group {
-    var audited: (event: NewAuditEvent, actor: AuditActor) {
+    /// - Parameter user: whose id the group has.
+    func audited(of user: UserRecord?) -> (event: NewAuditEvent, actor: AuditActor) {
         var metadata: [String: AuditValue] = [
             "limit": .string(limit.rawValue), "count": .integer(count), "first": .string(first.rfc3339),
             "last": .string(last.rfc3339),
         ]
         if addresses.count > 1 { metadata["addresses"] = .strings(addresses) }
-        var actor = client.actor("anonymous")
+        var actor = client.actor(user?.username ?? "anonymous")
         if addresses.count > 1 { actor.address = nil }
-        return (NewAuditEvent(event, success: false, reason: "rate_limited", metadata: metadata), actor)
+        return (
+            NewAuditEvent(
+                event, success: false, reason: "rate_limited", user: user?.username, userID: user?.id,
+                metadata: metadata), actor
+        )
     }
 }
 
@@ -107,7 +121,8 @@ extension RateLimiter {
         do throws(AccountsError) {
             try store.write { transaction in
                 for group in groups {
-                    let (event, actor) = group.audited
+                    let user = try group.userID.flatMap { try Tables.users.get($0, in: transaction) }
+                    let (event, actor) = group.audited(of: user)
                     try store.append(event, by: actor, at: now, in: transaction)
                 }
             }

@@ -140,11 +140,13 @@ public final class RateLimiter: Sendable {
     /// Counts one by a client. Clients of an unknown address share one bucket, as do those of one /64; what is mailed
     /// is counted for the /48 as well.
     ///
-    /// - Parameter event: what the audit log calls what was wanted.
+    /// - Parameters:
+    ///   - event: what the audit log calls what was wanted.
+    ///   - userID: of who is signed in there.
     /// - Throws: `rateLimited`.
     func take(
-        _ action: LimitedAction, client: Client, as event: AuditEventType = .signIn, _ policy: LimitPolicy,
-        at now: Timestamp
+        _ action: LimitedAction, client: Client, as event: AuditEventType = .signIn, by userID: String? = nil,
+        _ policy: LimitPolicy, at now: Timestamp
     ) throws(AccountsError) {
         let address = client.address
         if let address, policy.exemptNetworks.contains(where: { $0.contains(address) }) { return }
@@ -156,14 +158,35 @@ public final class RateLimiter: Sendable {
         do throws(AccountsError) {
             try Self.take(takes, in: ofClients, at: now)
         } catch {
-            note(event, action, client, at: now)
+            note(event, action, client, by: userID, at: now)
+            throw error
+        }
+    }
+
+    /// Counts one of a signed-in person, wherever it comes from.
+    ///
+    /// - Parameters:
+    ///   - id: of the user or the session.
+    ///   - event: what the audit log calls what was wanted.
+    /// - Throws: `rateLimited`.
+    func take(
+        _ action: LimitedAction, of id: String, by userID: String, as event: AuditEventType, from client: Client,
+        _ policy: LimitPolicy, at now: Timestamp
+    ) throws(AccountsError) {
+        do throws(AccountsError) {
+            try take(action, of: id, policy, at: now)
+        } catch {
+            note(event, action, client, by: userID, at: now)
             throw error
         }
     }
 
     /// Notes what was refused, for the audit log.
-    func note(_ event: AuditEventType, _ action: LimitedAction, _ client: Client, at now: Timestamp) {
-        refusals.withLock { $0.add(event, action, client, at: now) }
+    func note(
+        _ event: AuditEventType, _ action: LimitedAction, _ client: Client, by userID: String? = nil,
+        at now: Timestamp
+    ) {
+        refusals.withLock { $0.add(event, action, client, userID: userID, at: now) }
     }
 
     /// Counts one mail to an address, whoever asked. Mails of each purpose are counted apart: nobody uses up the mails

@@ -15,15 +15,16 @@ extension AccountOperations {
     /// Counts one mail to an address: by its purpose and, where its owner asks on a device that they are known by, apart
     /// from what strangers ask for. The client is counted before (``RateLimiter``).
     ///
+    /// - Parameter userID: of who is signed in there.
     /// - Throws: `rateLimited`.
     func takeMail(
-        _ purpose: LinkPurpose, to email: EmailAddress, as event: AuditEventType, from client: Client,
-        at now: Timestamp
+        _ purpose: LinkPurpose, to email: EmailAddress, as event: AuditEventType, by userID: String? = nil,
+        from client: Client, at now: Timestamp
     ) throws(AccountsError) {
         do throws(AccountsError) {
             try takeMail(purpose, to: email, from: client, at: now)
         } catch {
-            if error.code == .rateLimited { limiter.note(event, .mail, client, at: now) }
+            if error.code == .rateLimited { limiter.note(event, .mail, client, by: userID, at: now) }
             throw error
         }
     }

@@ -1,8 +1,13 @@
 /// A part of a list that is told newest first.
 public struct ListPage<Item: Sendable>: Sendable {
     public let items: [Item]
-    /// The id of the last one, which is where to go on; nil when there are no older ones.
+    /// Where to go on, behind the last one; nil when there are no older ones.
     public let next: String?
+
+    init(items: [Item], next: String?) {
+        self.items = items
+        self.next = next
+    }
 
     /// A list that is here as a whole.
     ///

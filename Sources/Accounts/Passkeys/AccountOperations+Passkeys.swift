@@ -47,7 +47,7 @@ extension AccountOperations {
         let name = try Self.passkeyName(name)
         let store = store
         let now = now
-        try limiter.take(.signIn, client: client, as: .factorAdded, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, as: .factorAdded, by: principal.userID, configuration.limits, at: now)
         let gate = PasskeyGate(store: store, policy: configuration.passkeys)
         let made = verified(registration, for: principal, at: now)
         let new = NewPasskeyMaterials(

@@ -150,7 +150,7 @@ extension AccountOperations {
         _ password: SecretBytes, of principal: Principal, event: AuditEventType, from client: Client, at now: Timestamp
     ) async throws(AccountsError) -> (PasswordGate.Attempt, PasswordGate, PasswordVerdict) {
         try requirePasswords()
-        try limiter.take(.signIn, client: client, as: event, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, as: event, by: principal.userID, configuration.limits, at: now)
         let store = store
         let gate = PasswordGate(store: store, policy: configuration.lockout)
         let attempt = try store.read { transaction in

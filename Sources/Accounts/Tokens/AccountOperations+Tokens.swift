@@ -20,7 +20,9 @@ extension AccountOperations {
         }
         // A token that was used already ends its session, however many there were.
         if found.token.usedAt == nil {
-            try limiter.take(.refresh, of: found.session.id, configuration.limits, at: now)
+            try limiter.take(
+                .refresh, of: found.session.id, by: found.user.id, as: .tokenIssued, from: client,
+                configuration.limits, at: now)
         }
         let next = try SecretText(store.random)
         let access = try store.signAccessToken(

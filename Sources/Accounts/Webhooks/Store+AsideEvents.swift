@@ -18,8 +18,25 @@ extension Store {
             letter: letter.id, answers: letter.answers)
     }
 
-    func asideCount(of webhook: String, in transaction: borrowing WriteTransaction) throws -> Int {
-        try Tables.webhookRetries.keys(prefix: KeyPair<String, String>.prefix(webhook), in: transaction).count
+    /// Gives up the oldest one that is aside when there are too many for one more, so that new events go on.
+    ///
+    /// - Returns: it; nil when there is room.
+    func makeRoomAside(
+        of webhook: String, in transaction: borrowing WriteTransaction
+    ) throws -> OutboxRecord? {
+        let keys = try Tables.webhookRetries.keys(prefix: KeyPair<String, String>.prefix(webhook), in: transaction)
+        guard keys.count >= WebhookSchedule.maximumAside else { return nil }
+        // What the operator has just asked for comes last.
+        let oldest = keys.map(\.second).min { one, other in
+            let (isAsked, isOtherAsked) = (OutboxRecord.isAskedFor(one), OutboxRecord.isAskedFor(other))
+            return isAsked == isOtherAsked ? OutboxRecord.event(in: one) < OutboxRecord.event(in: other) : isOtherAsked
+        }
+        guard let oldest, var letter = try Tables.outbox.get(OutboxRecord.letterID(in: oldest), in: transaction)
+        else { return nil }
+        try removeLetter(letter.id, in: transaction)
+        letter.state = .failed
+        try put(aside: letter, in: transaction)
+        return letter
     }
 
     func put(aside letter: OutboxRecord, in transaction: borrowing WriteTransaction) throws {
@@ -55,6 +72,14 @@ extension OutboxRecord {
         guard let webhook, state == .queued else { return nil }
         let due = Self.ordered(UInt64(clamping: max(0, dueAt.milliseconds)))
         return KeyPair(webhook, "\(due).\(Self.ordered(event ?? 0)).\(id)")
+    }
+
+    /// Put there by the operator, before everything else.
+    fileprivate static func isAskedFor(_ key: String) -> Bool { key.hasPrefix(ordered(0) + ".") }
+
+    /// The event's number, in the order of the numbers.
+    fileprivate static func event(in key: String) -> Substring {
+        key.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false).dropFirst().first ?? ""
     }
 
     static func letterID(in key: String) -> String {

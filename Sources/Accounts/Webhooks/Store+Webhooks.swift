@@ -99,30 +99,33 @@ extension Store {
         try write { transaction in try self.pass(step, of: webhook.id, in: transaction) }
     }
 
-    /// - Returns: what became of the event; nil when nobody wants to know any more.
+    /// - Returns: what became of the event; nil when nobody wants to know any more. Also an older one that had to make
+    ///   room for it.
     func finish(
         _ message: WebhookMessage, _ outcome: WebhookSchedule.Outcome
-    ) throws(AccountsError) -> WebhookRecord.Fate? {
+    ) throws(AccountsError) -> (WebhookRecord.Fate?, displaced: OutboxRecord?) {
         let now = clock.now()
         let id = message.webhook.id
         let letterID = try random.id("hook")
-        return try write { transaction in
+        return try write { transaction -> (WebhookRecord.Fate?, displaced: OutboxRecord?) in
             // Gone with a reload, or dropped by the operator while it was on its way.
-            guard var record = try Tables.webhooks.get(id, in: transaction) else { return nil }
+            guard var record = try Tables.webhooks.get(id, in: transaction) else { return (nil, nil) }
             if let letter = message.step.letter {
-                guard try Tables.outbox.get(letter, in: transaction)?.state == .queued else { return nil }
+                guard try Tables.outbox.get(letter, in: transaction)?.state == .queued else {
+                    return (nil, nil)
+                }
             } else if message.step.sequence <= record.position {
-                return nil
+                return (nil, nil)
             }
             var step = message.step
             let wasBroken = record.isBroken
-            let fate = record.judge(
-                &step, outcome, aside: try self.asideCount(of: id, in: transaction), at: now)
+            let fate = record.judge(&step, outcome, at: now)
             if case .held = fate {
                 record.step = step
                 try Tables.webhooks.put(record, for: id, in: transaction)
-                return fate
+                return (fate, nil)
             }
+            var displaced: OutboxRecord?
             let reason = record.lastError
             try self.pass(step, of: id, in: transaction) { $0 = record }
             switch fate {
@@ -131,6 +134,10 @@ extension Store {
                 // It was the receiver, not the events: they need not wait for their time.
                 if wasBroken { try self.changeAside(of: id, in: transaction) { $0.dueAt = now } }
             case .aside(let next):
+                if step.letter == nil {
+                    displaced = try self.makeRoomAside(of: id, in: transaction)
+                    if displaced != nil { try self.keepNewestLetters(of: id, in: transaction) }
+                }
                 try self.put(
                     aside: .letter(
                         step.letter ?? letterID, step, of: message.webhook, because: reason ?? "", until: next),
@@ -141,7 +148,7 @@ extension Store {
                     for: step.letter ?? letterID, in: transaction)
                 try self.keepNewestLetters(of: id, in: transaction)
             }
-            return fate
+            return (fate, displaced)
         }
     }
 

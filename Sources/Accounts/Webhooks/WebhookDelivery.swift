@@ -66,11 +66,19 @@ public final class WebhookDelivery: Sendable {
         _ message: WebhookMessage, _ answer: Result<FetchResponse, FetchError>
     ) throws(AccountsError) -> Bool {
         let outcome = WebhookSchedule.outcome(of: answer)
-        let fate = try store.finish(message, outcome)
+        let (fate, displaced) = try store.finish(message, outcome)
         let metadata: Logger.Metadata = [
             "webhook": "\(message.webhook.origin)", "event": "\(message.step.event)",
             "event_type": "\(message.step.type)",
         ]
+        if let displaced {
+            log.error(
+                "too many events wait: the oldest was given up; `gatehouse outbox retry` tries again",
+                metadata: [
+                    "webhook": "\(message.webhook.origin)", "event": "\(displaced.fields["event"] ?? displaced.id)",
+                    "event_type": "\(displaced.template)", "error": "\(displaced.lastError ?? "")",
+                ])
+        }
         switch outcome {
         case .delivered:
             log.debug("event handed over", metadata: metadata)
@@ -82,7 +90,10 @@ public final class WebhookDelivery: Sendable {
             } else {
                 log.warning("event not handed over; it will be tried again", metadata: told)
             }
-            if case .unavailable = outcome { return false }
+            // Nobody wants to know any more.
+            guard let fate else { return false }
+            // One that is aside may be what the receiver hangs on.
+            if case .unavailable = outcome, message.step.letter == nil { return false }
             return fate != .held
         }
     }

@@ -23,12 +23,8 @@ extension WebhookRecord {
     /// So many were not taken in a row that it cannot be the events.
     var isBroken: Bool { (turnedAway ?? 0) >= WebhookSchedule.mostInARow }
 
-    /// - Parameters:
-    ///   - step: what was tried; it gets its attempt.
-    ///   - aside: how many are aside already.
-    mutating func judge(
-        _ step: inout Step, _ outcome: WebhookSchedule.Outcome, aside: Int, at now: Timestamp
-    ) -> Fate {
+    /// - Parameter step: what was tried; it gets its attempt.
+    mutating func judge(_ step: inout Step, _ outcome: WebhookSchedule.Outcome, at now: Timestamp) -> Fate {
         step.attempts += 1
         prefersNew = step.letter == nil ? nil : true
         switch outcome {
@@ -39,17 +35,20 @@ extension WebhookRecord {
         case .refused(let why):
             return .givenUp(why)
         case .turnedAway(let why):
-            return turnAway(&step, why, aside: aside, at: now)
+            return turnAway(&step, why, at: now)
+        // One that others pass may be what the receiver hangs on: it waits alone.
+        case .unavailable(let why) where step.letter != nil:
+            return turnAway(&step, why, at: now)
         case .unavailable(let why):
             failures += 1
             if fails(because: why, at: now) { return giveUp(step, why, at: now) }
             let next = now + WebhookSchedule.wait(after: failures)
             dueAt = next
-            return step.letter == nil ? .held : .aside(until: next)
+            return .held
         }
     }
 
-    private mutating func turnAway(_ step: inout Step, _ why: String, aside: Int, at now: Timestamp) -> Fate {
+    private mutating func turnAway(_ step: inout Step, _ why: String, at now: Timestamp) -> Fate {
         let answers = (step.answers ?? 0) + 1
         let inARow = (turnedAway ?? 0) + 1
         step.answers = answers
@@ -59,15 +58,11 @@ extension WebhookRecord {
         if fails(because: why, at: now) { return giveUp(step, why, at: now) }
         // Whether it is the event's fault or the receiver's, only another event shows.
         if answers >= WebhookSchedule.maximumAnswers, let takenAt, takenAt >= step.since { return .givenUp(why) }
+        if step.letter != nil, now - step.since >= WebhookSchedule.lifetime { return .givenUp(why) }
         if inARow % WebhookSchedule.mostInARow == 0 { dueAt = now + WebhookSchedule.pause }
-        guard step.letter == nil else { return .aside(until: now + WebhookSchedule.wait(after: answers)) }
         // A receiver that hiccups gets everything in its order.
-        if inARow == 1 {
+        if inARow == 1, step.letter == nil {
             dueAt = now + WebhookSchedule.wait(after: 1)
-            return .held
-        }
-        guard aside < WebhookSchedule.maximumAside else {
-            dueAt = now + WebhookSchedule.pause
             return .held
         }
         return .aside(until: now + WebhookSchedule.wait(after: answers))

@@ -25,7 +25,7 @@ struct WebhookRecord: JSONRecord, Equatable {
         var since: Timestamp
         /// The row in `outbox` that it came from, when it was put aside or had been given up before.
         var letter: String?
-        /// How many of the attempts were answered.
+        /// How many of the attempts may have been its own fault: those that were answered and, since it is aside, all.
         var answers: Int?
     }
 
@@ -43,7 +43,7 @@ struct WebhookRecord: JSONRecord, Equatable {
     var failingSince: Timestamp?
     /// How many letters there may be; nil: not counted yet.
     var letters: Int?
-    /// How many in a row were answered and not taken, whatever the event.
+    /// How many in a row were answered and not taken, or were of events that are aside.
     var turnedAway: Int?
     /// When one was taken last.
     var takenAt: Timestamp?
@@ -66,13 +66,13 @@ enum WebhookSchedule {
 
     /// A receiver that takes nothing is waited for so long; then each event is tried once.
     static let lifetime = Duration.seconds(48 * 3600)
-    /// So many answers that do not take an event are enough, if another one was taken in the meantime.
+    /// So many tries by which an event is not taken are enough, if another one was taken in the meantime.
     static let maximumAnswers = 5
     /// After so many in a row that were not taken, nothing is sent for a while.
     static let mostInARow = 20
     /// For so long.
     static let pause = Duration.seconds(300)
-    /// So many can be aside at a time.
+    /// So many can be aside at a time; for one more the oldest is given up.
     static let maximumAside = 1000
     /// So many events that were given up are kept for each webhook, the newest ones.
     static let maximumLetters = 1000

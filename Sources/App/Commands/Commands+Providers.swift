@@ -10,7 +10,10 @@ extension Commands {
         var provider: String
         var issuer: String
         var redirectURI: String
-        var good: Bool
+        /// Nil: nothing could be looked at without signing somebody in.
+        var good: Bool?
+        /// What was looked at.
+        var checked: [ProviderExamination.Part] = []
         /// What is wrong, where something is.
         var problem: String?
         var authorizationEndpoint: String?
@@ -20,7 +23,7 @@ extension Commands {
         var keys: Int?
 
         enum CodingKeys: String, CodingKey {
-            case provider, issuer, good, problem, keys
+            case provider, issuer, good, checked, problem, keys
             case redirectURI = "redirect_uri"
             case authorizationEndpoint = "authorization_endpoint"
             case tokenEndpoint = "token_endpoint"
@@ -33,7 +36,7 @@ extension Commands {
     ///
     /// - Parameter id: nil: all that are configured.
     public static func checkProviders(_ invocation: Invocation, _ id: String?) async throws {
-        let settings = try invocation.load(secrets: .leave).settings
+        let settings = try providerSettings(invocation, id)
         let quiet = Logger(label: "gatehouse") { _ in SwiftLogNoOpLogHandler() }
         let fetcher = Fetcher(threads: 4, capacity: 64)
         defer { fetcher.stop() }
@@ -51,12 +54,19 @@ extension Commands {
             let uri = settings.login.providers.first { $0.id == provider.configuration.id }?
                 .redirectURI(settings.publicURL)
             let finding = await examined(provider, redirectURI: uri ?? "")
-            if !finding.good { bad += 1 }
+            if finding.good == false { bad += 1 }
             try output.value(finding) { text(of: finding) }
         }
         guard bad == 0 else {
             throw CommandFailure(.failed, "\(bad) of \(chosen.count) providers cannot be used as they are")
         }
+    }
+
+    /// Secrets are read only where one is to be tried: whoever may not read them can check the others.
+    private static func providerSettings(_ invocation: Invocation, _ id: String?) throws -> Settings {
+        let settings = try invocation.load(secrets: .leave).settings
+        let signs = settings.login.providers.contains { $0.signingKey != nil && (id == nil || $0.id == id) }
+        return signs ? try invocation.load(secrets: .read).settings : settings
     }
 
     private static func examined(_ provider: Provider, redirectURI: String) async -> Finding {
@@ -70,6 +80,8 @@ extension Commands {
             finding.userInfoEndpoint = found.userInfoEndpoint
             finding.endSessionEndpoint = found.endSessionEndpoint
             finding.keys = found.keys
+            finding.checked = found.checked
+            if found.checked.isEmpty { finding.good = nil }
         } catch {
             finding.good = false
             finding.problem = "\(error)"
@@ -79,9 +91,12 @@ extension Commands {
 
     private static func text(of finding: Finding) -> String {
         if let problem = finding.problem { return "\(finding.provider) (\(finding.issuer)): \(problem)" }
-        let keys = finding.keys.map { ", \($0) keys" } ?? ""
+        var found = ["good"]
+        if let keys = finding.keys { found.append("\(keys) keys") }
+        if finding.checked.contains(.clientSecret) { found.append("the client secret can be made") }
+        if finding.good == nil { found = ["not checked", "it says nothing of itself that could be fetched"] }
         return """
-            \(finding.provider) (\(finding.issuer)): good\(keys)
+            \(finding.provider) (\(finding.issuer)): \(found.joined(separator: ", "))
               people go to \(finding.authorizationEndpoint ?? ""), codes to \(finding.tokenEndpoint ?? "")
               to be registered there: \(finding.redirectURI)
             """

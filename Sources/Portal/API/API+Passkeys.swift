@@ -101,9 +101,9 @@ extension PortalRequest {
     }
 
     func apiPasskeys() throws -> Answer {
-        let all = Array(try operations.passkeys(of: try principal()).reversed())
+        let all = try operations.passkeys(of: try principal())
         let part = try listPart()
-        let page = try ListPage(of: all, limit: part.limit, before: part.before, id: \.id)
+        let page = try ListPage(of: all, limit: part.limit, before: part.before, id: \.id, time: \.createdAt)
         return try json(page.items.map(PasskeyWire.View.init), part, next: page.next)
     }
 

@@ -54,7 +54,7 @@ enum OpenAPI {
         "securitySchemes":{"token":{"type":"http","scheme":"bearer","bearerFormat":"JWT"},"session":{"type":"apiKey","in":"cookie","name":"__Host-gatehouse-portal"}},
         "parameters":{
         "limit":{"name":"limit","in":"query","schema":{"type":"integer","minimum":1,"maximum":200,"default":50}},
-        "before":{"name":"before","in":"query","description":"The id of one of them: only those that stand behind it.","schema":{"type":"string","pattern":"^[A-Za-z0-9_-]{1,64}$"}}
+        "before":{"name":"before","in":"query","description":"The id of one of them, or a place in the list that a Link named: only those that stand behind it.","schema":{"type":"string","pattern":"^[A-Za-z0-9_-]{1,80}$"}}
         },
         "headers":{"Link":{"description":"Where the next ones are (rel=\\"next\\"), if there are any.","schema":{"type":"string"}}},
         "responses":{

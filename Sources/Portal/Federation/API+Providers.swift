@@ -146,7 +146,7 @@ extension PortalRequest {
     func apiSocialAccounts() throws -> Answer {
         let all = try operations.socialAccounts(of: try principal())
         let part = try listPart()
-        let page = try ListPage(of: all, limit: part.limit, before: part.before, id: \.id)
+        let page = try ListPage(of: all, limit: part.limit, before: part.before, id: \.id, time: \.linkedAt)
         return try json(page.items.map(Wire.Link.init), part, next: page.next)
     }
 

@@ -30,6 +30,8 @@ class Provider:
         self.codes = {}
         self.tokens = {}
         self.visits = []
+        # Method, target, headers by their names in lower case, and body of each.
+        self.asked = []
         self.behave()
         provider = self
 
@@ -68,6 +70,8 @@ class Provider:
     def _handle(self, handler, body):
         path = urllib.parse.urlsplit(handler.path).path
         self.visits.append(path)
+        headers = {name.lower(): value for name, value in handler.headers.items()}
+        self.asked.append((handler.command, handler.path, headers, body))
         name = {"/.well-known/openid-configuration": "metadata", "/token": "token", "/userinfo": "info",
                 "/jwks": "keys"}.get(path)
         if name is None:
