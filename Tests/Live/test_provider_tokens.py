@@ -237,6 +237,22 @@ def test_kill_9_in_the_middle_of_a_refresh(make_portal, make_token_provider):  #
     assert gate.cli("audit", "verify").returncode == 0
 
 
+def test_another_client_of_the_provider_is_not_given_what_the_one_before_had(make_portal, make_token_provider):  # noqa: F811
+    corp = make_token_provider()
+    gate = make_portal(corp.settings(), routes=[route("told")]).start()
+    browser = Browser(gate)
+    enter(browser, corp, **LENA)
+    assert token(browser) == corp.given[0]
+    settings = dict(gate.settings)
+    gate.write(settings | {"login": {"providers": [corp.settings(client_id="another")]}})
+    gate.cli("reload")
+    assert token(browser) == ""
+    # Nor is it there again for the first one: it was dropped.
+    gate.write(settings)
+    gate.cli("reload")
+    assert token(browser) == "" and not corp.refreshes
+
+
 def test_a_previous_master_key_opens_it(make_portal, make_token_provider):  # noqa: F811
     corp = make_token_provider(lifetime=3600)
     gate = make_portal(corp.settings(), routes=[route("told")]).start()
