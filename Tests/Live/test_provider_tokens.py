@@ -133,8 +133,9 @@ def _asked(browser, corp, count):
         assert browser.send("GET", APP + "/", navigate=False).status == 200
         corp.open.set()
         assert [answer.result().status for answer in waiting] == [200] * 10
+    # One that was still good went on as it was, and was refreshed beside that.
+    eventually(lambda: token(browser) == corp.given[-2], 30, "the new token")
     assert len(corp.refreshes) == count
-    assert token(browser) == corp.given[-2]
     return True
 
 
@@ -228,7 +229,7 @@ def test_kill_9_in_the_middle_of_a_refresh(make_portal, make_token_provider):  #
     corp.open.set()
     gate.start()
     corp.behave()
-    eventually(lambda: token(browser) == corp.given[-2], 60, "a new token after the restart")
+    eventually(lambda: token(browser) not in ("", corp.given[0]), 60, "a new token after the restart")
     # Killed behind it: what was handed on is on the disk.
     kept = token(browser)
     gate.kill()
