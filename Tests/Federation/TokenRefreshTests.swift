@@ -9,12 +9,16 @@ import Testing
 @Suite struct TokenRefreshTests {
     static let token = SecretBytes(copying: Array("r-1".utf8))
 
+    /// Nobody's.
+    static let keys = JWKSet(
+        [try? TokenSigner(key: try PrivateKey.generate(.p256)).publicJWK()].compactMap { $0 })
+
     let fetcher = TableFetcher()
     let clock = ManualClock()
 
     func provider(_ kind: ProviderConfiguration.Kind = .oidc, keys: JWKSet? = nil) -> Provider {
         fetcher.answer(FlowTests.issuer + "/.well-known/openid-configuration", Array(FlowTests.metadata.utf8))
-        if let keys { fetcher.answer(FlowTests.issuer + "/jwks", keys.render()) }
+        fetcher.answer(FlowTests.issuer + "/jwks", (keys ?? Self.keys).render())
         return FlowTests.provider(fetcher, kind, clock: clock)
     }
 
@@ -54,7 +58,10 @@ import Testing
     @Test func onlyTheProvidersOwnNoIsFinal() async throws {
         for error in ["invalid_grant", "bad_refresh_token"] {
             answer(#"{"error":"\#(error)"}"#, status: 400)
-            await #expect(throws: RefreshFailure.ended(error)) { try await provider().refresh(Self.token, of: "lena") }
+            guard case .failure(.ended(error)) = await refresh(provider()) else {
+                Issue.record("\(error)")
+                continue
+            }
         }
         for (body, status) in [
             (#"{"error":"invalid_client"}"#, 401), (#"{"error":"temporarily_unavailable"}"#, 503), ("", 502),
@@ -86,14 +93,69 @@ import Testing
         let theirs = try await refresh(provider(keys: keys)).get()
         #expect(theirs.access.text == "a")
         try answer(#""sub":"mallory""#, by: signer)
-        await #expect(throws: RefreshFailure.ended("other_subject")) {
-            try await provider(keys: keys).refresh(Self.token, of: "lena")
+        guard case .failure(.ended("other_subject")) = await refresh(provider(keys: keys)) else {
+            Issue.record("somebody else's")
+            return
         }
         try answer(#""sub":"lena""#, by: stranger)
         guard case .failure(.failed) = await refresh(provider(keys: keys)) else {
             Issue.record("signed by nobody's key")
             return
         }
+    }
+
+    @Test func theKeysAreThereBeforeTheExchange() async throws {
+        answer(#"{"access_token":"a","token_type":"Bearer","refresh_token":"r-2"}"#)
+        let provider = provider()
+        fetcher.answer(FlowTests.issuer + "/jwks", nil)
+        guard case .failure(.unavailable) = await refresh(provider) else {
+            Issue.record("exchanged without keys")
+            return
+        }
+        #expect(!fetcher.requests.contains(FlowTests.issuer + "/t"))
+    }
+
+    @Test func aChangedRefreshTokenIsNotLostWithTheKeyOfItsIDToken() async throws {
+        let signer = try TokenSigner(key: try PrivateKey.generate(.p256))
+        let now = clock.now().seconds
+        let claims =
+            #"{"iss":"\#(FlowTests.issuer)","aud":"client","iat":\#(now),"exp":\#(now + 60),"sub":"lena"}"#
+        let token = String(decoding: try signer.sign(Array(claims.utf8)), as: UTF8.self)
+        answer(
+            #"{"access_token":"a","token_type":"Bearer","refresh_token":"r-2","id_token":"\#(token)"}"#)
+        guard case .failure(.withheld(let next, let why)) = await refresh(provider()) else {
+            Issue.record("lost or let through")
+            return
+        }
+        #expect(next.text == "r-2" && !why.contains("r-2"))
+    }
+
+    @Test func renewalsHaveARoadOfTheirOwn() async throws {
+        let road = TableFetcher()
+        road.answer(FlowTests.issuer + "/t", Array(#"{"access_token":"a","token_type":"Bearer"}"#.utf8))
+        _ = provider()
+        let provider = Provider(
+            FlowTests.configuration(), fetcher: fetcher, renewing: road, clock: clock, log: quiet)
+        #expect(try await refresh(provider).get().access.text == "a")
+        #expect(road.requests == [FlowTests.issuer + "/t"] && !fetcher.requests.contains(FlowTests.issuer + "/t"))
+        road.answer(FlowTests.issuer + "/t", nil)
+        guard case .failure(.unavailable) = await refresh(provider) else {
+            Issue.record("nobody was there")
+            return
+        }
+    }
+
+    @Test func anotherNameThereOrAnotherTokenEndpointIsAnotherClient() {
+        func client(_ kind: ProviderConfiguration.Kind, _ id: String, _ endpoint: String?) -> String {
+            ProviderConfiguration.client(kind: kind, clientID: id, tokenEndpoint: endpoint)
+        }
+        let all = [
+            client(.oauth2, "a", "https://a/t"), client(.oauth2, "b", "https://a/t"),
+            client(.oauth2, "a", "https://b/t"), client(.oidc, "a", nil), client(.oidc, "b", nil),
+            client(.gitlab, "a", nil),
+        ]
+        #expect(Set(all).count == all.count && client(.oidc, "a", nil) == all[3])
+        #expect(FlowTests.configuration().client == client(.oidc, "client", nil))
     }
 
     @Test func refreshTokensAreAskedForOnlyWhereTheyAreKept() async throws {

@@ -15,6 +15,7 @@ from support.gatehouse import Gatehouse, binary
 from support.origins import WSGIOrigin
 from support.proxies import KINDS, REPOSITORY, Proxy
 from support.token_provider import TokenProvider
+from support.waiting import eventually
 from support.wire import Connection, request
 
 EXAMPLES = REPOSITORY / "examples"
@@ -115,6 +116,35 @@ def test_the_token_of_a_provider_comes_to_the_app_that_may_have_it(site):
     for answer in (told, other, nobody):
         assert answer.status == 200 and b"f0rged" not in answer.body, answer
     assert other.json().get(name, "") == nobody.json().get(name, "") == ""
+
+
+def test_a_provider_that_hangs_keeps_no_proxy_waiting_for_longer_than_it_does(site):
+    name, port, tokens = "HTTP_X_FORWARDED_ACCESS_TOKEN", site.proxy.port, site.tokens
+    browser = Browser(site)
+    given, refreshes = len(tokens.given), len(tokens.refreshes)
+    tokens.lifetime, statuses = 1, set()
+    tokens.open.clear()
+    try:
+        response = browser.send("GET", site.settings["public_url"] + "/.auth/oauth/corp")
+        address, fields = tokens.authorize(
+            response["Location"], sub="hanna", email="hanna@corp.example", email_verified=True)
+        browser.send("GET", f"{address}?{urllib.parse.urlencode(fields)}", site="cross-site")
+        old = tokens.given[given]
+        cookies = browser.cookies_for("a.wild.example.com")
+        headers = [("Cookie", "; ".join(f"{cookie}={value}" for cookie, value in cookies.items()))]
+
+        def told():
+            response = request(port, "/x", f"a.wild.example.com:{port}", headers=headers)
+            statuses.add(response.status)
+            return response.json().get(name, "") if response.status == 200 else None
+
+        # Whatever the provider does, each request goes on: with the token while it is good, then without.
+        eventually(lambda: told() in ("", old) and len(tokens.refreshes) > refreshes, 30, "a refresh")
+        eventually(lambda: told() == "", 30, "the end of the token")
+        assert statuses == {200}
+    finally:
+        tokens.lifetime = 600
+        tokens.open.set()
 
 
 def test_each_route_has_its_app_and_its_rules(site):

@@ -161,6 +161,24 @@ struct AccessTokenTests {
         }
     }
 
+    @Test func aCheckWaitsForLessLongThanTheProxyThatAsks() async throws {
+        let tokens = StubTokens(["anna": "old"])
+        try await withHarness(try await harness(tokens)) { harness in
+            tokens.hold()
+            let inline = try harness.connect()
+            try await inline.write(Harness.request("GET", "/a", ["X-API-Key: gate_anna"]))
+            while tokens.waiting < 1 { await Task.yield() }
+            // Nothing is refreshed, and it is answered all the same.
+            let start = ContinuousClock.now
+            let answer = try await harness.send(check("wiki.example.com", "/b", ["X-API-Key: gate_anna"]))
+            #expect(answer.status == 200 && answer.all(Self.name) == ["old"])
+            #expect(ContinuousClock.now - start >= .milliseconds(1500))
+            tokens.release("new", of: "anna")
+            let late = try await inline.readAnswer()
+            #expect(late.status == 200 && harness.origin.requests.last?.all(Self.name) == ["new"])
+        }
+    }
+
     @Test func aClientThatLeavesWhileItWaitsHarmsNobody() async throws {
         let tokens = StubTokens(["anna": "old"])
         try await withHarness(try await harness(tokens)) { harness in

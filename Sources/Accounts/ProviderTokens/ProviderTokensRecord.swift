@@ -8,6 +8,8 @@ struct ProviderTokensRecord: JSONRecord, Equatable {
     var provider: String
     var issuer: String
     var subject: String
+    /// ``TokenProvider/client``; nil, which is nobody, in rows of before there was one.
+    var client: String?
     /// ``Content``, sealed, in base 64.
     var sealed: String
     var obtainedAt: Timestamp
@@ -30,6 +32,13 @@ struct ProviderTokensRecord: JSONRecord, Equatable {
         return resealed == other
     }
 
+    var by: TokenProvider { TokenProvider(id: provider, issuer: issuer, client: client ?? "") }
+
+    /// By the same provider, for the same person.
+    func isSameGrantor(as held: HeldTokens) -> Bool {
+        by == held.by && subject.utf8.elementsEqual(held.subject.utf8)
+    }
+
     var schedule: TokenSchedule {
         TokenSchedule(obtainedAt: obtainedAt, expiresAt: expiresAt, isRefreshable: isRefreshable)
     }
@@ -39,8 +48,8 @@ struct ProviderTokensRecord: JSONRecord, Equatable {
 ///
 /// ```
 ///   obtained ──────────── fresh ────────────► due ── the last minute ──► over
-///            handed on as it is               refreshed first;           refreshed first;
-///                                             else handed on             else nothing
+///            handed on as it is               handed on, and            refreshed first;
+///                                             refreshed beside that     else nothing
 /// ```
 struct TokenSchedule: Equatable {
     enum State: Equatable {
@@ -71,6 +80,10 @@ struct TokenSchedule: Equatable {
 
 /// When a refresh that failed is tried again: after 5 seconds, then twice as long each time, at most five minutes.
 struct RefreshPause: Equatable {
+    /// Nothing of a provider's is asked for by anybody meanwhile, so it is shorter.
+    static let longestOfProvider = Duration.seconds(30)
+
+    var longest = RefreshPause.longest
     private(set) var failures = 0
     private(set) var until = Timestamp(milliseconds: .min)
 
@@ -79,13 +92,13 @@ struct RefreshPause: Equatable {
 
     func holds(at now: Timestamp) -> Bool {
         // A clock that was set back must not make it longer.
-        until > now && until <= now + Self.longest
+        until > now && until <= now + longest
     }
 
     mutating func failed(at now: Timestamp) {
         let pause = Self.first * (1 << min(failures, 10))
         failures += 1
-        until = now + min(pause, Self.longest)
+        until = now + min(pause, longest)
     }
 }
 
@@ -95,6 +108,8 @@ struct HeldTokens: Sendable {
     let provider: String
     let issuer: String
     let subject: String
+
+    var by: TokenProvider { TokenProvider(id: provider, issuer: issuer, client: tokens.client) }
 
     /// Nil where nothing is to be kept.
     init?(_ identity: FederatedIdentity) {

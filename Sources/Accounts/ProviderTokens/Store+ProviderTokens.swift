@@ -2,13 +2,15 @@ public import Core
 internal import LMDB
 
 extension Store {
-    /// Keeps what a provider has given for a session, in place of what it gave before. What is too long is not kept, and
-    /// the audit log says so.
+    /// Keeps what a provider has given for a session, in place of what it gave before. What is too long is not kept,
+    /// and the audit log says so. A new grant without a refresh token leaves the old one of the same person good: not every
+    /// provider gives one at each proof.
     func keep(
         _ held: HeldTokens, for session: SessionRecord, of user: UserRecord, by actor: AuditActor, at now: Timestamp,
         in transaction: borrowing WriteTransaction
     ) throws {
-        let size = held.tokens.access.count + (held.tokens.refresh?.count ?? 0)
+        let refresh = try held.tokens.refresh ?? refreshToken(like: held, of: session.id, in: transaction)
+        let size = held.tokens.access.count + (refresh?.count ?? 0)
         guard size <= ProviderTokensRecord.maximumBytes else {
             try Tables.providerTokens.delete(session.id, in: transaction)
             return try noteDropped(
@@ -16,14 +18,25 @@ extension Store {
                 ["bytes": .integer(Int64(size))], by: actor, at: now, in: transaction)
         }
         let content = ProviderTokensRecord.Content(
-            access: held.tokens.access.text, refresh: held.tokens.refresh?.text)
+            access: held.tokens.access.text, refresh: refresh?.text)
         let sealed = try masterKeys().seal(
             try JSON.encode(content), in: .providerTokens, key: session.id)
         let record = ProviderTokensRecord(
             userID: user.id, provider: held.provider, issuer: held.issuer, subject: held.subject,
-            sealed: Base64.encode(sealed), obtainedAt: now, expiresAt: held.tokens.expiresAt,
-            isRefreshable: held.tokens.refresh != nil)
+            client: held.tokens.client, sealed: Base64.encode(sealed), obtainedAt: now,
+            expiresAt: held.tokens.expiresAt,
+            isRefreshable: refresh != nil)
         try Tables.providerTokens.put(record, for: session.id, in: transaction)
+    }
+
+    private func refreshToken(
+        like held: HeldTokens, of session: String, in transaction: borrowing WriteTransaction
+    ) throws -> SecretBytes? {
+        guard let old = try Tables.providerTokens.get(session, in: transaction), old.isRefreshable,
+            old.isSameGrantor(as: held)
+        else { return nil }
+        // One that cannot be read is lost anyway, and a proof is not to fail by it.
+        return (try? open(old, session: session))?.refresh
     }
 
     /// What is kept for a session, opened.
@@ -92,7 +105,7 @@ extension Store {
         in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> Bool {
         guard let record = try Tables.providerTokens.get(id, in: transaction),
-            wanted.contains(TokenProvider(id: record.provider, issuer: record.issuer)),
+            wanted.contains(record.by),
             record.isRefreshable || record.schedule.state(at: now) != .over,
             let session = try Tables.sessions.get(id, in: transaction),
             let user = try Tables.users.get(record.userID, in: transaction), session.isAlive(for: user, at: now)

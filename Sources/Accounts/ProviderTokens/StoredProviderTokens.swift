@@ -45,10 +45,13 @@ public final class StoredProviderTokens: ProviderTokenReader {
     ) -> ProviderTokenReading {
         guard identity.kind == .session, let session = identity.session, let entry = entry(for: session),
             let record = entry.record, record.userID == identity.subject,
-            providers.contains(TokenProvider(id: record.provider, issuer: record.issuer))
+            providers.contains(record.by)
         else { return .none }
         let state = record.schedule.state(at: now)
-        if state != .fresh, mayWait, record.isRefreshable, let pending = refresher.refresh(session, at: now) {
+        // Nobody waits for a better one while there is a good one.
+        if state != .fresh, mayWait, record.isRefreshable,
+            let pending = refresher.refresh(session, by: record.by, at: now), state == .over
+        {
             return .pending(pending)
         }
         guard state != .over, let access = entry.access else { return .none }

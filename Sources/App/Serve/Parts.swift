@@ -26,6 +26,9 @@ struct Parts: Sendable {
     let hasher: PasswordHasher
     let limiter: RateLimiter
     let portal: PortalResponder
+    /// For the renewal of tokens alone, so that a provider that hangs keeps nobody from signing in. Its threads are more
+    /// than one provider may have at work.
+    let tokenFetcher: Fetcher
     let tokens: ProviderTokenRefresher
 
     func services(_ issuers: Issuers) throws -> ProxyServer.Services {

@@ -62,8 +62,8 @@ extension Server {
         to settings: Settings, generation: UInt64, from old: InForce
     ) async throws -> (Issuers, Providers) {
         let providers = Providers(
-            settings.providerConfigurations(), replacing: old.providers, fetcher: parts.fetcher, clock: parts.clock,
-            log: log)
+            settings.providerConfigurations(), replacing: old.providers, fetcher: parts.fetcher,
+            renewing: parts.tokenFetcher, clock: parts.clock, log: log)
         let issuers = Issuers(
             try settings.issuerConfigurations(), replacing: old.issuers, fetcher: parts.fetcher, clock: parts.clock,
             log: log)

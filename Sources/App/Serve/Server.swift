@@ -103,8 +103,9 @@ final class Server: Sendable {
             try settings.issuerConfigurations(), fetcher: fetcher, clock: clock, log: launch.log)
         let hasher = try PasswordHasher()
         let limiter = RateLimiter()
+        let tokenFetcher = Fetcher(threads: 2 * ProviderTokenRefresher.flightsOfProvider, capacity: 16)
         let providers = Providers(
-            settings.providerConfigurations(), fetcher: fetcher, clock: clock, log: launch.log)
+            settings.providerConfigurations(), fetcher: fetcher, renewing: tokenFetcher, clock: clock, log: launch.log)
         let breachFetcher = Fetcher(threads: 4, capacity: 4)
         try store.adopt(providers: settings.providersToAdopt)
         let portal = PortalResponder(
@@ -123,7 +124,7 @@ final class Server: Sendable {
             inForce: inForce,
             mail: MailWorker(settings, store: store, log: launch.log),
             webhooks: try WebhookWorker(settings, store: store, log: launch.log), breachFetcher: breachFetcher,
-            hasher: hasher, limiter: limiter, portal: portal,
+            hasher: hasher, limiter: limiter, portal: portal, tokenFetcher: tokenFetcher,
             tokens: inForce.tokenRefresher(store: store, log: launch.log))
         self.parts = parts
         proxy = ProxyServer(
@@ -182,9 +183,12 @@ final class Server: Sendable {
         let watch = watcher.withLock { $0 }
         watch?.cancel()
         control.finishReloads()
+        // Beside the drain, and not much longer than it: a provider that hangs keeps nobody from stopping.
+        let tokens = parts.tokens
+        async let tokensKept: Void = tokens.stop(waiting: .seconds(5))
         await proxy.stop(drain: drain)
         parts.hasher.stop()
-        await parts.tokens.stop()
+        await tokensKept
         upkeep.cancel()
         parts.inForce.stopRefresh()
         await upkeep.value

@@ -180,7 +180,7 @@ struct EnvoySnippet {
                 status_on_error: { code: ServiceUnavailable }
                 allowed_headers: { patterns: [ \(patterns(asked)) ] }
                 http_service:
-                  server_uri: { uri: "http://gatehouse", cluster: gatehouse, timeout: 2s }
+                  server_uri: { uri: "http://gatehouse", cluster: gatehouse, timeout: 5s }
                   # The client's own path follows it.
                   path_prefix: /.auth/check/envoy
                   authorization_response:

@@ -9,7 +9,8 @@ extension InForceBox {
     func tokenRefresher(store: Store, log: Logger) -> ProviderTokenRefresher {
         ProviderTokenRefresher(store: store, log: log) { [self] wanted, token, subject in
             guard let provider = value.providers.provider(wanted.id),
-                provider.configuration.issuer == wanted.issuer, provider.configuration.keepsTokens
+                provider.configuration.issuer == wanted.issuer, provider.configuration.client == wanted.client,
+                provider.configuration.keepsTokens
             else { return nil }
             do throws(RefreshFailure) {
                 return .renewed(try await provider.refresh(token, of: subject))
@@ -17,6 +18,8 @@ extension InForceBox {
                 switch error {
                 case .ended(let why): return .ended(why)
                 case .failed(let why): return .failed(why)
+                case .unavailable(let why): return .unavailable(why)
+                case .withheld(let refresh, let why): return .withheld(refresh, why)
                 }
             }
         }

@@ -46,7 +46,9 @@ extension Settings {
     /// Whose access tokens the app of a route gets: of the providers that it names, or of all.
     func tokenProviders(of route: Route) -> [TokenProvider] {
         guard route.policy.forwardsAccessToken else { return [] }
-        return login.providers.filter { route.providers.isEmpty || route.providers.contains($0.id) }
+        // Apple's opens nothing.
+        return login.providers.filter { $0.kind != .apple }
+            .filter { route.providers.isEmpty || route.providers.contains($0.id) }
             .map(\.tokenProvider)
     }
 
@@ -69,7 +71,12 @@ extension Settings {
 }
 
 extension Settings.Provider {
-    var tokenProvider: TokenProvider { TokenProvider(id: id, issuer: issuer) }
+    var tokenProvider: TokenProvider {
+        TokenProvider(
+            id: id, issuer: issuer,
+            client: ProviderConfiguration.client(
+                kind: ProviderConfiguration.Kind(kind), clientID: clientID, tokenEndpoint: oauth2?.tokenEndpoint))
+    }
 
     /// What the accounts let it do.
     ///

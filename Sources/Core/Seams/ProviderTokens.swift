@@ -1,12 +1,17 @@
-/// A provider by its id in the configuration and its `iss`: one alone could come to mean somebody else after a reload.
+/// A provider by its id in the configuration, its `iss`, and what we are to it: one alone could come to mean somebody
+/// else after a reload.
 public struct TokenProvider: Sendable, Hashable {
     public let id: String
     public let issuer: String
+    /// As which of its clients we are known there, and where tokens are exchanged: a token that was given to another
+    /// client, or elsewhere, is not ours to send.
+    public let client: String
 
-    /// Both fields, named as they are.
-    public init(id: String, issuer: String) {
+    /// All fields, named as they are.
+    public init(id: String, issuer: String, client: String = "") {
         self.id = id
         self.issuer = issuer
+        self.client = client
     }
 }
 
@@ -18,9 +23,12 @@ public struct GrantedTokens: Sendable {
     public let refresh: SecretBytes?
     /// Counted from before it was asked for; nil: the provider does not say.
     public let expiresAt: Timestamp?
+    /// To whom it was given: ``TokenProvider/client``.
+    public let client: String
 
     /// All fields, named as they are.
-    public init(access: SecretBytes, refresh: SecretBytes?, expiresAt: Timestamp?) {
+    public init(access: SecretBytes, refresh: SecretBytes?, expiresAt: Timestamp?, client: String = "") {
+        self.client = client
         self.access = access
         self.refresh = refresh
         self.expiresAt = expiresAt

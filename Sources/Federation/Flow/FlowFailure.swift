@@ -52,7 +52,11 @@ public struct FlowFailure: Error, Sendable, Equatable, CustomStringConvertible {
     /// The system gave no random bytes, so nothing can begin.
     public static let noRandomness = FlowFailure(.unavailable, "the system gave no random bytes")
 
-    init(_ code: Code, _ message: String, person: RefusedPerson? = nil) {
+    /// The key was not to be had by which something could be said of a token.
+    let lacksKey: Bool
+
+    init(_ code: Code, _ message: String, person: RefusedPerson? = nil, lacksKey: Bool = false) {
+        self.lacksKey = lacksKey
         self.person = person
         self.code = code
         self.message = message

@@ -74,11 +74,13 @@ struct ProviderTokens: Sendable {
     /// In seconds; nil: the provider does not say.
     var lifetime: Int64?
 
-    /// - Parameter asked: before the request went out, so that no token is taken for good when it is not any more.
-    func granted(at asked: Timestamp) -> GrantedTokens {
+    /// - Parameters:
+    ///   - asked: before the request went out, so that no token is taken for good when it is not any more.
+    ///   - client: to whom it was given.
+    func granted(at asked: Timestamp, to client: String) -> GrantedTokens {
         GrantedTokens(
             access: SecretBytes(copying: access.utf8), refresh: refresh.map { SecretBytes(copying: $0.utf8) },
-            expiresAt: lifetime.map { asked + .seconds($0) })
+            expiresAt: lifetime.map { asked + .seconds($0) }, client: client)
     }
 
     /// `expires_in` (RFC 6749 section 5.1), which some providers write as a text. What is no number, or negative, is a

@@ -10,13 +10,19 @@ public final class Provider: Sendable {
 
     public let configuration: ProviderConfiguration
     let fetcher: any HTTPFetching
+    /// For the token endpoint when tokens are renewed, which nobody who signs in waits for.
+    let renewing: any HTTPFetching
     let clock: any WallClock
     let source: MetadataSource
     let keys: IssuerKeys
 
-    init(_ configuration: ProviderConfiguration, fetcher: any HTTPFetching, clock: any WallClock, log: Logger) {
+    init(
+        _ configuration: ProviderConfiguration, fetcher: any HTTPFetching, renewing: (any HTTPFetching)? = nil,
+        clock: any WallClock, log: Logger
+    ) {
         self.configuration = configuration
         self.fetcher = fetcher
+        self.renewing = renewing ?? fetcher
         self.clock = clock
         source = MetadataSource(configuration, fetcher: fetcher, clock: clock)
         keys = IssuerKeys(
@@ -71,7 +77,7 @@ public final class Provider: Sendable {
             if person.name.isEmpty { person.name = PersonDocument.usableName(answer.name) ?? "" }
         case .google, .gitlab, .microsoft, .oidc: person = try await openIDPerson(flow, tokens)
         }
-        if configuration.keepsTokens { person.tokens = tokens.granted(at: asked) }
+        if configuration.keepsTokens { person.tokens = tokens.granted(at: asked, to: configuration.client) }
         return person
     }
 
@@ -156,7 +162,7 @@ public final class Provider: Sendable {
                 proof = try token.verify(with: set, allowed: IDTokenCheck.algorithms)
             } catch {
                 if error.code == .noKey, !isLast, await refetched(isVouchedFor) { continue }
-                throw FlowFailure(.badToken, "the signature: \(error)")
+                throw FlowFailure(.badToken, "the signature: \(error)", lacksKey: error.code == .noKey)
             }
             return try claims(proof)
         }
@@ -164,7 +170,7 @@ public final class Provider: Sendable {
     }
 
     /// Waits for the keys to be fetched once more; false when it is too early for that.
-    private func refetched(_ isVouchedFor: Bool) async -> Bool {
+    func refetched(_ isVouchedFor: Bool) async -> Bool {
         guard let pending = keys.refetchForUnknownKey(at: clock.now(), isVouchedFor: isVouchedFor) else { return false }
         await withCheckedContinuation { continuation in pending.onReady { continuation.resume() } }
         return true

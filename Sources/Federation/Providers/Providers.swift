@@ -6,14 +6,16 @@ public import Logging
 public final class Providers: Sendable {
     public let all: [Provider]
 
-    /// - Parameter old: what a reload replaces.
+    /// - Parameters:
+    ///   - old: what a reload replaces.
+    ///   - renewing: renews tokens, apart from what people wait for; nil: `fetcher` does.
     public init(
         _ configurations: [ProviderConfiguration], replacing old: Providers? = nil, fetcher: any HTTPFetching,
-        clock: any WallClock, log: Logger
+        renewing: (any HTTPFetching)? = nil, clock: any WallClock, log: Logger
     ) {
         all = configurations.map { configuration in
             old?.all.first { $0.configuration.isSame(as: configuration) }
-                ?? Provider(configuration, fetcher: fetcher, clock: clock, log: log)
+                ?? Provider(configuration, fetcher: fetcher, renewing: renewing, clock: clock, log: log)
         }
     }
 

@@ -6,6 +6,9 @@ import Policy
 extension FrontHandler {
     /// How long a request waits for a token to be refreshed; then it goes on with what there is.
     private static let tokenPatience = TimeAmount.seconds(10)
+    /// The same for a check: the proxy that asks must not give up first, and the snippets' limits are five
+    /// seconds.
+    private static let tokenPatienceOfChecks = TimeAmount.milliseconds(1500)
 
     /// Whether the exchange waits for a token that is being refreshed. It does so once, and its head is judged anew
     /// behind that: meanwhile the session may have ended.
@@ -14,7 +17,7 @@ extension FrontHandler {
         guard case .pending(let pending)? = token(of: identity, route, mayWait: true, at: incoming.now) else {
             return false
         }
-        waitFor(pending, atMost: Self.tokenPatience)
+        waitFor(pending, atMost: current.shape == .check ? Self.tokenPatienceOfChecks : Self.tokenPatience)
         return true
     }
 

@@ -56,17 +56,24 @@ extension FrontHandler {
         guard let permit = judgement.permit() else {
             current.refusingRule = rule ?? -1
             let answer = Dialect.refusal(verdict, reason ?? .ruleDenied, state: resolved.state)
-            let place = route.flatMap { location(of: answer, description, on: $0, incoming, resolved.state) }
-            switch (Dialect.guidance, place) {
-            case (.redirect, let place?):
-                return refuseBySendingOn(incoming, answer, resolved.state, to: place, described: description)
-            case (.redirect, nil), (.locationBeside, _):
-                return refuse(
-                    incoming, answer, resolved.state, location: place, described: description,
-                    hasBody: Dialect.refusalsHaveBodies)
-            }
+            return answerRefused(dialect, incoming, answer, resolved.state, description, route)
         }
         answerAllowed(dialect, incoming, permit, resolved)
+    }
+
+    /// Refused as the dialect says it, with the place to sign in where there is one.
+    private func answerRefused<Dialect: CheckDialect>(
+        _ dialect: Dialect.Type, _ incoming: borrowing Incoming, _ answer: RefusalAnswer, _ state: CredentialState,
+        _ description: CheckDescription, _ route: Route?
+    ) {
+        let place = route.flatMap { location(of: answer, description, on: $0, incoming, state) }
+        switch (Dialect.guidance, place) {
+        case (.redirect, let place?):
+            refuseBySendingOn(incoming, answer, state, to: place, described: description)
+        case (.redirect, nil), (.locationBeside, _):
+            refuse(
+                incoming, answer, state, location: place, described: description, hasBody: Dialect.refusalsHaveBodies)
+        }
     }
 
     /// The route that the operator's proxy names; nil when it leaves that to the host and the path.

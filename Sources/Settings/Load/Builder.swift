@@ -30,6 +30,7 @@ struct Builder {
         let routes = RouteBuilder(
             builder: self, publicURL: keptPublicURL ?? publicURL, upstreams: upstreams, trusted: trusted,
             issuers: issuers, providers: providers.map(\.id),
+            tokenless: Set(providers.lazy.filter { $0.kind == .apple }.map(\.id)),
             asksForCertificates: listeners.contains { $0.listener.tls?.clientAuthorities != nil }
         ).build()
         warnAboutOpenDoors(providers, routes)

@@ -27,6 +27,8 @@ final class RouteBuilder {
     let issuers: [Settings.Issuer]
     /// The ids of `login.providers`.
     let providers: [String]
+    /// Those of them whose access tokens open nothing.
+    let tokenless: Set<String>
     /// A listener has `client_ca`.
     let asksForCertificates: Bool
     var ruleSets: [String: [PlacedRule]] = [:]
@@ -39,7 +41,7 @@ final class RouteBuilder {
         builder: Builder, publicURL: Origin?,
         upstreams: [(upstream: Settings.Upstream, location: Document.Location, path: String)],
         trusted: Settings.TrustedProxies, issuers: [Settings.Issuer], providers: [String],
-        asksForCertificates: Bool
+        tokenless: Set<String>, asksForCertificates: Bool
     ) {
         self.builder = builder
         self.publicURL = publicURL
@@ -47,6 +49,7 @@ final class RouteBuilder {
         self.trusted = trusted
         self.issuers = issuers
         self.providers = providers
+        self.tokenless = tokenless
         self.asksForCertificates = asksForCertificates
     }
 
@@ -91,7 +94,8 @@ final class RouteBuilder {
             (view.choices("keep_in_path", allowEmptyList: true) ?? []).compactMap { .init(configured: $0) })
         policy.ignorePathCase = view.boolean("ignore_path_case") ?? false
         policy.origins = readOrigins(view)
-        policy.forwardsAccessToken = readForwardAccessToken(view, policy.credentialsFrom)
+        let offered = readOfferedProviders(view)
+        policy.forwardsAccessToken = readForwardAccessToken(view, policy.credentialsFrom, offered)
         let headers = view.map("identity_headers")
         policy.headers = (headerNames(headers) ?? globalNames).layout
         policy.assertion = headers.boolean("assertion") ?? globalAssertion
@@ -99,7 +103,7 @@ final class RouteBuilder {
         let route = Settings.Route(
             policy: policy, upstream: upstream, stripPrefix: readStripPrefix(view, paths: paths ?? []),
             forwardsCredential: view.boolean("forward_credential") ?? true, maximumBody: readMaximumBody(view),
-            providers: readOfferedProviders(view))
+            providers: offered)
         return Draft(
             route: route, view: view, rules: rules, ruleSet: view.value("rules")?.text, isComparable: isComparable)
     }
