@@ -15,10 +15,11 @@ struct LinkRequest: Sendable {
 }
 
 extension AccountOperations {
-    /// One transaction, one event and one mail, whether the address has an account or not.
+    /// One transaction, one event and one mail, whether the address has an account or not, and an answer at the same time.
     func sendLink(
         _ request: LinkRequest, to email: EmailAddress, from client: Client
     ) async throws(AccountsError) {
+        let begin = ContinuousClock.now
         let now = now
         let store = store
         try limiter.take(.mail, client: client, as: request.event, configuration.limits, at: now)
@@ -50,6 +51,7 @@ extension AccountOperations {
                 request.content(store.url(of: request.purpose, token: token.text)), to: user, client, expiresAt: end,
                 at: now, in: transaction)
         }
+        await EvenAnswer.wait(since: begin)
     }
 }
 
