@@ -7,7 +7,7 @@ import Testing
 /// What a provider may take back, and what its word is not enough for.
 @Suite struct FederationRecheckTests {
     static let issuer = "https://idp.example"
-    static let terms = FederationTerms(createsUsers: true, addedGroups: ["visitors"])
+    static let terms = FederationTerms(createsUsers: true, addedGroups: ["visitors"], linksUnused: true)
 
     func identity(
         _ subject: String = "1", email: String = "ada@example.com", groups: [String] = ["staff"],
@@ -144,7 +144,7 @@ import Testing
         try await scene.operations.unlink(link.id, of: principal(entered), from: scene.client)
         #expect(try templates().sorted() == ["social_account_linked", "social_account_unlinked"])
         // By a claim, and as the first way in.
-        let claims = FederationTerms(claimedDomains: ["example.com"])
+        let claims = FederationTerms(claimedDomains: ["example.com"], linksUnused: true)
         _ = try await enter(scene, other, claims)
         try scene.test.addUser("first@example.com")
         _ = try await enter(scene, identity("3", email: "first@example.com"))

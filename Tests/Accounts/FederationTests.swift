@@ -31,9 +31,9 @@ extension Timestamp {
 /// Which account an identity of somebody else's signs in to. Addresses prove nothing here but what the operator has said
 /// that they prove.
 @Suite struct FederationTests {
-    static let corp = FederationTerms(createsUsers: true)
-    static let careful = FederationTerms()
-    static let owner = FederationTerms(claimedDomains: ["example.com"])
+    static let corp = FederationTerms(createsUsers: true, linksUnused: true)
+    static let careful = FederationTerms(linksUnused: true)
+    static let owner = FederationTerms(claimedDomains: ["example.com"], linksUnused: true)
 
     func identity(
         _ subject: String = "1", email: String? = "ada@example.com", verified: Bool = true,
@@ -74,7 +74,7 @@ extension Timestamp {
         let scene = try FederationScene()
         try scene.test.addUser("waiting@example.com")
         for email in ["ada@example.com", "waiting@example.com", nil] {
-            let terms = FederationTerms(createsUsers: true, claimedDomains: ["example.com"])
+            let terms = FederationTerms(createsUsers: true, claimedDomains: ["example.com"], linksUnused: true)
             #expect(
                 await refusal { _ = try await enter(scene, identity(email: email, verified: false), terms) }
                     == .emailNotVerified)
@@ -291,7 +291,7 @@ extension Timestamp {
     @Test func aServiceAccountIsNobodysIdentity() async throws {
         let scene = try FederationScene()
         try scene.test.addUser("robot@example.com", service: true)
-        let terms = FederationTerms(createsUsers: true, claimedDomains: ["example.com"])
+        let terms = FederationTerms(createsUsers: true, claimedDomains: ["example.com"], linksUnused: true)
         #expect(await refusal { _ = try await enter(scene, identity(email: "robot@example.com"), terms) } == .refused)
     }
 
@@ -359,7 +359,8 @@ extension Timestamp {
 
     @Test func groupsOfOursAreNeverAProvidersToGive() async throws {
         let scene = try FederationScene()
-        let terms = FederationTerms(createsUsers: true, addedGroups: ["visitors", "gatehouse-admins"])
+        let terms = FederationTerms(
+            createsUsers: true, addedGroups: ["visitors", "gatehouse-admins"], linksUnused: true)
         let entered = try await enter(
             scene, identity(groups: ["staff", "Gatehouse-Admins", "a b", "", "staff"]), terms)
         #expect(entered.user.groups == ["staff", "visitors"])

@@ -25,7 +25,8 @@ extension LogoutNotice {
             provider: "corp", issuer: Self.issuer, subject: subject, email: EmailAddress("\(subject)@example.com"),
             emailIsVerified: true)
         let signedIn = try await scene.operations.signIn(
-            by: identity, FederationTerms(createsUsers: true), as: .page(remember: false), from: scene.client)
+            by: identity, FederationTerms(createsUsers: true, linksUnused: true), as: .page(remember: false),
+            from: scene.client)
         return Principal(userID: signedIn.user.id, session: signedIn.session, usesCookie: true)
     }
 
@@ -143,7 +144,8 @@ extension LogoutNotice {
         func enter(_ identity: FederatedIdentity) async -> AccountsError? {
             do throws(AccountsError) {
                 _ = try await scene.operations.signIn(
-                    by: identity, FederationTerms(createsUsers: true), as: .page(remember: false), from: scene.client)
+                    by: identity, FederationTerms(createsUsers: true, linksUnused: true), as: .page(remember: false),
+                    from: scene.client)
                 return nil
             } catch {
                 return error
@@ -177,7 +179,8 @@ extension LogoutNotice {
         }
         func link(_ identity: FederatedIdentity) async -> AccountsError.Code? {
             await refusal {
-                try await scene.operations.link(identity, FederationTerms(), to: mine, from: scene.client)
+                try await scene.operations.link(
+                    identity, FederationTerms(linksUnused: true), to: mine, from: scene.client)
             }
         }
         func prove(_ identity: FederatedIdentity) async -> AccountsError.Code? {

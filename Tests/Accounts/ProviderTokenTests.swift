@@ -94,7 +94,8 @@ import Testing
         var partial: PartialSignIn?
         do {
             _ = try await scene.operations.signIn(
-                by: identity, FederationTerms(claimedDomains: ["example.com"]), as: .page(remember: false),
+                by: identity, FederationTerms(claimedDomains: ["example.com"], linksUnused: true),
+                as: .page(remember: false),
                 from: scene.client)
         } catch {
             partial = error.partial

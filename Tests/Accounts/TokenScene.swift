@@ -88,7 +88,8 @@ struct TokenScene {
             email: EmailAddress("\(subject)@example.com"), emailIsVerified: true, authenticatedAt: scene.test.now)
         identity.tokens = tokens
         let signedIn = try await scene.operations.signIn(
-            by: identity, FederationTerms(createsUsers: true), as: .page(remember: false), from: scene.client)
+            by: identity, FederationTerms(createsUsers: true, linksUnused: true), as: .page(remember: false),
+            from: scene.client)
         return Identity(
             kind: .session, credentialID: signedIn.session, subject: signedIn.user.id, user: signedIn.user.username,
             session: signedIn.session)

@@ -70,7 +70,7 @@ public struct FederationTerms: Sendable, Equatable {
 
     /// Nothing unless said.
     public init(
-        createsUsers: Bool = false, claimedDomains: [String] = [], addedGroups: [String] = [], linksUnused: Bool = true
+        createsUsers: Bool = false, claimedDomains: [String] = [], addedGroups: [String] = [], linksUnused: Bool = false
     ) {
         self.createsUsers = createsUsers
         self.claimedDomains = claimedDomains
