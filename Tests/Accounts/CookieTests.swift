@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test func idleAndAbsoluteLifetimesAreComparedAtEachUse() throws {
+    @Test func lesson78_idleAndAbsoluteLifetimesAreComparedAtEachUse() throws {
         let policy = SessionPolicy(idle: .seconds(60), lifetime: .seconds(100), remember: .seconds(1000))
         let (test, begun, reader) = try ready(policy)
         let start = test.now
@@ -119,6 +119,33 @@ import Testing
         #expect(reader.read(renewed.app, .cookie, at: test.now).identity != nil)
         let left = try test.store.read { try Tables.sessionSecrets.count(in: $0) }
         #expect(left == 2)
+    }
+
+    /// The old secret is good for what it was good for: who holds it has proved nothing more.
+    @Test func lesson08_aReplacedSecretKeepsThePrivilegeOfBefore() throws {
+        let (test, begun, reader) = try ready()
+        let began = test.now
+        #expect(reader.read(begun.secrets.app, .cookie, at: test.now).identity?.factors == 1)
+        test.clock.advance(.seconds(3))
+        let second = try test.renew(begun.id) { session in
+            session.factors = 2
+            session.amr = ["pwd", "otp"]
+            session.authenticatedAt = began + .seconds(3)
+            session.secondFactorAt = began + .seconds(3)
+        }
+        for reader in [reader, try AccountReader(store: test.store)] {
+            let old = try #require(reader.read(begun.secrets.app, .cookie, at: test.now).identity)
+            #expect(old.factors == 1 && old.amr == ["pwd"] && old.authenticatedAt == began)
+            #expect(old.secondFactorAt == nil && old.session == begun.id)
+            let new = try #require(reader.read(second.app, .cookie, at: test.now).identity)
+            #expect(new.factors == 2 && new.amr == ["pwd", "otp"] && new.authenticatedAt == began + .seconds(3))
+            #expect(new.secondFactorAt == began + .seconds(3))
+        }
+        // A second rise while the first one's old secret is still good.
+        test.clock.advance(.seconds(2))
+        _ = try test.renew(begun.id) { $0.authenticatedAt = began + .seconds(5) }
+        #expect(reader.read(begun.secrets.app, .cookie, at: test.now).identity?.factors == 1)
+        #expect(reader.read(second.app, .cookie, at: test.now).identity?.authenticatedAt == began + .seconds(3))
     }
 
     @Test func lesson29_65_aRevokedSessionIsRefusedByTheNextRead() throws {
@@ -184,7 +211,11 @@ extension TestStore {
         }
     }
 
-    func renew(_ id: String) throws -> SessionSecrets {
+    ///
+    /// - Parameter change: what has been proved besides.
+    func renew(
+        _ id: String, _ change: @escaping @Sendable (inout SessionRecord) -> Void = { _ in }
+    ) throws -> SessionSecrets {
         let now = now
         let store = store
         let secrets = try NewSessionSecrets(random)
@@ -192,6 +223,7 @@ extension TestStore {
             guard var session = try Tables.sessions.get(id, in: transaction) else {
                 throw AccountsError(.notFound, "no such session")
             }
+            change(&session)
             try store.install(secrets, for: &session, at: now, in: transaction)
             try Tables.sessions.put(session, for: id, in: transaction)
             return secrets.handedOut(for: session, at: now)

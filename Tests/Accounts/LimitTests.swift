@@ -45,6 +45,26 @@ import Testing
         for _ in 0..<10 { #expect(code("10.1.2.3") == nil) }
     }
 
+    @Test func refusedKeysAreCountedByAddressAndApartFromSignIns() throws {
+        let policy = LimitPolicy(
+            signIn: RateLimit(count: 1, per: .seconds(60), burst: 2),
+            exemptNetworks: [try #require(Network("10.0.0.0/8"))])
+        let limiter = RateLimiter()
+        func wait(_ address: String?, _ later: Duration = .zero) -> Duration? {
+            limiter.wait(afterRefusedKeyFrom: address.flatMap { IPAddress($0) }, policy, at: start + later)
+        }
+        for address in ["192.0.2.1", "2001:db8::1", nil] {
+            #expect(wait(address) == nil && wait(address) == nil && wait(address) == .seconds(60))
+        }
+        #expect(wait("2001:db8::2") == .seconds(60) && wait("2001:db8:0:1::2") == nil && wait("192.0.2.2") == nil)
+        #expect(wait("192.0.2.1", .seconds(60)) == nil && wait("192.0.2.1", .seconds(60)) == .seconds(60))
+        for _ in 0..<10 { #expect(wait("10.1.2.3") == nil) }
+        // Nobody is kept from signing in by a program with an old key at the same address.
+        #expect(throws: Never.self) {
+            try limiter.take(.signIn, client: Client(address: IPAddress("192.0.2.1")), policy, at: start)
+        }
+    }
+
     @Test func nobodysInboxIsFlooded() async throws {
         let accounts = try TestAccounts()
         try accounts.addPerson()

@@ -43,13 +43,17 @@ import Testing
         // An address that nobody vouches for matches nobody.
         let unverified = Self.foreign(verified: false, id: "2", matching: .email)
         #expect(standing.standing(of: unverified, at: test.now).identity?.user == "corp:42")
-        let byName = Self.foreign(user: "ADA", email: nil, id: "3", matching: .user)
+        // The claim is the name; the prefix is for those who are not matched.
+        let byName = Self.foreign(subject: "ADA", user: "corp:ADA", email: nil, id: "3", matching: .user)
         #expect(standing.standing(of: byName, at: test.now).identity?.subject == ada.id)
         _ = try test.store.setGroups("ada", to: ["admins"], by: TestStore.cli)
         #expect(standing.standing(of: byName, at: test.now).identity?.groups == ["admins"])
         _ = try test.store.renameUser("ada", to: "countess", by: TestStore.cli)
-        #expect(standing.standing(of: byName, at: test.now).identity?.subject == "corp:42")
+        #expect(standing.standing(of: byName, at: test.now).identity?.subject == "corp:ADA")
+        let renamed = Self.foreign(subject: "countess", user: "corp:countess", email: nil, id: "4", matching: .user)
+        #expect(standing.standing(of: renamed, at: test.now).identity?.groups == ["admins"])
         _ = try test.store.disableUser("countess", by: TestStore.cli)
+        #expect(standing.standing(of: renamed, at: test.now).reason == .userDisabled)
         #expect(standing.standing(of: Self.foreign(matching: .email), at: test.now).reason == .userDisabled)
     }
 
@@ -65,7 +69,7 @@ import Testing
         #expect(standing.standing(of: bot, at: test.now).identity?.user == "corp:42")
     }
 
-    @Test func blocksByAddressAndBySubject() throws {
+    @Test func lesson10_30_blocksByAddressAndBySubject() throws {
         let test = try TestStore()
         let standing = try LocalStanding(store: test.store)
         let foreign = Self.foreign()
@@ -78,8 +82,10 @@ import Testing
         let address = BlockSubject.email(try #require(EmailAddress("Ada@example.com")))
         _ = try test.store.addBlock(address, by: TestStore.cli)
         #expect(standing.standing(of: foreign, at: test.now).reason == .userDisabled)
-        // Only a verified address is somebody's.
-        #expect(standing.standing(of: Self.foreign(verified: false, id: "6"), at: test.now).identity != nil)
+        // Who does not say that it is verified is not let in for that.
+        #expect(standing.standing(of: Self.foreign(verified: false, id: "6"), at: test.now).reason == .userDisabled)
+        #expect(standing.standing(of: Self.foreign(email: "b@example.com", id: "7"), at: test.now).identity != nil)
+        #expect(standing.standing(of: Self.foreign(email: nil, id: "8"), at: test.now).identity != nil)
         #expect(throws: AccountsError(.invalid, "")) {
             try test.store.addBlock(.subject(issuer: "", subject: "x"), by: TestStore.cli)
         }

@@ -80,7 +80,7 @@ import Testing
         #expect(read(try forger.sign(payload(test, good), type: "at+jwt")).reason == .credentialUnknown)
         let header = Base64URL.encode(Array(#"{"alg":"none","typ":"at+jwt"}"#.utf8))
         let none = header + "." + Base64URL.encode(payload(test, good)) + "."
-        #expect(reader.read(none, .bearer, at: test.now).identity == nil)
+        #expect(reader.read(none, .bearer, at: test.now).reason == .credentialUnknown)
         // Another issuer's is not ours to judge.
         let foreign = try access.sign(payload(test, ["iss": "https://idp.example.com"]), type: "at+jwt")
         #expect(read(foreign).isNotMine)
@@ -88,6 +88,27 @@ import Testing
         for text in ["eyJ", "eyJ.eyJ.x", "eyJhbGciOiJFUzI1NiJ9..", String(repeating: "eyJ", count: 5000)] {
             #expect(reader.read(text, .bearer, at: test.now).isNotMine)
         }
+    }
+
+    /// What no parser of ours takes for a token may be one for an app: it is ours all the same, and nobody's identity.
+    @Test func lesson85_aTokenOfOursThatCannotBeReadIsRefusedAndNotTheApps() throws {
+        let (test, reader) = try ready()
+        let text = try test.store.issueAccessToken(
+            user: "ada@example.com", lifetime: .seconds(900), by: TestStore.cli
+        ).accessToken
+        let parts = text.split(separator: ".").map(String.init)
+        let twice = Base64URL.encode(Array(#"{"iss":"https://auth.example.com","iss":"x","sub":"a"}"#.utf8))
+        let spaced = Base64URL.encode(Array("{ \n\"alg\":\"ES256\"}".utf8))
+        for forged in [
+            "\(parts[0]).\(parts[1]).", "\(parts[0]).\(parts[1])", text + "=", text + ".", text + ",", text + " x",
+            "x " + text, "\(parts[0]).\(twice).\(parts[2])", "\(spaced).\(parts[1]).\(parts[2])",
+            "\(parts[0])=.\(parts[1]).\(parts[2])", text + String(repeating: "A", count: 9000),
+        ] {
+            for _ in 0..<2 {
+                #expect(reader.read(forged, .bearer, at: test.now).reason == .credentialUnknown, "\(forged)")
+            }
+        }
+        #expect(reader.read(text, .bearer, at: test.now).identity != nil)
     }
 
     @Test func lesson44_anAssertionOfOursIsNoCredential() throws {

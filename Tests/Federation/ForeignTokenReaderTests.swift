@@ -38,12 +38,59 @@ import Testing
     @Test(arguments: [
         ["aud": "\"other\""], ["aud": nil], ["aud": "[]"], ["exp": nil], ["exp": "1"], ["nbf": "9999999999"],
         ["iat": "9999999999"], ["sub": nil], ["sub": "\"\""], ["sub": "7"], ["sub": "\"a\\u000ab\""],
+        // A header's reader drops the spaces at its ends.
+        ["sub": "\"ann \""], ["sub": "\" ann\""], ["sub": "\" \""],
     ])
     func lesson85_claimsAreChecked(changes: [String: String?]) async throws {
         let scene = try Scene()
         await scene.issuers.refreshDue()
         let reading = scene.read(try scene.token(changes))
         #expect(reading.refusal == (changes["exp"] == "1" ? .credentialExpired : .credentialUnknown))
+    }
+
+    /// For us it is no token, for a careless app it may be one: it is the issuer's, whoever made it.
+    @Test func lesson85_aTokenOfTheIssuerThatCannotBeReadIsRefusedAndNotTheApps() async throws {
+        let scene = try Scene()
+        await scene.issuers.refreshDue()
+        let text = String(decoding: try scene.token(), as: UTF8.self)
+        let parts = text.split(separator: ".").map(String.init)
+        let none = Base64URL.encode(Array(#"{"alg":"none"}"#.utf8))
+        let twice = Base64URL.encode(Array(#"{"iss":"https://idp.example.com","sub":"ann","sub":"root"}"#.utf8))
+        let huge = String(
+            decoding: try scene.token(["padding": "\"" + String(repeating: "a", count: 9000) + "\""]), as: UTF8.self)
+        for forged in [
+            "\(none).\(parts[1]).", "\(parts[0]).\(parts[1]).", "\(parts[0]).\(parts[1])", text + "=", text + ".",
+            text + " x", "\(parts[0]).\(twice).\(parts[2])", "\(parts[0]).\(parts[1]).!!!", huge,
+        ] {
+            #expect(scene.read(Array(forged.utf8)).refusal == .credentialUnknown, "\(forged)")
+        }
+        let other = Base64URL.encode(Array(#"{"iss":"https://other.example.com","sub":"ann","sub":"root"}"#.utf8))
+        #expect(scene.read(Array("\(none).\(other).".utf8)).isNotMine)
+        #expect(scene.read(Array("\(none).\(parts[1]).".utf8), source: .keyHeader).isNotMine)
+    }
+
+    @Test(arguments: ["{\n \"alg\":\"ES256\"}", "{\r\n\"alg\":\"ES256\"}", " {\"alg\":\"ES256\"}"])
+    func aHeaderWithWhiteSpaceIsAHeader(_ header: String) async throws {
+        let scene = try Scene()
+        await scene.issuers.refreshDue()
+        let payload = String(decoding: try scene.token(), as: UTF8.self).split(separator: ".")[1]
+        let signed = Base64URL.encode(Array(header.utf8)) + "." + payload
+        let signature = try scene.key.sign(Array(signed.utf8).span, algorithm: .ecdsaP256)
+        #expect(scene.read(Array((signed + "." + Base64URL.encode(signature)).utf8)).identity?.user == "corp:ann")
+    }
+
+    /// What is no address exactly is held against it, and counts for nothing.
+    @Test(arguments: ["\"Ann@Example.com.\"", "\" ann@example.com\"", "[\"ann@example.com\"]", "\"ann@example.com \""])
+    func lesson10_anAddressInOtherWordsIsStillHeldAgainstIt(_ email: String) async throws {
+        let scene = try Scene(emailTrusted: true)
+        await scene.issuers.refreshDue()
+        let identity = try #require(scene.read(try scene.token(["email": email])).identity)
+        guard case .foreign(let foreign)? = identity.origin else {
+            Issue.record("it has no origin")
+            return
+        }
+        #expect(foreign.email == EmailAddress("ann@example.com"))
+        #expect(!foreign.emailVerified && identity.email == nil)
     }
 
     @Test func lesson85_anotherKeyOrAlgorithmIsRefused() async throws {

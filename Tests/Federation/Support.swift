@@ -80,6 +80,7 @@ final class Scene {
     let clock = ManualClock()
     let fetcher = TableFetcher()
     let standing = OpenStanding()
+    let key: PrivateKey
     let signer: TokenSigner
     let issuers: Issuers
     let reader: ForeignTokenReader
@@ -89,7 +90,8 @@ final class Scene {
         keys: IssuerConfiguration.KeySource = .url(Scene.url), emailTrusted: Bool = false,
         groupsPrefix: String = "corp:", cacheEntries: Int = 16, maximumAge: Int? = nil
     ) throws {
-        signer = try TokenSigner(key: try PrivateKey.generate(.p256))
+        key = try PrivateKey.generate(.p256)
+        signer = try TokenSigner(key: key)
         let configuration = IssuerConfiguration(
             id: "corp", issuer: "https://idp.example.com", audiences: audiences, keys: keys, algorithms: algorithms,
             userPrefix: "corp:", groupsPrefix: groupsPrefix, emailTrusted: emailTrusted)

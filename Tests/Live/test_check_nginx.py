@@ -103,7 +103,9 @@ def test_method_is_the_described_one(check):
     assert ask(check, "/scoped/x", "GET", reader).status == 200
     assert ask(check, "/scoped/x", "HEAD", reader).status == 200
     assert ask(check, "/scoped/x", "DELETE", reader).status == 403
-    assert ask(check, "/public/x", "TRACE").status in (200, 403)
+    for method in ("TRACE", "CONNECT"):
+        response = ask(check, "/public/x", method)
+        assert (response.status, response["Gatehouse-Reason"]) == (403, "method_refused")
 
 
 def test_unknown_host_is_refused(check):
@@ -126,7 +128,7 @@ def test_networks_see_the_client_behind_nginx(check):
 
 
 BAD_URLS = [
-    "", "app.example.com/public/x", "/public/x", "http://", "http:///public/x", "http://app.example.com",
+    "", "app.example.com/public/x", "/public/x", "http://", "http:///public/x",
     "http://app.example.com/public/x y", "http://a@app.example.com/public/x", "ftp://app.example.com/public/x",
     "http://app.example.com:99999/public/x", "http://app.example.com:x/public/x", "http://[::1/public/x",
     "http://app.example.com/public/\x7f", "http://app.example.com/public/\xe9", "http://app.example.com\\public/x",
@@ -139,10 +141,12 @@ def test_lesson12_malformed_description_is_never_allowed(check, url):
     data = head("GET", "/.auth/check/nginx", "gatehouse", [
         ("X-Original-URL", url), ("X-Original-Method", "GET"), ("X-Forwarded-For", "203.0.113.7")])
     response = raw(check.port, data)
-    if url == "http://app.example.com":
-        assert response.status in (401, 403)
+    if "\x7f" in url:
+        # No header of anybody's has such a byte; nginx makes a 500 of that.
+        assert response.status == 400, response
     else:
-        assert response.status in (400, 403), response
+        assert response.status == 403 and response["Gatehouse-Reason"], response
+    assert all(name not in response for name in IDENTITY)
 
 
 @pytest.mark.parametrize("missing", ["X-Original-URL", "X-Original-Method"])

@@ -319,7 +319,7 @@ def test_altered_own_token(gate):
     ]:
         refused(gate.get("/page", headers=[bearer(forged)]), 401, "credential_unknown")
     unsigned = altered(token, header={"alg": "none"}, signature="")
-    assert gate.get("/page", headers=[bearer(unsigned)]).status == 401
+    refused(gate.get("/page", headers=[bearer(unsigned)]), 401, "credential_unknown")
 
 
 def test_own_issuer_with_a_foreign_signature(gate):

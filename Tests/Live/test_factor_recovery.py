@@ -253,9 +253,13 @@ def test_a_step_up_goes_back_to_the_very_page(gate, post, how):
     browser.open(asked["Location"])
     assert browser.url.startswith(PORTAL + "/.auth/two-factor?flow=")
     assert browser.submit(code="000000").status == 403
+    old = cookie_of(browser)
     browser.submit(code=codes[0], follow=False)
     assert browser.response.status == 303 and browser.response["Location"] == APP + page
     cookie = cookie_of(browser)
+    # lesson08: what was proved is the new cookie's; the old one stays good for what it was good for.
+    assert check(gate, page, old)["Gatehouse-Reason"] == "factor_missing"
+    assert check(gate, "/page", old).status == 200
     if how == "inline":
         assert browser.open(APP + page).status == 200
     else:

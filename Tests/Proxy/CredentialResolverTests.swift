@@ -15,11 +15,18 @@ struct CredentialResolverTests {
         case refused(Reason)
     }
 
-    /// - Returns: the outcome and the names of the fields that were taken out.
+    struct Result {
+        let outcome: Outcome
+        /// The names of the fields that were taken out.
+        let removed: [String]
+        let found: Bool
+        let isRefusedKey: Bool
+    }
+
     private func resolve(
         _ lines: [String], sources: CredentialSources = .all, forwardsForeign: Bool = true, waited: Bool = false,
         readings: [String: @Sendable (Int) -> CredentialReading] = Sample.readings
-    ) throws -> (outcome: Outcome, removed: [String]) {
+    ) throws -> Result {
         let snapshot = try Snapshot.compile(Harness.routes)
         let site = try Site(
             Configuration(
@@ -39,20 +46,24 @@ struct CredentialResolverTests {
             let removed = head.fields.indices.filter { resolution.removed.contains($0) }.map {
                 String(decoding: head.fields[$0].name.bytes(in: bytes), as: UTF8.self)
             }
-            switch resolution.outcome {
-            case .conflict: return (.conflict, removed)
-            case .pending: return (.pending, removed)
-            case .settled(.none): return (.none, removed)
-            case .settled(.identity(let identity)): return (.identity(identity.user), removed)
-            case .settled(.refused(let refusal)): return (.refused(refusal.reason), removed)
-            }
+            let outcome: Outcome =
+                switch resolution.outcome {
+                case .conflict: .conflict
+                case .pending: .pending
+                case .settled(.none): .none
+                case .settled(.identity(let identity)): .identity(identity.user)
+                case .settled(.refused(let refusal)): .refused(refusal.reason)
+                }
+            return Result(
+                outcome: outcome, removed: removed, found: resolution.hasFound, isRefusedKey: resolution.isRefusedKey)
         }
     }
 
     @Test(arguments: [
         "Gatehouse-Key: gate_anna", "X-API-Key: gate_anna", "x-api-key: gate_anna", "Authorization: Bearer gate_anna",
         "Authorization: bearer   gate_anna", "Authorization: Basic eDpnYXRlX2FubmE=",
-        "Authorization: basic Z2F0ZV9iZXJ0OmdhdGVfYW5uYQ==",
+        "Authorization: basic Z2F0ZV9iZXJ0OmdhdGVfYW5uYQ==", "Authorization: Bearer\tgate_anna",
+        "Authorization: Basic\t eDpnYXRlX2FubmE=", "Authorization: Basic eDpn!YXRlX2FubmE",
     ])
     func aKeyOfOursIsKnownInEveryPlace(_ line: String) throws {
         let result = try resolve([line])
@@ -64,12 +75,21 @@ struct CredentialResolverTests {
         "X-API-Key: their-own", "Authorization: Bearer opaque", "Authorization: Basic YW5uYTpzZWNyZXQ=",
         "Authorization: Digest username=x", "Authorization: Bearer \(Sample.unknownToken)", "Authorization: gate_anna",
         "Authorization: Basic !!!", "Authorization: Bearer", "Cookie: a=gate_anna", "X-API-Key: Gate_anna",
-        "X_API_Key: gate_anna",
+        "X_API_Key: their-own", "X-Bpi-Key: gate_anna", "Authorization: Bearergate_anna",
     ])
     func whatIsNotOursIsNotTouched(_ line: String) throws {
         let result = try resolve([line])
         #expect(result.outcome == .none)
         #expect(result.removed.isEmpty)
+    }
+
+    /// Not where we look, but one variable with it for an app behind CGI or WSGI.
+    @Test(arguments: ["X_API_Key", "x.api.key", "X-API_KEY", "x_api-key"])
+    func lesson01_aKeyUnderAnAliasIsTakenOutAndDecidesNothing(_ name: String) throws {
+        let result = try resolve(["\(name): gate_anna"])
+        #expect(result.outcome == .none && result.removed == [name])
+        let both = try resolve(["\(name): gate_anna", "X-API-Key: gate_bert"])
+        #expect(both.outcome == .identity("bert") && both.removed == [name, "X-API-Key"])
     }
 
     @Test func ourKeyBesideTheAppsOwnAuthorization() throws {
@@ -94,6 +114,22 @@ struct CredentialResolverTests {
         do {
             let value = try resolve(lines).outcome
             #expect(value == .conflict)
+        }
+    }
+
+    /// Only what is ours can disagree: other tokens are the app's, however many.
+    @Test func tokensOfOthersAreNoConflict() throws {
+        let other = Sample.token(issuer: "https://another.example.com", extra: "")
+        let theirs = ["Authorization: Bearer \(Sample.unknownToken)", "Authorization: Bearer \(other)"]
+        let alone = try resolve(theirs)
+        #expect(alone.outcome == .none && alone.removed.isEmpty)
+        let key = try resolve(theirs + ["Gatehouse-Key: gate_anna"])
+        #expect(key.outcome == .identity("anna") && key.removed == ["Gatehouse-Key"])
+        let own = "Authorization: Bearer \(Sample.accessToken)"
+        for lines in [theirs + [own], [own] + theirs, [own, theirs[0], own]] {
+            let result = try resolve(lines)
+            #expect(result.outcome == .identity("anna"))
+            #expect(result.removed.count == lines.filter { $0 == own }.count)
         }
     }
 
@@ -149,6 +185,74 @@ struct CredentialResolverTests {
         let foreign = try resolve(["Authorization: Bearer \(Sample.foreignToken)"], sources: [.cookie])
         #expect(foreign.outcome == .none)
         #expect(foreign.removed.isEmpty)
+    }
+
+    /// Where the route does not look, nothing disagrees.
+    @Test(arguments: [
+        ["Authorization: Basic eDpnYXRlX2FubmE=", "Authorization: Basic eDpnYXRlX2JlcnQ="],
+        ["Authorization: Bearer \(Sample.accessToken)", "Authorization: Bearer \(Sample.revokedAccessToken)"],
+        ["Authorization: Bearer gate_anna", "Authorization: Bearer gate_bert"],
+        ["Authorization: Basic eDpnYXRlX2FubmE=", "Authorization: Bearer \(Sample.accessToken)"],
+    ])
+    func whatIsNotLookedAtIsNoConflict(_ lines: [String]) throws {
+        let result = try resolve(lines + ["X-API-Key: gate_bert"], sources: [.key])
+        #expect(result.outcome == .identity("bert"))
+        #expect(result.removed == ["Authorization", "Authorization", "X-API-Key"])
+        let none = try resolve(lines, sources: [.cookie])
+        #expect(none.outcome == .none && none.removed.count == 2 && !none.found)
+    }
+
+    /// A certificate counts where nothing that is looked at is ours.
+    @Test func onlyWhatIsLookedAtIsFound() throws {
+        let cookie = "Cookie: __Host-gatehouse=c-gone; a=b"
+        #expect(try resolve([cookie]).found)
+        #expect(try !resolve([cookie], sources: [.key]).found)
+        for name in ["browser", "device", "portal"] {
+            #expect(try !resolve(["Cookie: __Host-gatehouse-\(name)=x"]).found)
+        }
+        #expect(try !resolve(["X-API-Key: gate_anna"], sources: [.authorization]).found)
+        #expect(try !resolve(["X-API-Key: theirs", "Authorization: Bearer opaque", "Cookie: a=b"]).found)
+        #expect(try resolve(["X-API-Key: gate_nobody"]).found)
+    }
+
+    @Test(arguments: [
+        ("X-API-Key: gate_nobody", true), ("Authorization: Bearer gate_revoked", true),
+        ("Authorization: Basic eDpnYXRlX25vYm9keQ==", true), ("X-API-Key: gate_store", false),
+        ("X-API-Key: gate_anna", false), ("Authorization: Bearer \(Sample.revokedAccessToken)", false),
+        ("Cookie: __Host-gatehouse=c-gone", false), ("X-API-Key: theirs", false),
+    ])
+    func onlyRefusedKeysAreCounted(_ line: String, counts: Bool) throws {
+        #expect(try resolve([line]).isRefusedKey == counts)
+    }
+
+    /// The readers say whose it is; here only that they are asked, and that no app gets ours.
+    @Test func lesson85_whatAnAppCouldTakeForATokenIsShownToTheReaders() throws {
+        let none = "\(Sample.accessToken.split(separator: ".").dropLast().joined(separator: "."))."
+        let loose = [
+            none, Sample.accessToken + "=", Sample.accessToken + ".", Sample.accessToken + " x",
+            "ewog" + Sample.accessToken.dropFirst(4),
+        ]
+        for token in loose {
+            let refused: [String: @Sendable (Int) -> CredentialReading] = [
+                token: { _ in .refused(CredentialRefusal(.credentialUnknown)) }
+            ]
+            let result = try resolve(["Authorization: Bearer \(token)"], readings: refused)
+            #expect(result.outcome == .refused(.credentialUnknown) && result.removed == ["Authorization"])
+            // Where the route does not look it is no app's either.
+            let unseen = try resolve(["Authorization: Bearer \(token)"], sources: [.key], readings: refused)
+            #expect(unseen.outcome == .none && unseen.removed == ["Authorization"])
+        }
+        let foreign = String(Sample.foreignToken.dropLast(4))
+        let refused: [String: @Sendable (Int) -> CredentialReading] = [
+            foreign: { _ in .refused(CredentialRefusal(.credentialUnknown)) }
+        ]
+        let line = "Authorization: Bearer \(foreign)"
+        let goesOn = try resolve([line], readings: refused)
+        #expect(goesOn.outcome == .refused(.credentialUnknown) && goesOn.removed.isEmpty)
+        #expect(try resolve([line], forwardsForeign: false, readings: refused).removed == ["Authorization"])
+        #expect(
+            try resolve([line], sources: [.key], forwardsForeign: false, readings: refused).removed
+                == ["Authorization"])
     }
 
     @Test func whatIsPendingIsRefusedAfterTheWait() throws {

@@ -3,7 +3,7 @@ internal import Cryptography
 
 /// Whom a block keeps out.
 public enum BlockSubject: Sendable, Equatable {
-    /// Whoever comes with this address, local or (where it is verified) foreign.
+    /// Whoever comes with this address, local or foreign, verified or not.
     case email(EmailAddress)
     /// One identity of a foreign issuer.
     case subject(issuer: String, subject: String)

@@ -82,12 +82,12 @@ extension Store {
         return nil
     }
 
-    /// The identity itself, or a verified address that it comes with, is blocked.
+    /// The identity itself, or an address that it comes with, verified or not, is blocked.
     func isBlocked(
         _ identity: FederatedIdentity, in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> Bool {
         if try Tables.blocks.revision(of: identity.key, in: transaction) != nil { return true }
-        guard let email = identity.email, identity.emailIsVerified else { return false }
+        guard let email = identity.email else { return false }
         return try Tables.blocks.revision(of: BlockSubject.email(email).key, in: transaction) != nil
     }
 

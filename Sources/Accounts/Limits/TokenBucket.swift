@@ -84,6 +84,8 @@ public enum LimitedAction: String, Sendable, CaseIterable {
     case providerLogout = "provider_logout"
     /// Logout tokens that are refused: each leaves an event behind.
     case refusedLogout = "refused_logout"
+    /// Requests with an API key that is wrong, revoked or expired, or whose owner is disabled.
+    case refusedKeys = "refused_keys"
 }
 
 /// `limits`.
@@ -105,6 +107,8 @@ public struct LimitPolicy: Sendable {
             // Not every one that begins ends here; whoever may end many may begin more.
             .flows: signIn.times(3),
             .providerLogout: RateLimit(count: 3000, per: .seconds(60), burst: 3000), .refusedLogout: signIn,
+            // Apart from sign-ins: a program with an old key keeps nobody at its address from signing in.
+            .refusedKeys: signIn,
         ]
         self.exemptNetworks = exemptNetworks
     }
@@ -181,6 +185,16 @@ public final class RateLimiter: Sendable {
         }
     }
 
+    /// Counts one by a client, silently.
+    ///
+    /// - Returns: how long to wait for the next one; nil: it was taken.
+    func takeOne(
+        _ action: LimitedAction, from address: IPAddress?, _ policy: LimitPolicy, at now: Timestamp
+    ) -> Duration? {
+        guard let limit = policy.limits[action] else { return nil }
+        return Self.takeAll([(Key(action: action, who: Self.place(of: address)), limit)], in: ofClients, at: now)
+    }
+
     /// Notes what was refused, for the audit log.
     func note(
         _ event: AuditEventType, _ action: LimitedAction, _ client: Client, by userID: String? = nil,
@@ -228,7 +242,17 @@ public final class RateLimiter: Sendable {
     private static func take(
         _ takes: [(key: Key, limit: RateLimit)], in buckets: borrowing Buckets, at now: Timestamp
     ) throws(AccountsError) {
-        let wait = buckets.withLock { buckets -> Duration? in
+        if let wait = takeAll(takes, in: buckets, at: now) {
+            throw AccountsError(
+                .rateLimited, "Too many requests from here or for this address: try again later.", retryAfter: wait)
+        }
+    }
+
+    /// - Returns: how long to wait until there is one of each; nil: they were taken.
+    private static func takeAll(
+        _ takes: [(key: Key, limit: RateLimit)], in buckets: borrowing Buckets, at now: Timestamp
+    ) -> Duration? {
+        buckets.withLock { buckets -> Duration? in
             for (key, limit) in takes {
                 guard let place = buckets.find(key) else { continue }
                 if let wait = buckets[place].wait(limit, at: now) { return wait }
@@ -239,10 +263,6 @@ public final class RateLimiter: Sendable {
                 buckets.insert(bucket, for: key)
             }
             return nil
-        }
-        if let wait {
-            throw AccountsError(
-                .rateLimited, "Too many requests from here or for this address: try again later.", retryAfter: wait)
         }
     }
 

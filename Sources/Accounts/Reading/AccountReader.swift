@@ -8,6 +8,7 @@ internal import LMDB
 /// ```
 ///   gate_…                 shape and checksum → SHA-256 → cache → api_keys, users, blocks
 ///   a JWT with our `iss`   SHA-256 → cache → signature, typ, aud → sessions, users, blocks
+///   what only looks like one and says our `iss`   refused
 ///   a cookie of our name   SHA-256 → cache → session_secrets, sessions, users, blocks
 ///   anything else          not mine
 /// ```
@@ -43,7 +44,8 @@ public final class AccountReader: CredentialReader {
             case .keyHeader, .bearer, .basicPassword: break
             }
             if APIKeyText.isOurs(credential.bytes) { return try readKey(credential.bytes, at: now) }
-            guard credential.source == .bearer, Self.mayBeToken(credential.bytes) else { return .notMine }
+            guard credential.source == .bearer else { return .notMine }
+            guard Self.mayBeToken(credential.bytes) else { return unreadable(credential.bytes) }
             return try readToken(credential.bytes, credential.note, at: now)
         } catch {
             return .refused(CredentialRefusal(.storeUnavailable))
@@ -74,7 +76,7 @@ public final class AccountReader: CredentialReader {
             case .foreign:
                 return Finding(.notMine, [], in: transaction)
             case .unreadable:
-                answer = .notMine
+                answer = unreadable(bytes)
                 return nil
             case .refused(let reason):
                 answer = .refused(CredentialRefusal(reason))
@@ -172,6 +174,12 @@ public final class AccountReader: CredentialReader {
         return outcome?.reading(at: now) ?? .refused(CredentialRefusal(.credentialUnknown))
     }
 
+    /// No token for us: but one that says it is ours is nobody else's either, however an app would read it.
+    private func unreadable(_ bytes: Span<UInt8>) -> CredentialReading {
+        LooseToken.names(bytes, issuer: store.configuration.publicURL)
+            ? .refused(CredentialRefusal(.credentialUnknown)) : .notMine
+    }
+
     // Every header that we sign is a JSON object without white space: {" in base64url is eyJ.
     private static func mayBeToken(_ bytes: Span<UInt8>) -> Bool {
         bytes.count > 3 && bytes[0] == UInt8(ascii: "e") && bytes[1] == UInt8(ascii: "y")
@@ -187,7 +195,7 @@ enum OwnToken {
     enum Judgement {
         /// Another issuer's.
         case foreign
-        /// No JWT at all.
+        /// No JWT that could be judged.
         case unreadable
         /// It names us as its issuer and is no access token of ours that is good.
         case refused(Reason)

@@ -50,19 +50,23 @@ enum Findings {
         else { return nil }
         let first = Dependency(row: .sessionSecret(digest), revision: revision)
         return try session(
-            secret.session, plane: plane, until: secret.endsAt ?? .init(milliseconds: .max), [first],
-            in: transaction)
+            secret.session, plane: plane, until: secret.endsAt ?? .init(milliseconds: .max), before: secret.before,
+            [first], in: transaction)
     }
 
     /// For a session whose cookie was good.
+    ///
+    /// - Parameter before: what had been proved in it when the cookie was replaced; nil: it is the cookie of now.
     static func session(
-        _ id: String, plane: SessionOrigin.Plane, until end: Timestamp, _ known: [Dependency] = [],
-        in transaction: borrowing ReadTransaction
+        _ id: String, plane: SessionOrigin.Plane, until end: Timestamp, before: ProvedInSession? = nil,
+        _ known: [Dependency] = [], in transaction: borrowing ReadTransaction
     ) throws -> Finding? {
         var dependencies = known
-        guard let (session, revision) = try Tables.sessions.getWithRevision(id, in: transaction),
-            session.kind == .browser
+        guard let found = try Tables.sessions.getWithRevision(id, in: transaction), found.record.kind == .browser
         else { return nil }
+        var session = found.record
+        before?.replace(in: &session)
+        let revision = found.revision
         dependencies.append(Dependency(row: .session(id), revision: revision))
         let (user, isBlocked) = try owner(session.userID, &dependencies, in: transaction)
         var outcome = CredentialJudgement.session(
@@ -87,7 +91,8 @@ enum Findings {
         var dependencies: [Dependency] = []
         var isBlocked = try block(
             BlockSubject.subject(issuer: foreign.issuer, subject: foreign.subject).key, &dependencies, in: transaction)
-        if let email = foreign.email, foreign.emailVerified {
+        // Whether it is verified or not: who only says that address is not let in by saying less.
+        if let email = foreign.email {
             let emailBlocked = try block(BlockSubject.email(email).key, &dependencies, in: transaction)
             isBlocked = isBlocked || emailBlocked
         }
@@ -116,7 +121,8 @@ enum Findings {
             dependencies.append(Dependency(row: .userByEmail(email), revision: found?.revision))
             return found?.record.text
         case .user:
-            let name = UserName.folded(foreign.user)
+            // The claim itself: the prefix keeps apart those that are not matched.
+            let name = UserName.folded(foreign.subject)
             let found = try Tables.usersByName.getWithRevision(name, in: transaction)
             dependencies.append(Dependency(row: .userByName(name), revision: found?.revision))
             guard let record = found?.record, record.current else { return nil }

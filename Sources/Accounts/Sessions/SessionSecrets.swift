@@ -20,6 +20,31 @@ struct SessionSecretRecord: JSONRecord, Equatable {
     var generation: UInt64
     /// When it ends before its session does; only an app's secret that has been replaced.
     var endsAt: Timestamp?
+    /// What had been proved in the session when the secret was replaced: it never opens more than it did. Nil while it
+    /// has not been.
+    var before: ProvedInSession?
+}
+
+/// What a session's rules are judged by besides its user.
+struct ProvedInSession: Codable, Equatable, Sendable {
+    var amr: [String]
+    var factors: Int
+    var authenticatedAt: Timestamp?
+    var secondFactorAt: Timestamp?
+
+    init(_ session: SessionRecord) {
+        amr = session.amr
+        factors = session.factors
+        authenticatedAt = session.authenticatedAt
+        secondFactorAt = session.secondFactorAt
+    }
+
+    func replace(in session: inout SessionRecord) {
+        session.amr = amr
+        session.factors = factors
+        session.authenticatedAt = authenticatedAt
+        session.secondFactorAt = secondFactorAt
+    }
 }
 
 /// The two secrets of a browser's session, to be set as cookies: the only time that their text is there. They are
@@ -94,16 +119,18 @@ struct NewSessionSecrets: Sendable {
 }
 
 extension Store {
-    /// How long an app's secret that was replaced is still good for checks: requests with it may be under way.
+    /// How long an app's secret that was replaced is still good for checks, for what it was good for before: requests
+    /// with it may be under way.
     static let replacedSecretLasts = Duration.seconds(10)
 
     /// Gives a session its secrets, or new ones in place of those it has. The portal's old one ends at once.
     ///
-    /// - Parameter session: changed; to be put by the caller.
+    /// - Parameter session: changed; to be put by the caller, behind this.
     func install(
         _ new: NewSessionSecrets, for session: inout SessionRecord, at now: Timestamp,
         in transaction: borrowing WriteTransaction
     ) throws {
+        let stored = try Tables.sessions.get(session.id, in: transaction)
         for old in session.secrets ?? [] {
             guard let digest = Hexadecimal.decode(old),
                 var record = try Tables.sessionSecrets.get(digest, in: transaction)
@@ -113,6 +140,7 @@ extension Store {
             case .app:
                 let end = now + Self.replacedSecretLasts
                 record.endsAt = end
+                record.before = ProvedInSession(stored ?? session)
                 try Tables.sessionSecrets.put(record, for: digest, in: transaction)
                 try scheduleSweep(.sessionSecret(old), at: end, in: transaction)
             }

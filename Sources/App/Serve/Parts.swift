@@ -51,6 +51,7 @@ struct Parts: Sendable {
     ) -> @Sendable (_ loop: Int) throws -> LoopContext {
         let access = settings.audit.access.granularity
         let forwardsTokens = !settings.forwardedTokens.isEmpty
+        let limits = settings.limitPolicy
         let entries = ProcessEnvironment.value(of: "GATEHOUSE_IDENTITY_CACHE").flatMap(Int.init) ?? 16_384
         return { loop in
             let standing = try LocalStanding(store: store, cacheEntries: entries)
@@ -64,7 +65,8 @@ struct Parts: Sendable {
                 assertions: try StoredAssertionSigner(store: store),
                 providerTokens: forwardsTokens
                     ? try StoredProviderTokens(store: store, refresher: tokens, log: log) : nil,
-                rememberedIdentities: entries)
+                rememberedIdentities: entries,
+                waitAfterRefusedKey: { limiter.wait(afterRefusedKeyFrom: $0, limits, at: $1) })
         }
     }
 

@@ -51,6 +51,14 @@ extension Settings {
         login.breachCheck.map { BreachCheck($0, fetcher: fetcher, log: log) }
     }
 
+    /// `limits`.
+    var limitPolicy: LimitPolicy {
+        LimitPolicy(
+            signIn: RateLimit(count: limits.signIn.count, per: limits.signIn.per, burst: limits.signIn.burst),
+            mail: RateLimit(count: limits.mail.count, per: limits.mail.per, burst: limits.mail.burst),
+            exemptNetworks: limits.exemptNetworks)
+    }
+
     private var operationsConfiguration: AccountOperations.Configuration {
         var configuration = AccountOperations.Configuration()
         configuration.sessions = SessionPolicy(
@@ -58,11 +66,7 @@ extension Settings {
         configuration.tokens = TokenPolicy(
             accessLifetime: tokens.accessLifetime, refreshLifetime: tokens.refreshLifetime)
         configuration.lockout = LockoutPolicy(failures: login.lockoutFailures, period: login.lockoutPeriod)
-        configuration.limits = LimitPolicy(
-            signIn: RateLimit(
-                count: limits.signIn.count, per: limits.signIn.per, burst: limits.signIn.burst),
-            mail: RateLimit(count: limits.mail.count, per: limits.mail.per, burst: limits.mail.burst),
-            exemptNetworks: limits.exemptNetworks)
+        configuration.limits = limitPolicy
         configuration.registration = registration
         configuration.magicLinkIsEnabled = login.magicLinkIsEnabled
         configuration.magicLinkLifetime = login.magicLinkLifetime

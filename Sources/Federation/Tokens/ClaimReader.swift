@@ -12,21 +12,32 @@ struct ClaimReader {
     }
 
     /// - Parameter evidence: what its signature was good by.
-    /// - Returns: nil when the token names no user, or one that cannot be written into a header.
+    /// - Returns: nil when the token names no user, or one that cannot be written into a header: with a control byte,
+    ///   or with a space at an end, which whoever reads the header would drop.
     func identity(_ claims: Claims, digest: TokenDigest, evidence: any AnyObject & Sendable) -> ForeignIdentity? {
         guard let subject = claims.string(issuer.claims.user), Self.isPlain(subject), !subject.isEmpty,
-            subject.utf8.count <= 255, let end = claims.time("exp")
+            subject.utf8.count <= 255, subject.utf8.first != 0x20, subject.utf8.last != 0x20,
+            let end = claims.time("exp")
         else { return nil }
-        let email = claims.string(issuer.claims.email).flatMap { EmailAddress($0) }
+        let (email, isExact) = email(claims)
         let name = claims.string(issuer.claims.name) ?? ""
         return ForeignIdentity(
             issuerID: issuer.id, issuer: issuer.issuer, subject: subject, user: issuer.userPrefix + subject,
-            email: email, emailVerified: issuer.emailTrusted || claims.bool("email_verified") == true,
+            email: email, emailVerified: isExact && (issuer.emailTrusted || claims.bool("email_verified") == true),
             name: Self.isPlain(name) && name.utf8.count <= 255 ? name : "", groups: groups(claims),
             scopes: words(claims, issuer.claims.scopes), amr: claims.strings("amr") ?? [],
             authenticatedAt: claims.time("auth_time"), expiresAt: end + leeway,
             credentialID: claims.string("jti").flatMap(Self.loggable) ?? digest.hex(first: 8),
             matching: issuer.matching, evidence: evidence)
+    }
+
+    /// An address that is written in another way than one is counts for what is held against it, never for it: a block
+    /// is not got round by a dot behind the domain.
+    private func email(_ claims: Claims) -> (address: EmailAddress?, isExact: Bool) {
+        if let exact = claims.string(issuer.claims.email).flatMap({ EmailAddress($0) }) { return (exact, true) }
+        guard let said = claims.strings(issuer.claims.email)?.first else { return (nil, false) }
+        let plain = said.drop { $0 == " " }.reversed().drop { $0 == " " || $0 == "." }.reversed()
+        return (EmailAddress(String(plain)), false)
     }
 
     private func groups(_ claims: Claims) -> [String] {

@@ -43,17 +43,26 @@ public final class ForeignTokenReader: CredentialReader {
         verified = ClockCache(capacity: cacheEntries)
     }
 
-    /// Answers `notMine` for everything that is no JWT of a configured issuer in `Authorization: Bearer`.
+    /// Answers `notMine` for everything that is no JWT of a configured issuer in `Authorization: Bearer`. What cannot
+    /// be read as a JWT is one of an issuer's all the same, and refused, if an app could read it so.
     public func read(_ credential: borrowing PresentedCredential, at now: Timestamp) -> CredentialReading {
         guard credential.source == .bearer, !issuers.isEmpty else { return .notMine }
         let digest = hasher.digest(of: credential.bytes, credential.note)
         if let identity = remembered(digest) { return judge(identity, at: now) }
-        guard let token = try? UnverifiedToken.parsing(credential.bytes, credential.note),
-            let position = position(of: token)
-        else {
-            return .notMine
+        let token: UnverifiedToken
+        do throws(JOSEError) {
+            token = try UnverifiedToken.parsing(credential.bytes, credential.note)
+        } catch {
+            return saysAnIssuer(credential.bytes) ? .refused(.init(.credentialUnknown)) : .notMine
         }
+        guard let position = position(of: token) else { return .notMine }
         return verify(token, digest, issuer: position, at: now)
+    }
+
+    private func saysAnIssuer(_ bytes: Span<UInt8>) -> Bool {
+        LooseToken.names(bytes) { named in
+            issuers.contains { $0.configuration.issuer.utf8.elementsEqual(named) }
+        }
     }
 
     private func position(of token: UnverifiedToken) -> Int? {

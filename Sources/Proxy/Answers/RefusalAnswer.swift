@@ -22,6 +22,15 @@ struct RefusalAnswer: Equatable {
     let reason: Reason?
     let verdict: Verdict
     var authentication = Authentication.none
+    /// The seconds of `Retry-After`; nil: none is said.
+    var retryAfter: Int64?
+
+    /// The same, with the time after which it is worth another try.
+    func repeatable(after wait: Duration) -> RefusalAnswer {
+        var answer = self
+        answer.retryAfter = max(1, (wait.wholeMilliseconds + 999) / 1000)
+        return answer
+    }
 
     init(status: Int, reason: Reason?, verdict: Verdict, authentication: Authentication = .none) {
         self.status = (400...599).contains(status) ? status : 403

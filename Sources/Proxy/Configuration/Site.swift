@@ -26,8 +26,6 @@ final class Site: Sendable {
     let hygiene: HeaderHygiene
     let ownCookies: OwnCookies
     let loginURL: String
-    /// What a token of our own holds, whatever else it says: `"iss":"https://…"`.
-    let issuerMember: [UInt8]
     /// The portal's host, canonical.
     let portalHost: [UInt8]
     let proxySecret: [UInt8]?
@@ -89,7 +87,6 @@ final class Site: Sendable {
         portalHost = Self.host(of: configuration.publicURL)
         hygiene = HeaderHygiene(reserving: Array(Set(reserved)))
         loginURL = configuration.loginURL ?? configuration.publicURL + "/.auth/login"
-        issuerMember = Array("\"iss\":\"\(configuration.publicURL)\"".utf8)
         proxySecret = configuration.proxySecret?.withUnsafeBytes { Array($0) }
     }
 

@@ -11,6 +11,11 @@ struct FieldMask: Equatable {
         bits |= 1 << UInt128(index)
     }
 
+    mutating func remove(_ index: Int) {
+        guard (0..<128).contains(index) else { return }
+        bits &= ~(1 << UInt128(index))
+    }
+
     func contains(_ index: Int) -> Bool {
         bits != 0 && (0..<128).contains(index) && bits >> UInt128(index) & 1 == 1
     }
@@ -33,13 +38,18 @@ struct Resolution {
     var removed: FieldMask
     /// `Cookie` fields of which the app must see the rest only.
     var filtered = FieldMask()
+    /// Something that is ours by its shape stood where the route looks, so nothing else decides.
+    var hasFound = true
+    /// What was refused is an API key.
+    var isRefusedKey = false
 }
 
 /// Finds the credential that is ours: key header, then `Authorization`, then a cookie of our name; the first that is ours
 /// by its shape decides alone. What has another shape belongs to the app and is not looked into.
 ///
 /// Ours are `gate_…` in `Gatehouse-Key`, `X-API-Key`, `Authorization: Bearer` or as a Basic password, and a JWT that
-/// one of the readers does not call `notMine`.
+/// one of the readers does not call `notMine`. Two of ours that differ are a conflict; what stands where the route does
+/// not look is taken out and decides nothing.
 struct CredentialResolver {
     private let fields: [HeaderField]
     let bytes: UnsafeRawBufferPointer
@@ -64,7 +74,10 @@ struct CredentialResolver {
     private var removed = FieldMask()
     private var presented: Presented?
     private var conflict = false
+    /// The first field that may hold a token, and then the one whose token is ours.
     private var token = -1
+    private var tokens = FieldMask()
+    private var tokenCount = 0
 
     private struct Presented {
         let source: PresentedCredential.Source
@@ -90,7 +103,7 @@ struct CredentialResolver {
 
     /// Whether a head has anything that could be a credential of ours; if not, there is nothing to resolve.
     static func hasCandidates(_ scan: HeadScan) -> Bool {
-        scan.gatehouseKeys + scan.apiKeys + scan.authorizations + scan.cookies > 0
+        scan.gatehouseKeys + scan.apiKeys + scan.authorizations + scan.cookies + scan.possibleAliases > 0
     }
 
     mutating func resolve() -> Resolution {
@@ -140,7 +153,9 @@ struct CredentialResolver {
             case .refused, .notMine, .pending: continue
             }
         }
-        return settled(found.map { .identity($0) } ?? .none)
+        var resolution = settled(found.map { .identity($0) } ?? .none)
+        resolution.hasFound = cookieCount > 0
+        return resolution
     }
 
     private func settled(_ state: CredentialState) -> Resolution {
@@ -148,15 +163,23 @@ struct CredentialResolver {
     }
 
     private mutating func lookAtKeyHeaders() {
-        guard scan.gatehouseKeys + scan.apiKeys > 0 else { return }
+        guard scan.gatehouseKeys + scan.apiKeys + scan.possibleAliases > 0 else { return }
         for index in fields.indices {
             let id = fields[index].id
-            guard id == .gatehouseKey || id == .xAPIKey else { continue }
+            guard id == .gatehouseKey || id == .xAPIKey || isAlias(fields[index]) else { continue }
             let value = fields[index].value.bytes(in: bytes)
             guard ByteSearch.hasPrefix(value, "gate_") else { continue }
             removed.insert(index)
+            guard id != .other else { continue }
             consider(.keyHeader, value, looked: sources.contains(.key))
         }
+    }
+
+    /// `X_API_Key` and its like: no header of ours, and yet the same variable for an app behind CGI or WSGI. (Those of
+    /// `Gatehouse-Key` are reserved.)
+    private func isAlias(_ field: HeaderField) -> Bool {
+        field.id == .other && field.name.count == HeadScan.aliasLength
+            && HeaderHygiene.canonicalEquals(field.name.bytes(in: bytes), "x-api-key")
     }
 
     /// - Parameter decoded: gets the password of Basic, which has to stay in memory until it has been read.
@@ -164,17 +187,19 @@ struct CredentialResolver {
         guard scan.authorizations > 0 else { return }
         for index in fields.indices where fields[index].id == .authorization {
             let value = fields[index].value.bytes(in: bytes)
-            if let bearer = Self.parameter(of: "bearer ", in: value) {
+            if let bearer = Self.parameter(of: "bearer", in: value) {
                 if ByteSearch.hasPrefix(bearer, "gate_") {
                     removed.insert(index)
                     consider(.bearer, bearer, looked: sources.contains(.authorization))
                 } else if Self.isTokenShaped(bearer) {
-                    if token >= 0, !ByteSearch.equal(bearer, tokenBytes) { conflict = true }
-                    token = index
+                    if token < 0 { token = index }
+                    tokens.insert(index)
+                    tokenCount += 1
                 }
-            } else if let basic = Self.parameter(of: "basic ", in: value) {
+            } else if let basic = Self.parameter(of: "basic", in: value) {
                 guard let password = Self.password(of: basic) else { continue }
                 removed.insert(index)
+                guard sources.contains(.authorization) else { continue }
                 if !decoded.isEmpty, decoded != password { conflict = true }
                 decoded = password
             }
@@ -193,16 +218,20 @@ struct CredentialResolver {
 
     private mutating func conclude() -> Resolution {
         if conflict { return Resolution(outcome: .conflict, removed: removed) }
-        guard let presented else { return concludeWithToken() }
-        if token >= 0 {
-            guard sources.contains(.authorization) else {
-                removeUnseenToken()
-                return concludeWithKey(presented)
-            }
-            guard case .notMine = read(.bearer, tokenBytes) else {
-                return Resolution(outcome: .conflict, removed: removed)
-            }
+        guard token >= 0 else { return concludeWithoutToken() }
+        guard sources.contains(.authorization) else {
+            removeUnseenTokens()
+            return concludeWithoutToken()
         }
+        guard let reading = readTokens() else { return Resolution(outcome: .conflict, removed: removed) }
+        if case .notMine = reading { return concludeWithoutToken() }
+        // A key of ours and a token of ours are two.
+        guard presented == nil else { return Resolution(outcome: .conflict, removed: removed) }
+        return concludeWithToken(reading)
+    }
+
+    private func concludeWithoutToken() -> Resolution {
+        guard let presented else { return concludeWithCookies() }
         return concludeWithKey(presented)
     }
 
@@ -217,65 +246,77 @@ struct CredentialResolver {
             guard waited else { return Resolution(outcome: .pending(pending), removed: removed) }
             state = .refused(CredentialRefusal(.credentialUnknown))
         }
-        return Resolution(outcome: .settled(state), removed: removed)
+        var resolution = settled(state)
+        if case .refused(let refusal) = state { resolution.isRefusedKey = refusal.reason != .storeUnavailable }
+        return resolution
     }
 
-    private mutating func concludeWithToken() -> Resolution {
-        guard token >= 0 else { return concludeWithCookies() }
-        guard sources.contains(.authorization) else {
-            removeUnseenToken()
-            return concludeWithCookies()
+    /// What the readers say of the token that is ours; `notMine` when none is. The others are the app's.
+    ///
+    /// - Returns: nil when two are ours and differ.
+    private mutating func readTokens() -> CredentialReading? {
+        guard tokenCount > 1 else { return read(.bearer, bearer(at: token)) }
+        var found = CredentialReading.notMine
+        token = -1
+        for index in fields.indices where tokens.contains(index) {
+            if token >= 0, ByteSearch.equal(bearer(at: index), bearer(at: token)) { continue }
+            let reading = read(.bearer, bearer(at: index))
+            if case .notMine = reading {
+                tokens.remove(index)
+            } else {
+                guard token < 0 else { return nil }
+                token = index
+                found = reading
+            }
         }
+        return found
+    }
+
+    private mutating func concludeWithToken(_ reading: CredentialReading) -> Resolution {
         let state: CredentialState
-        switch read(.bearer, tokenBytes) {
-        case .notMine: return concludeWithCookies()
+        switch reading {
+        case .notMine: return concludeWithoutToken()
         case .identity(let identity):
             state = .identity(identity)
             if identity.issuer == nil || !forwardsForeign { removeTokens() }
         case .refused(let refusal):
             state = .refused(refusal)
-            if !forwardsForeign || isOwnToken { removeTokens() }
+            if !forwardsForeign || isOwn(bearer(at: token)) { removeTokens() }
         case .pending(let pending):
             guard waited else { return Resolution(outcome: .pending(pending), removed: removed) }
             state = .refused(CredentialRefusal(.credentialUnknown))
             if !forwardsForeign { removeTokens() }
         }
-        return Resolution(outcome: .settled(state), removed: removed)
+        return settled(state)
     }
 
     /// The route does not look at `Authorization`: what stands there is the app's, unless it is a token that no app
     /// may hold.
-    private mutating func removeUnseenToken() {
-        if isOwnToken { return removeTokens() }
-        guard !forwardsForeign else { return }
-        if case .notMine = read(.bearer, tokenBytes) { return }
-        removeTokens()
-    }
-
-    private mutating func removeTokens() {
-        for index in fields.indices where fields[index].id == .authorization {
-            guard let bearer = Self.parameter(of: "bearer ", in: fields[index].value.bytes(in: bytes)),
-                Self.isTokenShaped(bearer)
-            else { continue }
+    private mutating func removeUnseenTokens() {
+        for index in fields.indices where tokens.contains(index) {
+            let bearer = bearer(at: index)
+            if !isOwn(bearer) {
+                guard !forwardsForeign else { continue }
+                if case .notMine = read(.bearer, bearer) { continue }
+            }
             removed.insert(index)
         }
     }
 
-    private var tokenBytes: UnsafeRawBufferPointer {
-        Self.parameter(of: "bearer ", in: fields[token].value.bytes(in: bytes))
+    /// Those that are ours; the app's are not among them any more.
+    private mutating func removeTokens() {
+        for index in fields.indices where tokens.contains(index) { removed.insert(index) }
+    }
+
+    private func bearer(at index: Int) -> UnsafeRawBufferPointer {
+        Self.parameter(of: "bearer", in: fields[index].value.bytes(in: bytes))
             ?? UnsafeRawBufferPointer(start: nil, count: 0)
     }
 
-    /// A token that we issued, whatever else it is: our own encoder writes the issuer as exactly these bytes.
-    private var isOwnToken: Bool {
-        let parts = tokenBytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard parts.count == 3 else { return false }
-        let part = UnsafeRawBufferPointer(rebasing: parts[1])
-        let characters = part.bindMemory(to: UInt8.self)
-        guard let payload = Base64URL.decode(characters.span) else { return false }
-        return payload.withUnsafeBytes { payload in
-            site.issuerMember.withUnsafeBytes { ByteSearch.contains(payload, $0) }
-        }
+    /// A token that we issued, or that says so, whatever else it is.
+    private func isOwn(_ bearer: UnsafeRawBufferPointer) -> Bool {
+        let characters = bearer.bindMemory(to: UInt8.self)
+        return LooseToken.names(characters.span, issuer: site.configuration.publicURL)
     }
 
     private func read(_ source: PresentedCredential.Source, _ value: UnsafeRawBufferPointer) -> CredentialReading {
@@ -283,25 +324,31 @@ struct CredentialResolver {
         return reader.read(PresentedCredential(source: source, bytes: characters.span), at: now)
     }
 
-    /// What follows the scheme of `Authorization` (RFC 9110 section 11.4), without blanks; nil for another scheme.
+    /// What follows the scheme of `Authorization` (RFC 9110 section 11.4), without blanks; nil for another scheme. Many
+    /// who read it take a tab for a space.
     private static func parameter(of scheme: StaticString, in value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer?
     {
-        guard ByteSearch.hasPrefixIgnoringCase(value, scheme) else { return nil }
-        return ByteSearch.trimmed(UnsafeRawBufferPointer(rebasing: value[scheme.utf8CodeUnitCount...]))
+        let count = scheme.utf8CodeUnitCount
+        guard value.count > count, ByteSearch.isBlank(value[count]),
+            ByteSearch.hasPrefixIgnoringCase(value, scheme)
+        else { return nil }
+        return ByteSearch.trimmed(UnsafeRawBufferPointer(rebasing: value[(count + 1)...]))
     }
 
-    /// May be the compact form of a JWS: three parts, of which the first begins as a JSON object does in Base 64.
-    /// Whether the parts are what they should be is for the readers to see.
+    /// May be the compact form of a JWS: three parts, of which the first begins as a JSON object does in Base 64; or
+    /// anything that an app could take for one. Whether the parts are what they should be is for the readers to see.
     static func isTokenShaped(_ value: UnsafeRawBufferPointer) -> Bool {
-        ByteSearch.hasPrefix(value, "ey") && ByteSearch.count(UInt8(ascii: "."), in: value) == 2
+        if ByteSearch.hasPrefix(value, "ey"), ByteSearch.count(UInt8(ascii: "."), in: value) == 2 { return true }
+        let characters = value.bindMemory(to: UInt8.self)
+        return LooseToken.isLikely(characters.span)
     }
 
-    /// The password of Basic credentials, if it has the shape of a key of ours (RFC 7617 section 2).
+    /// The password of Basic credentials, if it has the shape of a key of ours (RFC 7617 section 2). What is no good
+    /// Base 64 is read as those read it who do not mind: a key in it is a key.
     private static func password(of basic: UnsafeRawBufferPointer) -> [UInt8]? {
         let characters = basic.bindMemory(to: UInt8.self)
-        guard let pair = Base64.decode(characters.span), let colon = pair.firstIndex(of: UInt8(ascii: ":")) else {
-            return nil
-        }
+        let pair = Base64.decode(characters.span) ?? LooseToken.decode(characters.span)
+        guard let colon = pair.firstIndex(of: UInt8(ascii: ":")) else { return nil }
         let password = Array(pair[(colon + 1)...])
         return password.starts(with: "gate_".utf8) ? password : nil
     }

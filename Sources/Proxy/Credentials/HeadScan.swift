@@ -8,6 +8,8 @@ struct HeadScan {
     var gatehouseKeys = 0
     var apiKey = -1
     var apiKeys = 0
+    /// Unknown names that are as long as `X-API-Key`, and may be it in another spelling.
+    var possibleAliases = 0
     var cookies = 0
     var forwardedFor = 0
     var requestID = -1
@@ -25,8 +27,17 @@ struct HeadScan {
     var fetchDestination = -1
     var accept = -1
 
+    static let aliasLength = 9
+
     init(_ fields: [HeaderField]) {
-        for index in fields.indices { note(fields[index].id, at: index) }
+        for index in fields.indices {
+            let id = fields[index].id
+            if id == .other {
+                if fields[index].name.count == Self.aliasLength { possibleAliases += 1 }
+            } else {
+                note(id, at: index)
+            }
+        }
     }
 
     @inline(__always)

@@ -103,7 +103,10 @@ extension FrontHandler {
         if answer.status == 405 {
             loop.scratch.writeStaticString("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
         }
-        if answer.status == 503 { loop.scratch.writeStaticString("Retry-After: 1\r\n") }
+        if let seconds = answer.retryAfter ?? (answer.status == 503 ? 1 : nil) {
+            loop.scratch.writeStaticString("Retry-After: ")
+            loop.scratch.writeString("\(seconds)\r\n")
+        }
         writeReasonAndID(answer.reason)
         AnswerWriter.writeConnection(setting, into: &loop.scratch)
         AnswerWriter.writeBody(body, setting, into: &loop.scratch)

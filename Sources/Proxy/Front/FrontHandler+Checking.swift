@@ -55,6 +55,10 @@ extension FrontHandler {
         let rule = judgement.ruleIndex
         guard let permit = judgement.permit() else {
             current.refusingRule = rule ?? -1
+            if let wait = waitAfterRefusedKey(resolved, at: incoming.now) {
+                let answer = Dialect.refusal(.deny, .rateLimited, state: .none).repeatable(after: wait)
+                return answerRefused(dialect, incoming, answer, resolved.state, description, route)
+            }
             let answer = Dialect.refusal(verdict, reason ?? .ruleDenied, state: resolved.state)
             return answerRefused(dialect, incoming, answer, resolved.state, description, route)
         }

@@ -131,6 +131,10 @@ extension FrontHandler {
         let rule = judgement.ruleIndex
         guard let permit = judgement.permit() else {
             current.refusingRule = rule ?? -1
+            if let wait = waitAfterRefusedKey(resolved, at: incoming.now) {
+                let answer = RefusalAnswer(inline: .deny, .rateLimited, state: .none)
+                return refuse(incoming, answer.repeatable(after: wait), resolved.state)
+            }
             return refuseNavigation(
                 incoming, RefusalAnswer(inline: verdict, reason ?? .ruleDenied, state: resolved.state), resolved.state,
                 route)
@@ -149,6 +153,8 @@ extension FrontHandler {
         let state: CredentialState
         let removed: FieldMask
         var filtered = FieldMask()
+        /// An API key that is not, or not any more, good.
+        var isRefusedKey = false
     }
 
     enum ResolveOutcome {
@@ -173,13 +179,16 @@ extension FrontHandler {
             reader: loop.context.credentials, now: incoming.now, waited: incoming.waited, plane: plane)
         let resolution = resolver.resolve()
         switch resolution.outcome {
-        case .settled(.none) where resolution.removed.isEmpty && resolution.filtered.isEmpty:
-            return .settled(Resolved(state: certificate(incoming, route), removed: FieldMask()))
+        case .settled(.none) where !resolution.hasFound:
+            return .settled(
+                Resolved(
+                    state: certificate(incoming, route), removed: resolution.removed, filtered: resolution.filtered))
         case .settled(let state):
             let isGood = mayUseCookie(state, incoming, route)
             return .settled(
                 Resolved(
-                    state: isGood ? state : .none, removed: resolution.removed, filtered: resolution.filtered))
+                    state: isGood ? state : .none, removed: resolution.removed, filtered: resolution.filtered,
+                    isRefusedKey: resolution.isRefusedKey))
         case .pending(let pending):
             waitFor(pending)
             return .waiting

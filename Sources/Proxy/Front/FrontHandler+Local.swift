@@ -84,6 +84,10 @@ extension FrontHandler {
         case .waiting: return
         case .conflict: return refuseConflict(incoming)
         }
+        if let wait = waitAfterRefusedKey(resolved, at: incoming.now) {
+            let answer = RefusalAnswer(inline: .deny, .rateLimited, state: .none)
+            return refuse(incoming, answer.repeatable(after: wait), resolved.state)
+        }
         var identity: Identity?
         if case .identity(let known) = resolved.state {
             identity = known

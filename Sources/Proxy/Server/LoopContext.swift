@@ -13,6 +13,9 @@ public struct LoopContext {
     public let providerTokens: (any ProviderTokenReader)?
     /// For how many identities their header lines are kept; 0: none.
     public let rememberedIdentities: Int
+    /// Asked when a request is refused for its API key: nil, or how long its client has to wait before it is told what
+    /// was wrong with another one.
+    public let waitAfterRefusedKey: (_ client: IPAddress?, _ now: Timestamp) -> Duration?
     /// Called on the loop about once a second, and once more before the loop ends.
     public let everySecond: () -> Void
 
@@ -20,6 +23,7 @@ public struct LoopContext {
     public init(
         credentials: any CredentialReader, decisions: any DecisionSink, assertions: (any AssertionSigner)?,
         providerTokens: (any ProviderTokenReader)? = nil, rememberedIdentities: Int = 16_384,
+        waitAfterRefusedKey: @escaping (_ client: IPAddress?, _ now: Timestamp) -> Duration? = { _, _ in nil },
         everySecond: @escaping () -> Void = {}
     ) {
         self.rememberedIdentities = rememberedIdentities
@@ -27,6 +31,7 @@ public struct LoopContext {
         self.decisions = decisions
         self.assertions = assertions
         self.providerTokens = providerTokens
+        self.waitAfterRefusedKey = waitAfterRefusedKey
         self.everySecond = everySecond
     }
 }

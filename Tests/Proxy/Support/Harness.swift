@@ -20,6 +20,7 @@ final class Harness: Sendable {
         reader: [String: @Sendable (_ attempt: Int) -> CredentialReading] = Sample.readings,
         responders: [any LocalResponder] = [], workers: Int = 1, signerFails: Bool = false,
         resolver: any NameResolving = StubResolver(), tokens: StubTokens? = nil,
+        refusedKeys: RefusedKeys = RefusedKeys(),
         change: (inout Configuration) -> Void = { _ in }
     ) async throws {
         self.origin = origin
@@ -46,6 +47,7 @@ final class Harness: Sendable {
                     LoopContext(
                         credentials: StubReader(reader, withdrawn: withdrawn), decisions: RecordingSink(records),
                         assertions: StubSigner(fails: signerFails), providerTokens: tokens.map(LoopTokens.init),
+                        waitAfterRefusedKey: { address, _ in refusedKeys.wait(address) },
                         everySecond: { records.second() })
                 }, resolver: resolver), workers: workers)
         try await server.start()
