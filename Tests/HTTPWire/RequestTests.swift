@@ -58,6 +58,10 @@ import Testing
     @Test func oldVersionKeepsAliveOnlyWhenAsked() {
         #expect(parse("GET / HTTP/1.0\r\n\r\n").request?.keepAlive == false)
         #expect(parse("GET / HTTP/1.0\r\n\r\n").request?.host == "")
+        // RFC 3986, section 3.2.3: a port may be nothing.
+        for host in ["a.example:", "[::1]:", "a.example.:"] {
+            #expect(parse("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n").request?.host == host)
+        }
         #expect(parse("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").request?.keepAlive == true)
         #expect(parse("GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n").request?.keepAlive == false)
         #expect(

@@ -69,7 +69,8 @@ def test_refusals_are_lines_too(logged):
     gate.get("/a", host="nowhere.example.com", headers=[("X-Request-Id", "none")])
     assert line(gate, request_id="none")["reason"] == "no_route"
     raw(gate.port, b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n")
-    assert line(gate, status=400)["path"] == ""
+    entry = line(gate, status=400)
+    assert (entry["method"], entry["host"], entry["path"], entry["code"]) == ("GET", "a b", "/", "host_invalid")
     assert not lines(gate, request_id="fine")
 
 

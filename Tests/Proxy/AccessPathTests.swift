@@ -9,5 +9,18 @@ import Testing
         #expect(FrontHandler.withoutToken("/.auth/unlock/abc/def") == "/.auth/unlock/…")
         #expect(FrontHandler.withoutToken("/.auth/login") == "/.auth/login")
         #expect(FrontHandler.withoutToken("/reset-password/abc") == "/reset-password/abc")
+        for path in ["/wiki/a%20b;c", "/.auth/api/magic-link/verify", "/wiki//reset-password/x"] {
+            #expect(FrontHandler.withoutToken(path) == path)
+        }
+    }
+
+    /// A path that was refused for its spelling is kept as well, and the link is as good.
+    @Test(arguments: [
+        "/.%61uth/reset-password/abc", "/.auth/%72eset-password/abc", "//.auth/reset-password/abc",
+        "/x/../.auth/reset-password/abc", "/.auth;a/reset-password/abc", "/.auth/./reset-password/abc",
+        "/.auth%2freset-password%2fabc", "/.auth\\reset-password\\abc", "/.auth/reset-password;a/abc",
+    ])
+    func inWhateverSpelling(_ path: String) {
+        #expect(FrontHandler.withoutToken(path) == "/.auth/reset-password/…")
     }
 }

@@ -21,16 +21,35 @@ struct ExchangeTests {
         var exchange = begun()
         #expect(exchange.answered(malformed: true) == .close)
         #expect(exchange.state == .closed)
+        var unfinished = begun(hasBody: true)
+        #expect(unfinished.answered(malformed: true) == .endAndLinger)
+        #expect(unfinished.isOver && unfinished.expects == .nothing)
+        #expect(unfinished.inputClosed() == .close)
+        #expect(unfinished.state == .closed)
     }
 
     @Test func aRefusedBodyIsDrainedUpToItsLimitAndThenCut() {
         var exchange = begun(hasBody: true)
         #expect(!exchange.answerKeepsAlive)
-        #expect(exchange.answered() == .drain)
+        #expect(exchange.answered() == .endAndDrain)
         #expect(exchange.expects == .body)
         #expect(exchange.drained(Exchange.drainLimit - 1, ended: false) == .none)
-        #expect(exchange.drained(1, ended: false) == .close)
+        #expect(exchange.drained(1, ended: false) == .endAndLinger)
         #expect(exchange.drained(1, ended: false) == .none)
+        #expect(exchange.stop(headHasBegun: false) == .none)
+        #expect(exchange.inputClosed() == .close)
+        #expect(exchange.inputClosed() == .none)
+    }
+
+    @Test func aRefusedBodyThatCannotBeReadTakesNoAnswerAway() {
+        var exchange = begun(hasBody: true)
+        _ = exchange.answered()
+        #expect(exchange.bodyInvalid() == .endAndLinger)
+        #expect(exchange.bodyInvalid() == .none)
+        #expect(exchange.upstreamFailed() == .nothing)
+        var leaving = begun(hasBody: true)
+        _ = leaving.answered()
+        #expect(leaving.inputClosed() == .close)
     }
 
     @Test func aRefusedBodyThatEndsClosesToo() {
@@ -53,7 +72,11 @@ struct ExchangeTests {
         var exchange = begun(hasBody: true)
         exchange.forward()
         exchange.responseBegan()
-        #expect(exchange.answered() == .drain)
+        #expect(exchange.answered() == .endAndDrain)
+        var last = begun(keepsAlive: false, hasBody: true)
+        last.forward()
+        last.responseBegan()
+        #expect(last.answered(saidToStay: true) == .endAndDrain)
     }
 
     @Test func anAnswerThatSaidTheConnectionStaysIsKept() {
@@ -73,7 +96,7 @@ struct ExchangeTests {
             exchange.responseBegan()
             _ = exchange.answered(saidToStay: true)
             if stops { _ = exchange.stop(headHasBegun: false) }
-            #expect(exchange.drained(Exchange.drainLimit, ended: stops) == .close)
+            #expect(exchange.drained(Exchange.drainLimit, ended: stops) == (stops ? .close : .endAndLinger))
         }
     }
 

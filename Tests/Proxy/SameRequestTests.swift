@@ -52,16 +52,32 @@ struct SameRequestTests {
         }
     }
 
-    @Test func lesson56_aPrefixThatIsSpelledOtherwiseIsNotTakenOff() async throws {
+    /// What was judged is what is taken off: the same bytes but for their escapes.
+    @Test func lesson56_aPrefixThatIsReadOtherwiseIsNotTakenOff() async throws {
         let harness = try await Harness { $0.routes[0].stripPrefix = "/public" }
         try await withHarness(harness) { harness in
-            for path in ["/%70ublic/x", "/public;a/x", "/publicx", "/Public/x"] {
+            for path in ["/public;a/x", "/publicx", "/Public/x", "/%50ublic/x", "/public%3ba/x"] {
                 let answer = try await harness.get(path, [Self.key])
                 #expect(answer.status == 400)
                 #expect(answer["Gatehouse-Reason"] == "path_refused")
             }
             #expect(harness.origin.requests.isEmpty)
+            #expect(try await harness.get("/%70ublic/x").status == 200)
+            #expect(harness.origin.requests.map(\.requestLine) == ["GET /x HTTP/1.1"])
         }
+    }
+
+    @Test func aPrefixOfSlashesThatAreKeptEncodedIsNone() {
+        func strip(_ path: String) -> String? {
+            Array(path.utf8).withUnsafeBytes { bytes in
+                RequestRewriting.strip(Array("/a/b".utf8), from: bytes, ignoringCase: true)
+                    .map { String(decoding: $0, as: UTF8.self) }
+            }
+        }
+        for path in ["/a%2fb/x", "%2fa/b/x", "/a%5cb/x", "/a/b%2fx", "/a/", "/a/%6", "/a/%", "/a/%zz", "/a/bx"] {
+            #expect(strip(path) == nil, "\(path)")
+        }
+        #expect(strip("/A/%42/x%2fy") == "/x%2fy" && strip("/%61/b") == "/" && strip("/a/b/") == "/")
     }
 
     @Test func lesson66_addressesInAnswersComeFromTheConfigurationOnly() async throws {

@@ -4,7 +4,7 @@ internal import Core
 /// seconds.
 struct DenialGroups {
     fileprivate struct Key: Hashable {
-        let reason: Reason
+        let reason: Reason?
         let route: String?
         let who: String
     }
@@ -87,7 +87,7 @@ struct DenialGroups {
             metadata["credentials"] = .strings(group.credentials)
         }
         let event = NewAuditEvent(
-            .requestDenied, success: false, reason: sample.reason.rawValue, user: sample.user, userID: sample.subject,
+            .requestDenied, success: false, reason: sample.reason?.rawValue, user: sample.user, userID: sample.subject,
             route: sample.route, metadata: metadata)
         let actor = AuditActor(
             sample.user ?? "anonymous", address: group.addresses.count > 1 ? nil : sample.address,

@@ -10,7 +10,7 @@ public struct KeptRefusal: Codable, Sendable, Equatable {
     public var at: Timestamp
     /// `deny`, `sign_in` or `step_up`.
     public var verdict: String
-    /// Why.
+    /// Why; empty for a request that could not be read, where the list of reasons has no word.
     public var reason: String
     /// The route's name; nil when none matched.
     public var route: String?
@@ -42,7 +42,7 @@ public struct KeptRefusal: Codable, Sendable, Equatable {
         requestID = denial.requestID
         at = denial.at
         verdict = asked.verdict
-        reason = denial.reason.rawValue
+        reason = denial.reason?.rawValue ?? ""
         route = denial.route
         rule = asked.rule
         method = asked.method

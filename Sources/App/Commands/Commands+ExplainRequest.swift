@@ -57,7 +57,7 @@ private struct RefusalAnswer: Encodable {
     let verdict: String
     let route: String?
     let rule: Int?
-    let reason: String
+    let reason: String?
     let headers: [String: String] = [:]
     let request_id: String
     let at: String
@@ -75,7 +75,7 @@ private struct RefusalAnswer: Encodable {
         verdict = refusal.verdict
         route = refusal.route
         rule = refusal.rule
-        reason = refusal.reason
+        reason = refusal.reason.isEmpty ? nil : refusal.reason
         request_id = refusal.requestID
         at = refusal.at.rfc3339
         method = Self.plain(refusal.method)
@@ -103,6 +103,6 @@ private struct RefusalAnswer: Encodable {
             value.map { "  \(name)\(String(repeating: " ", count: 12 - name.count))\($0)" }
         }
         let others = earlier.isEmpty ? [] : ["the same id was used before:"] + earlier.map(\.text)
-        return (["\(verdict) (\(reason))"] + lines + others).joined(separator: "\n")
+        return (["\(verdict) (\(reason ?? "it could not be read"))"] + lines + others).joined(separator: "\n")
     }
 }

@@ -1,7 +1,7 @@
 /// A refusal of the hot path, to be gathered into the audit log.
 public struct Denial: Sendable {
-    /// Why.
-    public var reason: Reason
+    /// Why; nil for a request that could not be read, where the list has no word.
+    public var reason: Reason?
     /// The route's name; nil when none matched.
     public var route: String?
     /// The user name, as far as it is known.
@@ -21,7 +21,7 @@ public struct Denial: Sendable {
 
     /// All fields, named as they are.
     public init(
-        reason: Reason, route: String?, user: String?, subject: String?, credentialID: String?, address: IPAddress?,
+        reason: Reason?, route: String?, user: String?, subject: String?, credentialID: String?, address: IPAddress?,
         requestID: String, at: Timestamp, asked: RefusedRequest? = nil
     ) {
         self.reason = reason

@@ -1,5 +1,6 @@
 /// The syntax of `Host` and of an authority: a name of letters, digits, `-`, `.`, `_` with no empty label but a last
-/// one, or an IPv6 address in brackets; then, if any, a port of 1 to 65535.
+/// one, or an IPv6 address in brackets; then, if any, a colon and a port of 1 to 65535, or nothing behind the colon
+/// (RFC 3986 section 3.2.3).
 ///
 /// Narrower than RFC 3986's reg-name on purpose: escapes, sub-delimiters and user-info have no use in a host that a
 /// route names, and layers disagree about them.
@@ -35,7 +36,8 @@ enum HostCheck {
     }
 
     private static func isPort(_ base: UnsafeRawPointer, _ start: Int, _ end: Int) -> Bool {
-        guard start < end, end &- start <= 5 else { return false }
+        guard end &- start <= 5 else { return false }
+        if start == end { return true }
         var value = 0
         for position in start..<end {
             let byte = base.byte(position)

@@ -13,13 +13,17 @@ public struct RequestParser: Sendable {
         /// Number of fields; more is 431.
         public var fields: Int
 
-        /// The contract's limits unless others are given.
-        public init(headBytes: Int = 32 * 1024, targetBytes: Int = 8 * 1024, fields: Int = 128) {
+        /// The contract's limits unless others are given. The number of fields is bounded for what is kept of a head
+        /// whose end has not come: 20 bytes each.
+        public init(headBytes: Int = 32 * 1024, targetBytes: Int = 8 * 1024, fields: Int = 1024) {
             self.headBytes = headBytes
             self.targetBytes = targetBytes
             self.fields = fields
         }
     }
+
+    /// How many names `Connection` may list: each field is compared with all of them.
+    private static let maximumConnectionNames = 128
 
     private let limits: Limits
     private var lines = FieldLines()
@@ -157,7 +161,7 @@ public struct RequestParser: Sendable {
         case .chunked: head.framing = .chunked
         }
         head.keepAlive = head.version == .http11
-        if summary.hasConnection { connection(&head, summary, bytes) }
+        if summary.hasConnection { try connection(&head, summary, bytes) }
         if summary.hasExpect { try expect(&head, bytes) }
     }
 
@@ -172,9 +176,11 @@ public struct RequestParser: Sendable {
         }
     }
 
-    private static func connection(_ head: inout RequestHead, _ summary: FieldSummary, _ bytes: UnsafeRawBufferPointer)
-    {
+    private static func connection(
+        _ head: inout RequestHead, _ summary: FieldSummary, _ bytes: UnsafeRawBufferPointer
+    ) throws(Refusal) {
         let said = FramingFields.connection(fields: head.fields, in: bytes, names: &head.connectionNames)
+        guard head.connectionNames.count <= maximumConnectionNames else { throw Refusal(.tooManyFields) }
         head.keepAlive = !said.close && (head.version == .http11 || said.keepAlive)
         guard said.upgrade, summary.upgrade >= 0, !summary.upgradeRepeated, head.version == .http11 else { return }
         guard head.framing == .none || head.framing == .length(0) else { return }

@@ -60,9 +60,14 @@ enum ProblemDocument {
             writeEscaped(detail, limit: 300, into: &body)
         } else if let reason {
             body.writeStaticString(AnswerText.detail(reason))
+        } else {
+            body.writeStaticString(AnswerText.detail(status: status))
         }
-        body.writeStaticString("\",\"code\":\"")
-        body.writeString(reason?.rawValue ?? "malformed")
+        // The list of reasons is closed: where it has no word there is no code.
+        if let reason {
+            body.writeStaticString("\",\"code\":\"")
+            body.writeString(reason.rawValue)
+        }
         body.writeStaticString("\",\"request_id\":\"")
         requestID.write(into: &body)
         body.writeStaticString("\"")

@@ -128,6 +128,11 @@ enum AnswerText {
         }
     }
 
+    /// The same where no reason has a word for it.
+    static func detail(status: Int) -> StaticString {
+        status == 404 ? "There is nothing here." : "The request was refused."
+    }
+
     /// One sentence for whoever reads the problem document.
     static func detail(_ reason: Reason) -> StaticString {
         switch reason {

@@ -2,27 +2,6 @@ import Core
 import HTTPWire
 import Policy
 
-/// Which fields of a head are left out when it is forwarded, one bit a field.
-struct FieldMask: Equatable {
-    private var bits: UInt128 = 0
-
-    mutating func insert(_ index: Int) {
-        guard (0..<128).contains(index) else { return }
-        bits |= 1 << UInt128(index)
-    }
-
-    mutating func remove(_ index: Int) {
-        guard (0..<128).contains(index) else { return }
-        bits &= ~(1 << UInt128(index))
-    }
-
-    func contains(_ index: Int) -> Bool {
-        bits != 0 && (0..<128).contains(index) && bits >> UInt128(index) & 1 == 1
-    }
-
-    var isEmpty: Bool { bits == 0 }
-}
-
 /// What the credentials of one request came to.
 struct Resolution {
     enum Outcome {

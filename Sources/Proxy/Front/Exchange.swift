@@ -7,8 +7,9 @@
 ///  idle ── head ──┬─► resolving ──┬─► forwarding ── both ends ──► (idle | draining | closed)
 ///                 ├───────────────┤
 ///                 │               ├─► collecting ─► responding ──► (idle | draining | closed)
-///                 └───────────────┴─► refused ────────────────────► (idle | draining | closed)
+///                 └───────────────┴─► refused ────────────────────► (idle | draining | lingering | closed)
 ///
+///  draining ── its limit ─► lingering ── the client's end, a moment ─► closed
 ///  forwarding ── 101 ─► tunnelling ── both sides' ends ─► closed
 /// ```
 struct Exchange: Equatable {
@@ -48,8 +49,11 @@ struct Exchange: Equatable {
         case forwarding(RequestSide, ResponseSide)
         /// Another protocol, of which we know nothing: bytes go on as they come.
         case tunnelling(Tunnel)
-        /// The answer is out, the rest of the body is thrown away; so many bytes may still come. Exits: `drained`.
+        /// The answer is out, the rest of the body is thrown away; so many bytes may still come. Exits: `drained`,
+        /// `bodyInvalid`, `inputClosed`.
         case draining(Int)
+        /// The answer is out and our side ended, and nothing more is read. Exits: `inputClosed`; a moment.
+        case lingering
         /// Nothing more happens here. No exits.
         case closed
     }
@@ -71,6 +75,11 @@ struct Exchange: Equatable {
         case abort
         /// Read on and throw away.
         case drain
+        /// The same, with the way to the client ended behind what was written: it need not wait to know.
+        case endAndDrain
+        /// End the way to the client behind what was written, read nothing more, and close a moment later: a close with
+        /// bytes unread is a reset, which may take away an answer that the client has not read.
+        case endAndLinger
         /// Close soon: a request may be on its way already.
         case linger
     }
@@ -80,7 +89,8 @@ struct Exchange: Equatable {
         case head, body, raw, nothing
     }
 
-    /// How much of a refused body is read before the connection is closed, so that the answer is not lost in a reset.
+    /// How much of a refused body is read before the connection is left to itself, so that the answer is not lost in a
+    /// reset.
     static let drainLimit = 64 * 1024
 
     private(set) var state = State.idle
@@ -98,9 +108,12 @@ struct Exchange: Equatable {
         case .idle: .head
         case .collecting, .draining, .forwarding(.streaming, _): .body
         case .tunnelling: .raw
-        case .resolving, .responding, .forwarding(.ended, _), .closed: .nothing
+        case .resolving, .responding, .forwarding(.ended, _), .lingering, .closed: .nothing
         }
     }
+
+    /// What the client sends is of no use to anybody.
+    var isOver: Bool { state == .closed || state == .lingering }
 
     /// An answer that is written now may say that the connection stays.
     var answerKeepsAlive: Bool { keepsAlive && requestEnded && !isLast }
@@ -139,12 +152,23 @@ struct Exchange: Equatable {
             state = .idle
             return .next
         }
-        if ended || count >= left {
+        if ended {
             state = .closed
             return .close
         }
+        if count >= left {
+            state = .lingering
+            return .endAndLinger
+        }
         state = .draining(left - count)
         return .none
+    }
+
+    /// The rest of the body cannot be read, so it has no end.
+    mutating func bodyInvalid() -> Action {
+        guard case .draining = state else { return .none }
+        state = .lingering
+        return .endAndLinger
     }
 
     /// The request body has been passed on to its end.
@@ -179,7 +203,8 @@ struct Exchange: Equatable {
         case .tunnelling(.clientEnded):
             state = .closed
             return .close
-        case .tunnelling(.upstreamEnded), .idle, .resolving, .collecting, .responding, .forwarding, .draining, .closed:
+        case .tunnelling(.upstreamEnded), .idle, .resolving, .collecting, .responding, .forwarding, .draining,
+            .lingering, .closed:
             return .none
         }
     }
@@ -197,12 +222,12 @@ struct Exchange: Equatable {
     mutating func answered(malformed: Bool = false, saidToStay: Bool = false) -> Action {
         self.saidToStay = saidToStay
         if malformed {
-            state = .closed
-            return .close
+            state = requestEnded ? .closed : .lingering
+            return requestEnded ? .close : .endAndLinger
         }
         guard requestEnded else {
             state = .draining(Self.drainLimit)
-            return .drain
+            return saidToStay && keepsAlive && !isLast ? .drain : .endAndDrain
         }
         guard keepsAlive, !isLast else {
             state = .closed
@@ -234,7 +259,7 @@ struct Exchange: Equatable {
         case .tunnelling:
             state = .closed
             return .close
-        case .idle, .resolving, .collecting, .responding, .draining, .closed:
+        case .idle, .resolving, .collecting, .responding, .draining, .lingering, .closed:
             return .nothing
         }
     }
@@ -246,7 +271,7 @@ struct Exchange: Equatable {
         switch state {
         case .idle where !headHasBegun:
             return .linger
-        case .idle, .resolving, .collecting, .responding, .forwarding, .tunnelling, .draining, .closed:
+        case .idle, .resolving, .collecting, .responding, .forwarding, .tunnelling, .draining, .lingering, .closed:
             return .none
         }
     }
@@ -265,7 +290,10 @@ struct Exchange: Equatable {
             state = .closed
             return .finishUpstream
         case .tunnelling(.clientEnded): return .none
-        case .idle, .resolving, .collecting, .forwarding(.streaming, _), .draining:
+        case .draining, .lingering:
+            state = .closed
+            return .close
+        case .idle, .resolving, .collecting, .forwarding(.streaming, _):
             state = .closed
             return .abort
         }

@@ -16,6 +16,8 @@ struct AccessNote {
     var kind: Identity.Kind?
     var verdict: Verdict
     var reason: Reason?
+    /// What was wrong with a head that could not be read.
+    var code: String?
     /// The name of the rule that decided, or its place in the route.
     var rule: String?
     /// Who was to answer: the upstream and its server.
@@ -69,11 +71,38 @@ extension FrontHandler {
         current.access = note
     }
 
-    /// The links of mails carry a secret in their path, which is good until it is used.
+    /// The links of mails carry a secret in their path, which is good until it is used. A path that is spelled in another
+    /// way may have been refused, and its secret is as good.
     static func withoutToken(_ path: String) -> String {
-        guard path.hasPrefix("/.auth/") else { return path }
-        for page in linkPages where path.hasPrefix("/.auth/\(page)/") { return "/.auth/\(page)/…" }
+        if path.hasPrefix("/.auth/") {
+            for page in linkPages where path.hasPrefix("/.auth/\(page)/") { return "/.auth/\(page)/…" }
+        }
+        guard
+            path.utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: ";") })
+                || ["//", "/./", "/../", "\\"].contains(where: path.contains)
+        else { return path }
+        let plain = path.utf8.contains(UInt8(ascii: "%")) ? unescaped(path) : path
+        guard plain.contains(".auth") else { return path }
+        for page in linkPages where plain.contains(page) { return "/.auth/\(page)/…" }
         return path
+    }
+
+    /// With every escape decoded once; what is none stays.
+    private static func unescaped(_ path: String) -> String {
+        var bytes: [UInt8] = []
+        var rest = Array(path.utf8)[...]
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(2)
+            if byte == UInt8(ascii: "%"), digits.count == 2,
+                let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+            {
+                bytes.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// The pages that are followed by a link's secret.
@@ -81,12 +110,6 @@ extension FrontHandler {
 
     func noteRule(_ judgement: borrowing Judgement) {
         current.access?.rule = judgement.ruleName ?? judgement.ruleIndex.map { "\($0)" }
-    }
-
-    /// A head that could not be read names nothing that could be believed.
-    func noteUnreadable(_ reason: Reason?) {
-        guard site.configuration.requestLog != .none else { return }
-        current.access = AccessNote(method: "", host: "", path: "", verdict: .deny, reason: reason)
     }
 
     func noteServer() {
@@ -137,6 +160,7 @@ extension FrontHandler {
         if current.route >= 0 { metadata["route"] = "\(site.snapshot.routes[current.route].name)" }
         if let rule = note.rule { metadata["rule"] = "\(rule)" }
         if let reason = note.reason { metadata["reason"] = "\(reason.rawValue)" }
+        if let code = note.code { metadata["code"] = "\(code)" }
         if let user = note.user { metadata["user"] = "\(user)" }
         if let credential = note.credential { metadata["credential"] = "\(credential)" }
         if let kind = note.kind { metadata["credential_kind"] = "\(kind.rawValue)" }

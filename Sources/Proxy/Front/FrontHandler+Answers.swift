@@ -131,33 +131,6 @@ extension FrontHandler {
         perform(exchange.answered(malformed: malformed))
     }
 
-    /// A head that could not be read; there is nothing behind it that could.
-    func refuseUnreadable(_ refusal: HTTPWire.Refusal) {
-        takeSite()
-        exchange.head(keepsAlive: false, hasBody: true)
-        // Whatever comes is thrown away, as far as that goes.
-        body = BodyReader(BodyFraming.length(.max))
-        current.id = loop.makeRequestID()
-        current.started = NIODeadline.now().uptimeNanoseconds
-        current.method = .get
-        current.isOldVersion = false
-        current.shape = .inline
-        current.sent = 0
-        current.route = -1
-        current.access = nil
-        current.clientAddress = peer.address
-        noteUnreadable(refusal.reason)
-        let answer = RefusalAnswer(status: refusal.status, reason: refusal.reason, verdict: .deny)
-        loop.counters.countRefused(route: -1, shape: .inline, verdict: .deny, reason: answer.reason)
-        loop.logger.debug(
-            "a request was refused as malformed",
-            metadata: ["code": "\(refusal.code.rawValue)", "request_id": "\(current.id.text)"])
-        writeRefusal(answer, basic: false, detail: "The request was refused: \(refusal.code.rawValue).")
-        // Only what is no HTTP at all is cut; for the rest the sender may still be sending.
-        conclude(status: answer.status, malformed: answer.status == 400)
-        flushAnswer()
-    }
-
     /// A path with more than one reading, where the route does not keep it.
     func refusePath(_ incoming: borrowing Incoming, _ refusal: HTTPWire.Refusal) {
         loop.logger.info(

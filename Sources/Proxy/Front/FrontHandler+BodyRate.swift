@@ -9,7 +9,8 @@ extension FrontHandler {
         guard clientDeadline != .max, !body.isChunked else { return false }
         switch exchange.state {
         case .forwarding(.streaming, _): break
-        case .idle, .resolving, .collecting, .responding, .forwarding(.ended, _), .tunnelling, .draining, .closed:
+        case .idle, .resolving, .collecting, .responding, .forwarding(.ended, _), .tunnelling, .draining, .lingering,
+            .closed:
             return false
         }
         current.bodyWaited += loop.sinceLastTick

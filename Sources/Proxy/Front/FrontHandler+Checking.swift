@@ -227,6 +227,6 @@ extension FrontHandler {
         guard current.access != nil else { return }
         current.access?.method = String(decoding: description.method, as: UTF8.self)
         current.access?.host = String(decoding: description.host, as: UTF8.self)
-        current.access?.path = String(decoding: description.path, as: UTF8.self)
+        current.access?.path = Self.withoutToken(String(decoding: description.path, as: UTF8.self))
     }
 }

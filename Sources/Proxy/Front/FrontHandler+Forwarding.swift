@@ -156,7 +156,7 @@ extension FrontHandler {
         case .collecting: return collectBody(&buffer)
         case .draining: return drainBody(&buffer)
         case .forwarding(.streaming, _): return passBody(&buffer)
-        case .idle, .resolving, .responding, .forwarding(.ended, _), .tunnelling, .closed: return false
+        case .idle, .resolving, .responding, .forwarding(.ended, _), .tunnelling, .lingering, .closed: return false
         }
     }
 
@@ -204,8 +204,7 @@ extension FrontHandler {
 
     private func drainBody(_ buffer: inout ByteBuffer) -> Bool {
         guard let measure = buffer.withUnsafeReadableBytes({ body.measure($0) }) else {
-            exchange.closed()
-            abort()
+            perform(exchange.bodyInvalid())
             return false
         }
         let taken = buffer.readableBytes
@@ -313,7 +312,7 @@ extension FrontHandler {
         let action = exchange.answered(saidToStay: true)
         flushAnswer()
         perform(action)
-        if action == .next || action == .drain { resumeInput() }
+        if action == .next || action == .drain || action == .endAndDrain { resumeInput() }
     }
 
     /// The one time that a request may be sent again.

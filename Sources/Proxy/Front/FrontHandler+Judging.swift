@@ -54,8 +54,7 @@ extension FrontHandler {
         } else if role.serve.contains(.apps) {
             judgeForApp(incoming)
         } else {
-            current.clientAddress = clientAddress(incoming)
-            refuse(incoming, RefusalAnswer(status: 404, reason: .noRoute, verdict: .deny))
+            answerWithoutApps(incoming)
         }
         if exchange.state == .resolving { return 0 }
         return incoming.head.headLength + current.skippedBody
@@ -108,10 +107,7 @@ extension FrontHandler {
         if let refusal = RequestTarget.refusal(for: incoming.head.pathTraits, keeping: kept) {
             return refusePath(incoming, refusal)
         }
-        guard let route else {
-            if isPortalsFrontDoor(incoming) { return answerSeeOther(incoming, to: "/.auth/account") }
-            return refuse(incoming, RefusalAnswer(status: 421, reason: .noRoute, verdict: .deny))
-        }
+        guard let route else { return answerWithoutRoute(incoming) }
         if ViaLoop.isLooping(incoming.head, bytes, incoming.scan) {
             return refuse(incoming, RefusalAnswer(status: 508, reason: .upstreamFailed, verdict: .deny))
         }

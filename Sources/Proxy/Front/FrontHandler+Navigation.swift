@@ -17,11 +17,16 @@ extension FrontHandler {
 
         private static let digits = Array("0123456789ABCDEF".utf8)
 
+        /// Without a colon that no port stands behind.
+        private var bareHost: UnsafeRawBufferPointer {
+            host.last == UInt8(ascii: ":") ? UnsafeRawBufferPointer(rebasing: host.dropLast()) : host
+        }
+
         /// As the value of a query, every byte escaped that is not unreserved (RFC 3986 section 2.3); empty when it
         /// would be too long.
         var escaped: String {
             var text = "\(scheme.rawValue)%3A%2F%2F"
-            escape(host, into: &text)
+            escape(bareHost, into: &text)
             escape(path, into: &text)
             if let query {
                 text += "%3F"
@@ -137,13 +142,46 @@ extension FrontHandler {
         conclude(status: refusal.status)
     }
 
-    /// Nobody's `/` on the portal's host.
-    func isPortalsFrontDoor(_ incoming: borrowing Incoming) -> Bool {
+    /// `/` on the portal's host, which is the portal's where no route takes it.
+    private func isPortalsFrontDoor(_ incoming: borrowing Incoming) -> Bool {
         let head = incoming.head
         let path = head.path.bytes(in: incoming.bytes)
-        return role.serve.contains(.portal) && path.count == 1 && path.first == UInt8(ascii: "/")
+        return path.count == 1 && path.first == UInt8(ascii: "/")
             && (head.methodKind == .get || head.methodKind == .head)
             && site.isPortal(head.host.bytes(in: incoming.bytes))
+    }
+
+    /// Nobody's path: the portal's front door, on a listener where there is a portal, or nothing.
+    func answerWithoutRoute(_ incoming: borrowing Incoming) {
+        guard isPortalsFrontDoor(incoming) else {
+            return refuse(incoming, RefusalAnswer(status: 421, reason: .noRoute, verdict: .deny))
+        }
+        guard role.serve.contains(.portal) else { return refuseNotServed(incoming) }
+        answerSeeOther(incoming, to: "/.auth/account")
+    }
+
+    /// A path of an app on a listener that serves none.
+    func answerWithoutApps(_ incoming: borrowing Incoming) {
+        current.clientAddress = clientAddress(incoming)
+        guard role.serve.contains(.portal), isPortalsFrontDoor(incoming), !isTakenByRoute(incoming) else {
+            return refuseNotServed(incoming)
+        }
+        answerSeeOther(incoming, to: "/.auth/account")
+    }
+
+    private func refuseNotServed(_ incoming: borrowing Incoming) {
+        refuse(incoming, RefusalAnswer(status: 404, reason: .noRoute, verdict: .deny))
+    }
+
+    private func isTakenByRoute(_ incoming: borrowing Incoming) -> Bool {
+        let head = incoming.head
+        let method = head.method.bytes(in: incoming.bytes).bindMemory(to: UInt8.self)
+        let host = head.host.bytes(in: incoming.bytes).bindMemory(to: UInt8.self)
+        let path = head.path.bytes(in: incoming.bytes).bindMemory(to: UInt8.self)
+        let facts = Facts(
+            method: method.span, host: host.span, path: path.span, clientAddress: nil, isPreflight: false,
+            now: incoming.now)
+        return site.snapshot.route(for: facts) != nil
     }
 
     /// 303 without a body.

@@ -63,7 +63,9 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var isReadingPaused = false
     private(set) var inputIsClosed = false
     private var hasUnflushed = false
-    private var outputIsEnding = false
+    var outputIsEnding = false
+    /// It is one of the loop's `lingering`.
+    var isLingering = false
     private var isListed = false
     /// No request has begun yet.
     private var isFresh = true
@@ -102,6 +104,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private func leave() {
         if current.access != nil { writeAccessLine(isUnfinished: true) }
+        endLingering()
         exchange.closed()
         errand &+= 1
         cancelAttempt()
@@ -175,7 +178,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     private func consume(_ buffer: ByteBuffer) {
         var buffer = buffer
         while step(&buffer) {}
-        if buffer.readableBytes > 0, exchange.state != .closed {
+        if buffer.readableBytes > 0, !exchange.isOver {
             input = buffer
             // Whoever sends more while an answer is under way waits; the kernel's buffer is his, not ours.
             if !canUseMore { pauseReading(true) }
@@ -190,7 +193,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .idle: clientIsWritable
         case .collecting, .draining: true
         case .forwarding(.streaming, _), .tunnelling: upstream?.isWritable ?? false
-        case .resolving, .responding, .forwarding(.ended, _), .closed: false
+        case .resolving, .responding, .forwarding(.ended, _), .lingering, .closed: false
         }
     }
 
@@ -236,8 +239,8 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
                 if let context = channelContext { becomeHTTP2(context, bytes) }
                 return false
             }
+            buffer.withUnsafeReadableBytes { refuseUnreadable(refusal, $0) }
             buffer.moveReaderIndex(forwardBy: buffer.readableBytes)
-            refuseUnreadable(refusal)
             return false
         case .complete:
             isFresh = false
@@ -275,7 +278,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func pauseReading(_ paused: Bool) {
-        guard paused != isReadingPaused, let context = channelContext else { return }
+        guard paused != isReadingPaused, paused || !isLingering, let context = channelContext else { return }
         isReadingPaused = paused
         // A channel that is going away has no options any more, and then nothing is to be read either.
         try? context.channel.syncOptions?.setOption(.autoRead, value: !paused)
@@ -338,9 +341,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .close: closeWhenWritten()
         case .endUpstream: upstream?.endOutput()
         case .endClient:
-            flushAnswer()
-            outputIsEnding = true
-            channelContext?.close(mode: .output, promise: nil)
+            endOutput()
             clientDeadline = loop.ticks + Self.halfClosedPatience
         case .finishUpstream:
             lease = nil
@@ -353,21 +354,13 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
             channelContext?.close(promise: nil)
         case .linger:
             clientDeadline = min(clientDeadline, loop.ticks + site.patience.lingering)
-        case .drain:
-            clientDeadline = loop.ticks + min(5_000, site.patience.body)
-            upstreamDeadline = .max
-            pauseReading(false)
+        case .drain: drain()
+        case .endAndDrain:
+            // The end of a stream is no end of its way back.
+            if !isStream { endOutput() }
+            drain()
+        case .endAndLinger: linger()
         }
-    }
-
-    func closeWhenWritten() {
-        flushAnswer()
-        clientDeadline = loop.ticks + Self.halfClosedPatience
-        guard !isStream else {
-            channelContext?.close(mode: .output, promise: nil)
-            return
-        }
-        channelContext?.closeBehindWrites(outputIsEnding: outputIsEnding)
     }
 
     func checkTimeouts(_ now: Int64) {
@@ -390,7 +383,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
             exchange.closeAfterwards()
             answerFailure(status: 408, reason: nil, detail: "The request body did not come in time.")
             flushAnswer()
-        case .idle, .resolving, .responding, .forwarding, .tunnelling, .draining, .closed:
+        case .idle, .resolving, .responding, .forwarding, .tunnelling, .draining, .lingering, .closed:
             abort()
         }
     }

@@ -170,23 +170,4 @@ struct RequestRewriting {
         writer.hexadecimal(id.2 | 1)
         writer.text("-01\r\n")
     }
-
-    /// What is left of `path` when `prefix` is taken off; nil when it does not begin with it, as it came.
-    static func strip(
-        _ prefix: [UInt8], from path: UnsafeRawBufferPointer, ignoringCase: Bool
-    ) -> UnsafeRawBufferPointer? {
-        guard !prefix.isEmpty else { return path }
-        guard path.count >= prefix.count else { return nil }
-        for index in prefix.indices where path[index] != prefix[index] {
-            guard ignoringCase, ByteSearch.lower(path[index]) == ByteSearch.lower(prefix[index]) else { return nil }
-        }
-        let rest = UnsafeRawBufferPointer(rebasing: path[prefix.count...])
-        guard let first = rest.first else { return slash(in: path) }
-        return first == UInt8(ascii: "/") ? rest : nil
-    }
-
-    /// The path of a request whose whole path was the prefix: the slash that it began with.
-    private static func slash(in path: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: path.prefix(1))
-    }
 }

@@ -29,6 +29,8 @@ final class ProxyLoop {
     /// Connections of HTTP/1.1 and streams of HTTP/2.
     private var connections: [FrontHandler] = []
     private var multiplexed: [HTTP2Connection] = []
+    /// Connections that wait for their close.
+    var lingering = 0
     private var watchlist = Watchlist<FrontHandler>()
     private var isSweeping = false
     /// When the next few are judged again.

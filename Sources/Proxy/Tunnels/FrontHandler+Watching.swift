@@ -17,7 +17,7 @@ extension FrontHandler: Watched {
         guard watchPlace >= 0 else { return }
         switch exchange.state {
         case .forwarding, .tunnelling: break
-        case .idle, .resolving, .collecting, .responding, .draining, .closed: return loop.unwatch(self)
+        case .idle, .resolving, .collecting, .responding, .draining, .lingering, .closed: return loop.unwatch(self)
         }
         guard let route = lease?.permit.route else { return loop.unwatch(self) }
         let identity = lease?.permit.identity
@@ -46,7 +46,8 @@ extension FrontHandler: Watched {
             writeRefusal(answer, basic: false, detail: nil)
             conclude(status: answer.status)
             flushAnswer()
-        case .idle, .resolving, .collecting, .responding, .forwarding(_, .streaming), .tunnelling, .draining, .closed:
+        case .idle, .resolving, .collecting, .responding, .forwarding(_, .streaming), .tunnelling, .draining,
+            .lingering, .closed:
             abort()
         }
     }
