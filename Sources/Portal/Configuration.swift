@@ -40,6 +40,8 @@ public struct Configuration: Sendable {
     public var keyScopes: [(name: String, summary: String)]
     /// The groups of an identity that pages of a host may be told (`routes[].groups_shown`).
     public var groupsShown: @Sendable (Identity, String) -> [String]
+    /// Whether a route names a host.
+    public var hasRoute: @Sendable (String) -> Bool
     /// `login.providers`; nil: none.
     public var providers: Providers?
     /// What each of them may do, by its id.
@@ -63,6 +65,7 @@ public struct Configuration: Sendable {
         sendsMail = false
         keyScopes = []
         groupsShown = { _, _ in [] }
+        hasRoute = { _ in false }
         federationTerms = [:]
         offers = { _, _ in [] }
     }

@@ -94,8 +94,12 @@ public final class PortalResponder: LocalResponder {
     private func elsewhere(_ request: PortalRequest) async -> Answer {
         let local = request.local
         let isReading = local.method == "GET" || local.method == "HEAD"
+        let noRoute = PortalFailure(status: 421, code: "no_route", detail: "No route names this host.")
         do {
-            if local.path == "/.auth/api/me", isReading { return try request.whoOnAppHost() }
+            if local.path == "/.auth/api/me", isReading {
+                guard request.configuration.hasRoute(local.host) else { throw noRoute }
+                return try request.whoOnAppHost()
+            }
             if local.path == "/.auth/logout", local.method == "POST" { return try await request.signOutOnAppHost() }
         } catch {
             return answer(to: error, of: request, face: local.path.hasPrefix("/.auth/api/") ? .api : .page)

@@ -65,8 +65,11 @@ import Testing
         let listed = try operations.sessions(of: people[3].principal)
         #expect(listed.map(\.id) == people.reversed().map(\.signedIn.session))
         #expect(listed.map(\.isCurrent) == [true, false, false, false])
-        try await operations.revokeSession(
-            people[0].signedIn.session, of: people[3].principal, from: TestAccounts.client)
+        for isFirst in [true, false] {
+            let hasEnded = try await operations.revokeSession(
+                people[0].signedIn.session, of: people[3].principal, from: TestAccounts.client)
+            #expect(hasEnded == isFirst)
+        }
         #expect(throws: AccountsError(.invalidToken, "")) { try operations.sessions(of: people[0].principal) }
         // Somebody else's is like one that does not exist.
         for id in [bert.signedIn.session, "ses_none", "", String(repeating: "x", count: 10_000)] {

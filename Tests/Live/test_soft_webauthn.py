@@ -9,7 +9,7 @@ from soft_webauthn import SoftWebauthnDevice
 from support.authenticator import decode, encode
 from support.gatehouse import Gatehouse
 from test_passkeys import ORIGIN, RP, ask, creation, use
-from test_portal import add_person, api, login
+from test_portal import PASSWORD, add_person, api, login
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def gate(tmp_path_factory):
         tmp_path_factory.mktemp("soft"), public_url=ORIGIN, upstreams={},
         routes=[{"name": "app", "host": ["app.example.com"], "rules": [{"allow": "signed_in"}]}],
         limits={"sign_in": {"rate": "1000/s", "burst": 1000}})
-    for person in ("mary", "adam", "rita"):
+    for person in ("mary", "adam", "rita", "zoe", "codes"):
         add_person(gate, person, ["staff"])
     gate.start()
     yield gate
@@ -74,6 +74,53 @@ def test_it_registers_and_is_the_second_factor(gate, devices):
     proof = text(proved(devices["mary"], ask(gate)))
     assert api(gate, "POST", "/reauthenticate", proof, token(gate, "mary")).status == 204
     assert api(gate, "GET", "/me", token=token(gate, "mary")).json()["factors"] == 2
+
+
+def test_it_signs_in_by_the_api_beside_the_password(gate, devices):
+    """Whose only second factor verifies nobody has a way in that takes both at once."""
+    adam = devices["adam"]
+
+    def sign_in(password=PASSWORD, device=adam, **more):
+        return login(gate, "adam", password, passkey=text(proved(device, ask(gate))), **more)
+
+    assert login(gate, "adam").json()["code"] == "two_factor_required"
+    answer = sign_in(device_name="a program")
+    assert answer.status == 200, answer.body
+    found = api(gate, "GET", "/me", token=answer.json()["access_token"]).json()
+    assert (found["username"], found["factors"]) == ("adam", 2)
+    newest = next(event for event in gate.audit("--type", "sign_in") if event["success"])
+    assert (newest["user"], sorted(newest["metadata"]["amr"])) == ("adam", ["hwk", "mfa", "pwd"])
+    # Each alone, somebody else's, a spoiled one, and one that was used: all the same answer.
+    used = text(proved(adam, ask(gate)))
+    assert login(gate, "adam", passkey=used).status == 200
+    spoiled = text(proved(adam, ask(gate)))
+    spoiled["response"]["signature"] = text(proved(adam, ask(gate)))["response"]["signature"]
+    for answer in (sign_in("wrong"), sign_in(device=devices["mary"]), login(gate, "adam", passkey=used),
+                   login(gate, "adam", passkey=spoiled), login(gate, "mary", passkey=text(proved(adam, ask(gate)))),
+                   login(gate, "nobody", passkey=text(proved(adam, ask(gate))))):
+        assert (answer.status, answer.json()["code"]) == (401, "invalid_credentials"), answer.body
+    for code in ("123456", ""):
+        assert sign_in(two_factor_code=code).status == 400, "which of both is to count?"
+    assert login(gate, "adam", passkey=None).json()["code"] == "two_factor_required"
+    for none in ({}, "x", [], {"type": "public-key"}, text(proved(adam, ask(gate))) | {"type": "password"}):
+        assert login(gate, "adam", passkey=none).status == 400, none
+    # Who has no second factor is asked for none, whatever else comes.
+    assert login(gate, "zoe", passkey=text(proved(adam, ask(gate)))).status == 200
+    assert sign_in().status == 200, "nothing of this has hurt it"
+
+
+def test_the_first_factor_comes_with_codes(gate):
+    """Shown once, so that a lost key is not a lost account."""
+    session = login(gate, "codes").json()["access_token"]
+    added = [api(gate, "POST", "/passkeys/register", text(made(SoftWebauthnDevice(), creation(gate, session))), session)
+             for _ in range(2)]
+    assert [answer.status for answer in added] == [201, 201]
+    codes = added[0].json()["backup_codes"]
+    assert len(codes) == len(set(codes)) == 10 and "backup_codes" not in added[1].json()
+    assert login(gate, "codes", two_factor_code=codes[3]).status == 200
+    assert login(gate, "codes", two_factor_code=codes[3]).status == 401
+    listed = api(gate, "GET", "/passkeys", token=session).json()
+    assert len(listed) == 2 and all("backup_codes" not in entry for entry in listed)
 
 
 # A map of more members than there is memory, in nine bytes: whoever believes it makes room for them.

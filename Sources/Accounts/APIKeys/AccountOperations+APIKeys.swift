@@ -28,6 +28,12 @@ extension AccountOperations {
         return (Set([7, 30, 90, 365, usual]).filter { $0 <= longest }.sorted(), usual)
     }
 
+    /// What bounds a new key, as the description of the API has it: the most days that it may live, and whether it must
+    /// be bound to routes.
+    public var keyRules: (longestDays: Int64, requiresRoutes: Bool) {
+        (configuration.keys.maximumLifetime.components.seconds / 86_400, configuration.keys.requireRoutes)
+    }
+
     /// Makes a key for whoever asks, within what the operator allows: scopes out of `api_keys.scopes`, routes that
     /// exist.
     ///
@@ -56,11 +62,16 @@ extension AccountOperations {
 
     /// Ends a key of whoever asks.
     ///
+    /// - Returns: false for one that was ended before.
     /// - Throws: `notFound`, also for somebody else's.
-    public func revokeAPIKey(_ id: String, of principal: Principal, from client: Client) async throws(AccountsError) {
+    @discardableResult
+    public func revokeAPIKey(
+        _ id: String, of principal: Principal, from client: Client
+    ) async throws(AccountsError) -> Bool {
         let actor = try actor(principal, client)
-        try requireOwn(id, principal)
+        let known = try requireOwn(id, principal)
         _ = try await perform(store.revocation(of: id, by: actor), for: principal)
+        return known.revokedAt == nil
     }
 
     /// Makes a key like one of whoever asks, which itself ends when `overlap` is over.
@@ -71,7 +82,7 @@ extension AccountOperations {
         _ id: String, overlap: Duration = .seconds(7 * 86_400), of principal: Principal, from client: Client
     ) async throws(AccountsError) -> IssuedAPIKey {
         let actor = try actor(principal, client)
-        try requireOwn(id, principal)
+        _ = try requireOwn(id, principal)
         let (text, job) = try store.rotation(of: id, overlap: overlap, policy: configuration.keys, by: actor)
         let rotation = try bounded(job, for: principal, as: .apiKeyRotated, client)
         let key = try await perform(rotation, for: principal, isSensitive: true)
@@ -116,9 +127,10 @@ extension AccountOperations {
     }
 
     /// A key never changes hands, so to look before the transaction is enough.
-    private func requireOwn(_ id: String, _ principal: Principal) throws(AccountsError) {
+    private func requireOwn(_ id: String, _ principal: Principal) throws(AccountsError) -> APIKey {
         guard let key = try? store.apiKey(id), key.userID == principal.userID else {
             throw AccountsError(.notFound, "There is no such key of yours.")
         }
+        return key
     }
 }

@@ -10,12 +10,12 @@ extension NewAPIKey {
         var result = self
         result.name = try validatedLabel(name, what: "key name")
         guard !name.isEmpty else {
-            throw AccountsError(.invalid, "An API key needs a name: say what it is for with --name.")
+            throw AccountsError(.invalid, "An API key needs a name: say what it is for.")
         }
         for scope in scopes ?? [] { try Self.check(scope: scope) }
         guard !policy.requireRoutes || !(routes ?? []).isEmpty else {
             throw AccountsError(
-                .invalid, "api_keys.require_routes is set: name the routes that the key is for with --routes.")
+                .invalid, "api_keys.require_routes is set: name the routes that the key is for.")
         }
         for route in routes ?? [] { _ = try validatedLabel(route, what: "route name", maximumBytes: 253) }
         var upper: [String] = []
@@ -43,7 +43,7 @@ extension NewAPIKey {
             throw AccountsError(
                 .invalid,
                 "A key may live up to \(policy.maximumLifetime.components.seconds / 86_400) days "
-                    + "(api_keys.max_lifetime): give a shorter --expires.")
+                    + "(api_keys.max_lifetime): let it end earlier.")
         }
         return now + lifetime
     }

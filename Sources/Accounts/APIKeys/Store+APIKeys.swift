@@ -65,9 +65,7 @@ extension Store {
                 let user = try Tables.users.get(old.userID, in: transaction)
             else {
                 throw AccountsError(
-                    .refused,
-                    "Key \(id) is expired, revoked or rotated already: make a new one with "
-                        + "`gatehouse api-key create`.")
+                    .refused, "Key \(id) is expired, revoked or rotated already: make a new one.")
             }
             let lifetime = min(old.expiresAt - old.createdAt, policy.maximumLifetime)
             var record = old

@@ -33,6 +33,16 @@ extension Store {
         return (user, session)
     }
 
+    /// As ``requireRecentProof(_:at:in:)`` for what takes the password itself: only the second factor, where there is
+    /// one, must have been proved lately.
+    func requireRecentFactor(
+        _ principal: Principal, at now: Timestamp, in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> (user: UserRecord, session: SessionRecord) {
+        let (user, session) = try require(principal, at: now, in: transaction)
+        if let missing = try missingFactor(of: user, session, at: now, in: transaction) { throw missing }
+        return (user, session)
+    }
+
     fileprivate func missingProof(
         of user: UserRecord, _ session: SessionRecord, at now: Timestamp,
         in transaction: borrowing some ReadableTransaction & ~Copyable
@@ -41,6 +51,13 @@ extension Store {
             return AccountsError(
                 .reauthenticationRequired, "Prove once more that it is you: this was too long ago for such a change.")
         }
+        return try missingFactor(of: user, session, at: now, in: transaction)
+    }
+
+    private func missingFactor(
+        of user: UserRecord, _ session: SessionRecord, at now: Timestamp,
+        in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> AccountsError? {
         guard try factorStanding(of: user.id, in: transaction).hasAny else { return nil }
         guard session.factors >= 2 else {
             return AccountsError(.twoFactorRequired, "This change needs your second factor first.")

@@ -43,8 +43,8 @@ extension AccountOperations {
     /// - Throws: `userDisabled` for a disabled or blocked account, address or identity; `emailNotVerified`; `exists`
     ///   for an account that must be proved first; `refused` where there is none and none is made; `twoFactorRequired`.
     public func signIn(
-        by identity: FederatedIdentity, _ terms: FederationTerms, code: String? = nil, as face: SignInFace,
-        from client: Client
+        by identity: FederatedIdentity, _ terms: FederationTerms, code: String? = nil, passkey: PasskeyProof? = nil,
+        as face: SignInFace, from client: Client
     ) async throws(AccountsError) -> SignedIn {
         let kept = try KeptClient(client)
         let now = now
@@ -55,7 +55,7 @@ extension AccountOperations {
         var complete = CompleteSignIn(
             proof: .provider, face: face, client: client, kept: kept, materials: try SignInMaterials(store.random),
             configuration: configuration, method: "oauth:\(identity.provider)", basis: .provider, code: code,
-            provedAt: .earlier(identity.authenticatedAt))
+            passkey: try presented(passkey, besides: code, at: now), provedAt: .earlier(identity.authenticatedAt))
         let known = try store.read { transaction in try store.userID(of: identity, in: transaction) }
         try sign(&complete, for: known ?? signIn.userID, at: now)
         let signed = complete

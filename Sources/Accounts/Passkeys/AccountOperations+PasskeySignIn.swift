@@ -145,7 +145,7 @@ extension AccountOperations {
         return try outcome.get()
     }
 
-    private func takes(_ passkey: PasskeyProof, _ purpose: PasskeyChallenges.Purpose, at now: Timestamp) -> Bool {
+    func takes(_ passkey: PasskeyProof, _ purpose: PasskeyChallenges.Purpose, at now: Timestamp) -> Bool {
         guard let challenge = WebAuthnVerifier.challenge(in: passkey.clientData) else { return false }
         return store.passkeyChallenges.take(challenge, purpose, at: now)
     }

@@ -9,7 +9,8 @@ public struct PasskeyRegistration: Sendable {
 
     /// - Returns: nil for what is no such JSON.
     public init?(json: [UInt8]) {
-        guard let answer = PasskeyJSON.answer(json), let response = answer["response"],
+        guard let answer = PasskeyJSON.value(json).flatMap(PasskeyJSON.credential),
+            let response = answer["response"],
             let clientData = PasskeyJSON.bytes(response["clientDataJSON"]),
             let attestation = PasskeyJSON.bytes(response["attestationObject"])
         else { return nil }
@@ -31,9 +32,16 @@ public struct PasskeyProof: Sendable {
 
     /// - Returns: nil for what is no such JSON.
     public init?(json: [UInt8]) {
-        guard let answer = PasskeyJSON.answer(json), let response = answer["response"],
+        guard let answer = PasskeyJSON.value(json) else { return nil }
+        self.init(answer)
+    }
+
+    /// - Returns: nil for what is no `PublicKeyCredential`.
+    init?(_ value: JSONValue) {
+        guard let answer = PasskeyJSON.credential(value), let response = answer["response"],
             let credentialID = PasskeyJSON.bytes(answer["rawId"] ?? answer["id"]),
             (1...1023).contains(credentialID.count),
+            answer["id"].map({ PasskeyJSON.bytes($0)?.isEmpty == false }) ?? true,
             let clientData = PasskeyJSON.bytes(response["clientDataJSON"]),
             let authenticatorData = PasskeyJSON.bytes(response["authenticatorData"]),
             let signature = PasskeyJSON.bytes(response["signature"])
@@ -49,11 +57,10 @@ public struct PasskeyProof: Sendable {
 private enum PasskeyJSON {
     private static let limits = JSONLimits(bytes: 65_536, depth: 8)
 
-    static func answer(_ json: [UInt8]) -> JSONValue? {
-        guard let value = try? JSONReader.parse(json, limits: limits), value.isObject,
-            value["type"]?.equals("public-key") == true
-        else { return nil }
-        return value
+    static func value(_ json: [UInt8]) -> JSONValue? { try? JSONReader.parse(json, limits: limits) }
+
+    static func credential(_ value: JSONValue) -> JSONValue? {
+        value["type"]?.equals("public-key") == true ? value : nil
     }
 
     static func bytes(_ value: JSONValue?) -> [UInt8]? {

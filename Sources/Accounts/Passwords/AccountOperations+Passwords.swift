@@ -3,10 +3,13 @@ internal import Cryptography
 internal import LMDB
 
 extension AccountOperations {
-    /// Changes the password of a signed-in person. All other sessions end; this one gets new secrets.
+    /// Changes the password of a signed-in person. All other sessions end; this one gets new secrets. The current
+    /// password is the proof of the first half; who has a second factor has proved it lately, or somebody who knows no
+    /// more than the password would end the sessions of who has both.
     ///
     /// - Returns: the new cookies; nil for an API client.
-    /// - Throws: as a sign-in for the current password; `invalid` for the new one, with a ``PasswordProblem`` as cause.
+    /// - Throws: as a sign-in for the current password; `twoFactorRequired`, `reauthenticationRequired`; `invalid` for
+    ///   the new one, with a ``PasswordProblem`` as cause.
     public func changePassword(
         of principal: Principal, current: SecretBytes, to new: SecretBytes, from client: Client
     ) async throws(AccountsError) -> SessionSecrets? {
@@ -15,7 +18,7 @@ extension AccountOperations {
         let unlock = try SecretText(store.random)
         let secrets = try NewSessionSecrets(store.random)
         let person = try store.read { transaction in
-            try store.require(principal, at: now, in: transaction).user.person
+            try store.requireRecentFactor(principal, at: now, in: transaction).user.person
         }
         // Before the current one is looked at: what is wrong with the new one must not tell whether that was right.
         try await requireAcceptable(new, for: person)
@@ -25,7 +28,7 @@ extension AccountOperations {
         if case .right = verdict { hash = try await hashAccepted(new) }
         let newHash = hash
         let outcome = try await store.writing { transaction -> Result<SessionSecrets?, AccountsError> in
-            var (_, session) = try store.require(principal, at: now, in: transaction)
+            var (_, session) = try store.requireRecentFactor(principal, at: now, in: transaction)
             let judged = try gate.judge(
                 attempt, verdict, event: .passwordChanged, unlock: unlock, at: now, in: transaction)
             guard case .right(let user) = judged, !newHash.isEmpty else { return .failure(judged.refusal) }

@@ -1,32 +1,72 @@
-/// A password as a guesser sees it: words, runs and repetitions are one piece each, whatever else is one a character.
+/// A password as somebody sees it who tries what others use: of how many pieces it is made. A word, a run, a
+/// repetition and a few digits are one piece each, whatever else is one a character. What only joins them is none.
 ///
 /// ```
-///   P@ssw0rd2024!   → password · 2024 · !                 3
-///   qwertz123456    → qwertz · 123456                     2
-///   k7mk7mk7mk7m    → k · 7 · m · (and again)             4
+///   P@ssw0rd2024!      → password · 2024                  2
+///   qwertz123456       → a run beside a run               1
+///   new-password-123   → new · password · 123             3
+///   MaryMajor2026      → one's own name · 2026            2
 /// ```
 struct PasswordPieces {
     private(set) var count = 0
     /// One of the words is the user's or ours.
     private(set) var usesOwnWords = false
 
+    /// What a piece is; of some kinds several side by side are no more than one.
+    private enum Kind {
+        /// Of those that everybody uses.
+        case word
+        case ownWord
+        /// In the alphabet, on a keyboard, or of one character.
+        case run
+        case digits
+        case other
+    }
+
+    /// Digits beside something else, as in a year or a day.
+    private static let fewDigits = 4
+    /// Signs that stand between or behind words.
+    private static let fewSigns = 3
+    /// Fewer characters than this, typed again and again, are one piece.
+    private static let shortUnit = 4
+
     /// - Parameter own: words that count as one although nobody else would try them.
     init(_ password: String, own: [String]) {
         let plain = Array(password.lowercased())
         let (unit, isRepeated) = Self.unit(of: plain)
+        guard !isRepeated || unit.count >= Self.shortUnit else {
+            count = 1
+            return
+        }
         let folded = unit.map(Self.folded)
         let ownWords = own.map { Array($0.lowercased()).map(Self.folded) }
         var position = 0
+        var before: Kind?
         while position < unit.count {
-            let ownLength = Self.longestWord(ownWords, folded[position...])
-            let length = max(
-                ownLength, Self.longestWord(CommonWords.folded, folded[position...]), Self.run(unit[position...]),
-                Self.repetition(unit[position...]), Self.year(unit[position...]), 1)
-            if ownLength == length { usesOwnWords = true }
-            count += 1
+            let signs = Self.signs(unit[position...])
+            let (kind, length) = Self.piece(unit[position...], folded[position...], ownWords)
+            if signs > 0, signs <= Self.fewSigns, length <= signs {
+                position += signs
+                continue
+            }
+            if kind == .ownWord { usesOwnWords = true }
+            let isMore = kind == before && (kind == .ownWord || kind == .run)
+            if !isMore { count += 1 }
+            before = kind
             position += length
         }
-        if isRepeated { count += 1 }
+    }
+
+    private static func piece(
+        _ text: ArraySlice<Character>, _ folded: ArraySlice<Character>, _ ownWords: [[Character]]
+    ) -> (kind: Kind, length: Int) {
+        let candidates: [(kind: Kind, length: Int)] = [
+            (.ownWord, longestWord(ownWords, folded)), (.word, longestWord(CommonWords.folded, folded)),
+            (.run, max(run(text), repetition(text))), (.digits, digits(text)),
+        ]
+        var best = (kind: Kind.other, length: 0)
+        for candidate in candidates where candidate.length > best.length { best = candidate }
+        return best.length == 0 ? (.other, 1) : best
     }
 
     /// The shortest beginning of which the whole is a repetition.
@@ -83,12 +123,15 @@ struct PasswordPieces {
         return length >= 3 ? length : 0
     }
 
-    private static func year(_ text: ArraySlice<Character>) -> Int {
-        let digits = text.prefix(4)
-        guard digits.count == 4, digits.allSatisfy({ $0.isASCII && $0.isNumber }),
-            digits.starts(with: "19") || digits.starts(with: "20")
-        else { return 0 }
-        return 4
+    /// So many signs and blanks are here, none of them a letter or a digit.
+    private static func signs(_ text: ArraySlice<Character>) -> Int {
+        text.prefix { $0.isWhitespace || $0.isPunctuation || $0.isASCII && !$0.isLetter && !$0.isNumber }.count
+    }
+
+    /// The length of a few digits; nothing for more of them, which may be as random as letters.
+    private static func digits(_ text: ArraySlice<Character>) -> Int {
+        let length = text.prefix { $0.isASCII && $0.isNumber }.count
+        return length <= fewDigits ? length : 0
     }
 }
 
@@ -100,6 +143,7 @@ enum CommonWords {
         "abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiopü",
         "asdfghjklöä", "yxcvbnm", "azertyuiop", "qsdfghjklm", "wxcvbn", "1qaz", "2wsx", "3edc", "4rfv", "qaz", "wsx",
         "edc", "1q2w3e4r5t6z7u", "1q2w3e4r5t6y7u",
+        "!@#$%^&*()_+", "!\"§$%&/()=?",
     ].map(Array.init)
 
     private static let words = """

@@ -1,21 +1,22 @@
 public import Core
 
-/// Why a password is not taken; the raw value is the API's `code`.
+/// Why a password is not taken; the raw value names the words for it.
 public enum PasswordProblem: String, Error, Sendable, CaseIterable {
     case tooShort = "password_too_short"
     case tooLong = "password_too_long"
     case notText = "password_not_text"
     case controlCharacter = "password_control_character"
-    /// Words that everybody uses, sequences, repetitions, runs on the keyboard, and little besides.
+    /// One that everybody uses, or such a one with some digits or signs to it.
     case tooSimple = "password_too_simple"
-    /// The user's own name or address or ours, and little besides.
+    /// The user's own name or address or ours, with no more to it than that.
     case aboutYou = "password_about_you"
     /// Others have used it, and it was published.
     case breached = "password_breached"
 }
 
-/// What a new password must be: long enough, and more than what a guesser tries first. No rule about kinds of
-/// characters (NIST SP 800-63B section 3.1.1.2).
+/// What a new password must be: long enough, and none of those that everybody uses, nor one of these with a decoration
+/// that everybody uses. No other rule: neither about kinds of characters nor about how many words (NIST SP 800-63B
+/// section 3.1.1.2). That nothing is tried often is what `limits` and lockout see to.
 public struct PasswordPolicy: Sendable {
     /// What must not make up the password.
     public struct Person: Sendable {
@@ -36,8 +37,8 @@ public struct PasswordPolicy: Sendable {
 
     /// The longest in bytes.
     public static let maximumBytes = PasswordText.maximumBytes
-    /// Fewer pieces than this (characters, or words and runs that count as one) are too simple.
-    static let minimumPieces = 6
+    /// Fewer pieces than this (characters, or words and runs that count as one) are what everybody uses.
+    static let minimumPieces = 3
 
     /// `login.password.min_length`, in Unicode code points.
     public var minimumLength: Int

@@ -52,24 +52,27 @@ extension AccountOperations {
 
     /// Ends one of the asker's own sessions, the current one included.
     ///
+    /// - Returns: false for one that was ended before.
     /// - Throws: `notFound`, also for somebody else's.
+    @discardableResult
     public func revokeSession(
         _ id: String, of principal: Principal, from client: Client
-    ) async throws(AccountsError) {
+    ) async throws(AccountsError) -> Bool {
         let store = store
         let now = now
-        try await store.writing { transaction in
+        return try await store.writing { transaction in
             let (user, _) = try store.require(principal, at: now, in: transaction)
             guard !id.isEmpty, id.utf8.count <= 254, var session = try Tables.sessions.get(id, in: transaction),
                 session.userID == user.id
             else { throw AccountsError(.notFound, "There is no such session of yours.") }
             // Also of a session that is over: its wish may wait still.
             try store.endEmailChange(of: user.id, .of(session: id), in: transaction)
-            guard session.revokedAt == nil else { return }
+            guard session.revokedAt == nil else { return false }
             try store.end(&session, at: now, in: transaction)
             try store.append(
                 NewAuditEvent(.sessionRevoked, user: user.username, userID: user.id, session: id),
                 by: client.actor(user.username, session: principal.session), at: now, in: transaction)
+            return true
         }
     }
 

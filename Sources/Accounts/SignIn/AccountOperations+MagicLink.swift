@@ -51,11 +51,14 @@ extension AccountOperations {
     /// Signs in by a link. It is used up by the complete sign-in, in the same transaction: of two at the same instant
     /// one wins, and one that waits for a second factor stays good.
     ///
-    /// - Parameter browser: what the browser's cookie holds; see ``requestMagicLink(_:browser:returnTo:from:)``.
+    /// - Parameters:
+    ///   - browser: what the browser's cookie holds; see ``requestMagicLink(_:browser:returnTo:from:)``.
+    ///   - passkey: the second factor of a program, in place of a code.
     /// - Throws: `invalidToken`; `refused` in another browser than the one that asked, and on pages for a link that was
     ///   asked for by the API, and the link stays good.
     public func signIn(
-        magicLink token: String, browser: String?, code: String? = nil, as face: SignInFace, from client: Client
+        magicLink token: String, browser: String?, code: String? = nil, passkey: PasskeyProof? = nil,
+        as face: SignInFace, from client: Client
     ) async throws(AccountsError) -> SignedIn {
         try requireMagicLinks()
         let digest = try Self.digest(token)
@@ -63,13 +66,14 @@ extension AccountOperations {
         let now = now
         let store = store
         try limiter.take(.signIn, client: client, configuration.limits, at: now)
+        let presented = try presented(passkey, besides: code, at: now)
         let userID = try store.read { transaction in
             try store.usableLink(digest, for: [.magicLink], at: now, in: transaction).user.id
         }
         var signIn = CompleteSignIn(
             proof: .mailbox, face: face, client: client, kept: kept, materials: try SignInMaterials(store.random),
             configuration: configuration, method: "magic_link",
-            basis: .link(digest: digest), code: code)
+            basis: .link(digest: digest), code: code, passkey: presented)
         try sign(&signIn, for: userID, at: now)
         let complete = signIn
         return try await store.writing { transaction in

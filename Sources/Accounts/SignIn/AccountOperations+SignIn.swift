@@ -9,11 +9,13 @@ extension AccountOperations {
     ///   - identifier: a user name or an e-mail address, in any spelling.
     ///   - password: UTF-8 as typed.
     ///   - code: of a second factor, where it comes together with the password.
+    ///   - passkey: the second factor of a program, in place of a code.
     /// - Throws: `invalidCredentials`, `accountLocked` and `rateLimited` alike for those that nobody has;
     ///   `emailNotVerified`, `userDisabled` and `twoFactorRequired` only after the right password; `refused` where
     ///   there are no passwords.
     public func signIn(
-        _ identifier: String, password: SecretBytes, code: String? = nil, as face: SignInFace, from client: Client
+        _ identifier: String, password: SecretBytes, code: String? = nil, passkey: PasskeyProof? = nil,
+        as face: SignInFace, from client: Client
     ) async throws(AccountsError) -> SignedIn {
         guard configuration.passwordIsEnabled else {
             throw AccountsError(.refused, "Passwords are not in use here: sign in another way.")
@@ -23,6 +25,7 @@ extension AccountOperations {
         let now = now
         let store = store
         try limiter.take(.signIn, client: client, configuration.limits, at: now)
+        let presented = try presented(passkey, besides: code, at: now)
         let gate = PasswordGate(store: store, policy: configuration.lockout)
         let looked = try store.read { transaction in
             let user = try store.find(signingIn: identifier, in: transaction)
@@ -37,7 +40,7 @@ extension AccountOperations {
         let materials = try SignInMaterials(store.random)
         var signIn = CompleteSignIn(
             proof: .password, face: face, client: client, kept: kept, materials: materials,
-            configuration: configuration, method: "password", code: code)
+            configuration: configuration, method: "password", code: code, passkey: presented)
         if case .right = verdict, let id = attempt.userID { try sign(&signIn, for: id, at: now) }
         let complete = signIn
         let outcome = try await store.writing { transaction -> SignInOutcome in
@@ -65,14 +68,14 @@ extension AccountOperations {
         return attempt
     }
 
-    /// Signs the access token that an API client gets, as it will be if the code that came is right.
+    /// Signs the access token that an API client gets, as it will be if the second factor that came is right.
     func sign(_ signIn: inout CompleteSignIn, for userID: String, at now: Timestamp) throws(AccountsError) {
         guard signIn.face == .api else { return }
         var proof = signIn.proof
-        if signIn.code != nil, proof.factors < 2 {
+        if signIn.hasSecond, proof.factors < 2 {
             let store = store
             let hasAny = try store.read { try store.factorStanding(of: userID, in: $0).hasAny }
-            if hasAny { proof = proof.withCode }
+            if hasAny { proof = signIn.passkey.map { proof.withPasskey($0.head) } ?? proof.withCode }
         }
         signIn.accessToken = try store.signAccessToken(
             userID, session: signIn.materials.sessionID, proof: proof,

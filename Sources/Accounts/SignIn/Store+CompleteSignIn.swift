@@ -18,6 +18,8 @@ struct CompleteSignIn: Sendable {
     var basis = SignInBasis.none
     /// Of an authenticator or of the backup list, where one came.
     var code: String?
+    /// The second factor of a program that has no code.
+    var passkey: PresentedPasskey?
     /// This browser is not to be asked for a second factor for a while.
     var trustsDevice = false
     /// By which provider; nil: by none.
@@ -26,6 +28,9 @@ struct CompleteSignIn: Sendable {
     var tokens: HeldTokens?
     /// When the first proof was given.
     var provedAt = ProofTime.now
+
+    /// Something came as second factor.
+    var hasSecond: Bool { code != nil || passkey != nil }
 
     /// What the session says of when its person was proved.
     ///

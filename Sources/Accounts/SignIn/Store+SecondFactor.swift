@@ -19,7 +19,7 @@ extension Store {
         }
         // Backup codes run out: whoever has nothing else here sets something up first.
         let mustEnrol = signIn.configuration.secondFactorIsRequired && !standing.isLasting
-        guard let code = signIn.code else {
+        guard signIn.hasSecond else {
             if !mustEnrol, try isTrusted(signIn.client.deviceToken, of: user.id, signIn, at: now, in: transaction) {
                 return nil
             }
@@ -29,9 +29,16 @@ extension Store {
             // On the pages only, so that the code is not used up for nothing.
             return try ask(signIn, of: user, need: .enrolment, standing, at: now, in: transaction)
         }
+        if let passkey = signIn.passkey {
+            if let refusal = try judge(passkey, &signIn, of: user, at: now, in: transaction) { return refusal }
+            guard signIn.proof.factors >= 2 else {
+                return try ask(signIn, of: user, need: .factor, standing, at: now, in: transaction)
+            }
+            return nil
+        }
         let gate = FactorGate(store: self, policy: signIn.configuration.lockout)
         let verdict = try gate.judge(
-            code, of: user, event: .signIn, client: signIn.client, at: now, in: transaction)
+            signIn.code ?? "", of: user, event: .signIn, client: signIn.client, at: now, in: transaction)
         switch verdict {
         case .right:
             signIn.proof = signIn.proof.withCode

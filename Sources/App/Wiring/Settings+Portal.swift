@@ -31,6 +31,7 @@ extension Settings {
         configuration.magicLinkIsEnabled = login.magicLinkIsEnabled
         configuration.sendsMail = mail.isOn
         configuration.groupsShown = { identity, host in snapshot.groups(of: identity, shownOn: host) }
+        configuration.hasRoute = { snapshot.hasRoute(on: $0) }
         configuration.providers = providers
         configuration.federationTerms = federationTerms()
         configuration.offers = offers(in: snapshot)

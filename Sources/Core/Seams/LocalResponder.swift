@@ -24,6 +24,8 @@ public struct LocalRequest: Sendable {
     public var browserToken: String?
     /// The answer is to be the page of this refusal, whatever the path says.
     public var refusal: Reason?
+    /// Why nobody is known although a credential of ours came; nil when none came, or a good one.
+    public var refusedCredential: Reason?
 
     /// All fields, named as they are.
     public init(

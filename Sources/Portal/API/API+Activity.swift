@@ -9,8 +9,12 @@ extension Endpoint {
 }
 
 private enum ActivityWire {
-    struct Email: Decodable {
+    struct Email: APIBody {
         var email: String
+
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case email
+        }
     }
 
     /// An event with every member of the vocabulary, `null` where it does not apply. How it is chained to the event

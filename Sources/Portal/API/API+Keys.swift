@@ -13,15 +13,16 @@ extension Endpoint {
 }
 
 private enum KeyWire {
-    struct New: Decodable {
+    struct New: APIBody {
         var name: String
         var scopes: [String]?
         var routes: [String]?
         var networks: [String]?
+        var methods: [String]?
         var expiresDays: Int64?
 
-        enum CodingKeys: String, CodingKey {
-            case name, scopes, routes, networks
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case name, scopes, routes, networks, methods
             case expiresDays = "expires_days"
         }
     }
@@ -63,13 +64,21 @@ private enum KeyWire {
         }
     }
 
-    struct Email: Decodable {
+    struct Email: APIBody {
         var email: String
+
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case email
+        }
     }
 
-    struct Reset: Decodable {
+    struct Reset: APIBody {
         var token: String
         var password: String
+
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case token, password
+        }
     }
 }
 
@@ -101,7 +110,7 @@ extension PortalRequest {
         let issued = try await operations.createAPIKey(
             NewAPIKey(
                 user: principal.userID, name: new.name, scopes: new.scopes, routes: new.routes, networks: networks,
-                lifetime: new.expiresDays.map { .seconds($0 * 86_400) }), of: principal, from: client())
+                methods: new.methods, lifetime: new.expiresDays.map { .seconds($0 * 86_400) }), of: principal, from: client())
         return try json(issued: issued)
     }
 
@@ -110,13 +119,15 @@ extension PortalRequest {
     }
 
     func apiRevokeKey() async throws -> Answer {
-        let principal = try writer()
-        try await operations.revokeAPIKey(parameters["id"] ?? "", of: principal, from: client())
+        let principal = try writerOfNothing()
+        guard try await operations.revokeAPIKey(parameters["id"] ?? "", of: principal, from: client()) else {
+            throw PortalFailure(status: 404, code: "not_found", detail: "This key was revoked before.")
+        }
         return Self.noContent
     }
 
     func apiRotateKey() async throws -> Answer {
-        let principal = try writer()
+        let principal = try writerOfNothing()
         let issued = try await operations.rotateAPIKey(parameters["id"] ?? "", of: principal, from: client())
         return try json(issued: issued)
     }

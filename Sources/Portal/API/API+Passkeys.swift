@@ -16,20 +16,44 @@ extension Endpoint {
 
 private enum PasskeyWire {
     /// Beside the members of a `PublicKeyCredential`.
-    struct More: Decodable {
+    struct More: APIBody {
+        /// What a browser says of a credential grows with WebAuthn.
+        static let isOpen = true
+
         var name: String?
         var code: String?
         var deviceName: String?
 
-        enum CodingKeys: String, CodingKey {
+        enum CodingKeys: String, CodingKey, CaseIterable {
             case name
             case code = "two_factor_code"
             case deviceName = "device_name"
         }
     }
 
-    struct Name: Decodable {
+    struct Name: APIBody {
         var name: String
+
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case name
+        }
+    }
+
+    /// Codes are shown this once, with the first factor.
+    struct Added: Encodable {
+        var view: View
+        var backupCodes: [String]
+
+        enum CodingKeys: String, CodingKey {
+            case backupCodes = "backup_codes"
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            try view.encode(to: encoder)
+            guard !backupCodes.isEmpty else { return }
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(backupCodes, forKey: .backupCodes)
+        }
     }
 
     struct View: Encodable {
@@ -65,7 +89,22 @@ private enum PasskeyWire {
     }
 }
 
+/// The passkey that stands beside a first proof. It is read from the body as it came.
+struct SecondPasskey: Decodable {
+    init(from decoder: any Decoder) throws { _ = try decoder.container(keyedBy: PasskeyWire.Name.CodingKeys.self) }
+}
+
 extension PortalRequest {
+    /// The second factor of whoever has a passkey that has not verified who holds it, beside the first proof.
+    func secondPasskey(_ body: JSONBody) throws(PortalFailure) -> PasskeyProof? {
+        guard body.has("passkey") else { return nil }
+        guard !body.has("two_factor_code") else {
+            throw .invalidRequest("Give either a code or a passkey as the second factor.")
+        }
+        guard let proof = body.passkey("passkey") else { throw Self.unreadable }
+        return proof
+    }
+
     private func options(_ bytes: [UInt8]) -> Answer {
         Answer(
             status: 200,
@@ -78,18 +117,21 @@ extension PortalRequest {
     private static let unreadable = PortalFailure(
         status: 400, code: "invalid_request", detail: "The body is no PublicKeyCredential as JSON.")
 
-    func apiPasskeyCreation() throws -> Answer { options(try operations.beginPasskey(try writer())) }
+    func apiPasskeyCreation() throws -> Answer { options(try operations.beginPasskey(try writerOfNothing())) }
 
     func apiAddPasskey() async throws -> Answer {
         let principal = try writer()
         let more = try body(PasskeyWire.More.self)
         guard let registration = PasskeyRegistration(json: local.body) else { throw Self.unreadable }
-        let (passkey, secrets, _) = try await operations.addPasskey(
-            principal, registration, name: more.name ?? "", givesCodes: false, from: client())
-        return try json(PasskeyWire.View(passkey), status: 201).setting(secrets.map(cookies.session) ?? [])
+        let (passkey, secrets, codes) = try await operations.addPasskey(
+            principal, registration, name: more.name ?? "", givesCodes: true, from: client())
+        return try json(PasskeyWire.Added(view: PasskeyWire.View(passkey), backupCodes: codes), status: 201).setting(secrets.map(cookies.session) ?? [])
     }
 
-    func apiPasskeyRequest() throws -> Answer { options(try operations.beginPasskeySignIn()) }
+    func apiPasskeyRequest() throws -> Answer {
+        try requireNoMembers()
+        return options(try operations.beginPasskeySignIn())
+    }
 
     func apiPasskeyLogin() async throws -> Answer {
         let more = try body(PasskeyWire.More.self)
@@ -115,7 +157,7 @@ extension PortalRequest {
     }
 
     func apiRemovePasskey() async throws -> Answer {
-        try await operations.removePasskey(parameters["id"] ?? "", of: try writer(), from: client())
+        try await operations.removePasskey(parameters["id"] ?? "", of: try writerOfNothing(), from: client())
         return Self.noContent
     }
 }

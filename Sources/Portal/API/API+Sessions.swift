@@ -13,50 +13,59 @@ extension Endpoint {
         api("DELETE", "/sessions/{id}") { try await $0.apiRevokeSession() },
         api("DELETE", "/sessions") { try await $0.apiRevokeOthers() },
         api("POST", "/password/change") { try await $0.apiChangePassword() },
-        Endpoint(method: "GET", path: "/.auth/openapi.json", face: .api) { _ in OpenAPI.answer },
+        Endpoint(method: "GET", path: "/.auth/openapi.json", face: .api) { OpenAPI.answer(for: $0.configuration) },
     ]
 }
 
 /// What the API takes and gives. No type that goes out has a member for a secret but the one that hands out tokens.
 private enum Wire {
-    struct Login: Decodable {
+    struct Login: APIBody {
         var email: String
         var password: String
         var code: String?
         var deviceName: String?
+        var passkey: SecondPasskey?
 
-        enum CodingKeys: String, CodingKey {
-            case email, password
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case email, password, passkey
             case code = "two_factor_code"
             case deviceName = "device_name"
         }
     }
 
-    struct Refresh: Decodable {
+    struct Refresh: APIBody {
         var refreshToken: String
 
-        enum CodingKeys: String, CodingKey {
+        enum CodingKeys: String, CodingKey, CaseIterable {
             case refreshToken = "refresh_token"
         }
     }
 
-    struct Again: Decodable {
+    struct Again: APIBody {
         var password: String?
         var code: String?
+
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case password, code
+        }
     }
 
-    struct PasswordChange: Decodable {
+    struct PasswordChange: APIBody {
         var currentPassword: String
         var password: String
 
-        enum CodingKeys: String, CodingKey {
+        enum CodingKeys: String, CodingKey, CaseIterable {
             case password
             case currentPassword = "current_password"
         }
     }
 
-    struct Name: Decodable {
+    struct Name: APIBody {
         var name: String
+
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case name
+        }
     }
 
     struct Tokens: Encodable {
@@ -126,10 +135,10 @@ extension PortalRequest {
 
     /// Gives tokens and sets no cookie, so a page of another site gains nothing by it.
     func apiLogin() async throws -> Answer {
-        let login = try body(Wire.Login.self)
+        let (login, text) = try bodies(Wire.Login.self)
         let signedIn = try await operations.signIn(
-            login.email, password: SecretBytes(copying: Array(login.password.utf8)), code: login.code, as: .api,
-            from: client(deviceName: login.deviceName))
+            login.email, password: SecretBytes(copying: Array(login.password.utf8)), code: login.code,
+            passkey: try secondPasskey(text), as: .api, from: client(deviceName: login.deviceName))
         return try tokens(of: signedIn)
     }
 
@@ -147,7 +156,7 @@ extension PortalRequest {
     }
 
     func apiLogout() async throws -> Answer {
-        let principal = try writer()
+        let principal = try writerOfNothing()
         guard let identity = local.identity else { throw PortalFailure.notFound }
         try await operations.signOut(identity, from: client())
         return principal.usesCookie ? Self.noContent.setting(cookies.none) : Self.noContent
@@ -156,8 +165,8 @@ extension PortalRequest {
     func apiReauthenticate() async throws -> Answer {
         let principal = try writer()
         let secrets: SessionSecrets?
+        try requireJSON()
         if let proof = PasskeyProof(json: local.body) {
-            try requireJSON()
             let secrets = try await operations.reauthenticate(principal, passkey: proof, from: client())
             return Self.noContent.setting(secrets.map(cookies.session) ?? [])
         }
@@ -195,9 +204,8 @@ extension PortalRequest {
     func whoOnAppHost() throws -> Answer {
         // A key with bounds or scopes says nothing where nobody holds them against the request.
         guard let identity = local.identity, identity.bounds == nil, identity.scopes == nil else {
-            var failure = PortalFailure(status: 401, code: "invalid_token", detail: "Nobody is signed in.")
-            failure.asksForToken = true
-            throw failure
+            throw local.refusedCredential.map(PortalFailure.init(credential:))
+                ?? PortalFailure(status: 401, code: "invalid_token", detail: "Nobody is signed in.")
         }
         return try json(
             Wire.Me(
@@ -216,13 +224,15 @@ extension PortalRequest {
     }
 
     func apiRevokeSession() async throws -> Answer {
-        let principal = try writer()
-        try await operations.revokeSession(parameters["id"] ?? "", of: principal, from: client())
+        let principal = try writerOfNothing()
+        guard try await operations.revokeSession(parameters["id"] ?? "", of: principal, from: client()) else {
+            throw PortalFailure(status: 404, code: "not_found", detail: "This session was ended before.")
+        }
         return Self.noContent
     }
 
     func apiRevokeOthers() async throws -> Answer {
-        try await operations.revokeSessions(of: try writer(), from: client())
+        try await operations.revokeSessions(of: try writerOfNothing(), from: client())
         return Self.noContent
     }
 

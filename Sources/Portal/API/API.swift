@@ -2,40 +2,32 @@ internal import Accounts
 internal import Core
 internal import FoundationEssentials
 
-/// The JSON API: the same operations for programs. What can change something wants a JSON body, and by cookie also the
-/// proof that one of our own pages sent it.
+/// The JSON API: the same operations for programs. A body is JSON and nothing else. By cookie whatever changes something
+/// wants the proof that one of our own pages sent it and the type of JSON, with a body or without: no form can send that.
 extension PortalRequest {
     // MARK: What comes in
 
     /// Whoever asks, for a look.
     func principal() throws -> Principal {
-        do {
-            return try operations.principal(local.identity)
-        } catch {
-            var failure = PortalFailure(error)
-            failure.asksForToken = error.code == .invalidToken
-            throw failure
-        }
+        if let refused = local.refusedCredential { throw PortalFailure(credential: refused) }
+        return try operations.principal(local.identity)
     }
 
     /// Whoever asks, for a change.
     func writer() throws -> Principal {
         let principal = try principal()
-        if principal.usesCookie, !isSameOrigin { throw PortalFailure.crossSite }
+        if principal.usesCookie {
+            guard isSameOrigin else { throw PortalFailure.crossSite }
+            try requireJSON()
+        }
         return principal
     }
 
-    /// The body.
-    ///
-    /// - Throws: `415` for another type, `400` for something else than `type`.
-    func body<Body: Decodable>(_ type: Body.Type) throws(PortalFailure) -> Body {
-        try requireJSON()
-        do {
-            return try JSONDecoder().decode(type, from: Data(local.body))
-        } catch {
-            throw PortalFailure(
-                status: 400, code: "invalid_request", detail: "The body is not the JSON that is documented.")
-        }
+    /// Whoever asks, for a change that takes nothing but the asking.
+    func writerOfNothing() throws -> Principal {
+        let principal = try writer()
+        try requireNoMembers()
+        return principal
     }
 
     func requireJSON() throws(PortalFailure) {
@@ -73,8 +65,10 @@ extension PortalRequest {
         var headers = Self.apiHeaders
         headers.append(("Content-Type", "application/problem+json"))
         headers += failure.headers
-        if failure.asksForToken {
-            let isRefused = local.identity != nil
+        // Every 401 has a challenge (RFC 9110 section 15.5.2); that a token was no good only where one was sent as such.
+        if failure.status == 401 {
+            let isRefused =
+                failure.code == "invalid_token" && (local.identity != nil || local.refusedCredential != nil)
             headers.append(
                 ("WWW-Authenticate", "Bearer realm=\"gatehouse\"" + (isRefused ? ", error=\"invalid_token\"" : "")))
         }
@@ -82,6 +76,23 @@ extension PortalRequest {
         encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
         return Answer(
             status: failure.status, headers: headers, body: (try? encoder.encode(document)).map(Array.init) ?? [])
+    }
+}
+
+extension PortalFailure {
+    /// A credential of ours came, and is not good.
+    init(credential reason: Reason) {
+        switch reason {
+        case .credentialsDisagree:
+            self.init(
+                status: 401, code: reason.rawValue, detail: "The request carries cookies of different sessions.")
+        case .storeUnavailable:
+            self.init(
+                status: 503, code: reason.rawValue, detail: "The store cannot be used at the moment.",
+                retryAfter: .seconds(5))
+        default:
+            self.init(status: 401, code: "invalid_token", detail: "The credential is not good, or not any more.")
+        }
     }
 }
 

@@ -1,16 +1,34 @@
+internal import Accounts
 internal import Core
 
-/// The document that describes the API (OpenAPI 3.1). A test holds its paths against the endpoints that there are.
+/// The document that describes the API (OpenAPI 3.1). Tests hold its paths against the endpoints that there are, and what
+/// it says of bodies against what is taken.
 enum OpenAPI {
-    static let answer = Answer(
-        status: 200,
-        headers: [
-            ("Content-Type", "application/json"), ("Cache-Control", "public, max-age=300"),
-            ("X-Content-Type-Options", "nosniff"),
-        ], body: Array(document.utf8))
+    static func answer(for configuration: Configuration) -> Answer {
+        let rules = configuration.operations.keyRules
+        let cookies = configuration.cookies
+        let names = SessionCookieNames(
+            name: cookies.name, domain: cookies.domain, isSecure: configuration.isSecure)
+        return Answer(
+            status: 200,
+            headers: [
+                ("Content-Type", "application/json"), ("Cache-Control", "public, max-age=300"),
+                ("X-Content-Type-Options", "nosniff"),
+            ],
+            body: Array(
+                document(
+                    cookie: names.portal, longestDays: rules.longestDays, keysNeedRoutes: rules.requiresRoutes
+                ).utf8))
+    }
 
     /// The description of each operation, under its path and method.
-    static let document = """
+    ///
+    /// - Parameters:
+    ///   - cookie: the name of the one that the portal takes; letters, digits and what names of cookies have.
+    ///   - longestDays: that a key may live.
+    ///   - keysNeedRoutes: a key is bound to routes.
+    static func document(cookie: String, longestDays: Int64, keysNeedRoutes: Bool) -> String {
+        """
         {"openapi":"3.1.0","info":{"title":"Gatehouse","version":"1","summary":"Sign-in and account of Gatehouse"},
         "servers":[{"url":"/"}],
         "security":[{"token":[]},{"session":[]}],
@@ -18,13 +36,13 @@ enum OpenAPI {
         "/.auth/api/login":{"post":{"operationId":"login","security":[],"requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Login"}}}},"responses":{"200":{"$ref":"#/components/responses/Tokens"},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/token/refresh":{"post":{"operationId":"refresh","security":[],"requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Refresh"}}}},"responses":{"200":{"$ref":"#/components/responses/Tokens"},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/logout":{"post":{"operationId":"logout","responses":{"204":{"description":"The session is over."},"default":{"$ref":"#/components/responses/Problem"}}}},
-        "/.auth/api/reauthenticate":{"post":{"operationId":"reauthenticate","requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Password"}}}},"responses":{"204":{"description":"Proved once more."},"default":{"$ref":"#/components/responses/Problem"}}}},
+        "/.auth/api/reauthenticate":{"post":{"operationId":"reauthenticate","requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Again"}}}},"responses":{"204":{"description":"Proved once more."},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/me":{"get":{"operationId":"me","responses":{"200":{"$ref":"#/components/responses/Me"},"default":{"$ref":"#/components/responses/Problem"}}},"patch":{"operationId":"rename","requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Name"}}}},"responses":{"200":{"$ref":"#/components/responses/Me"},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/email/change":{"post":{"operationId":"changeEmail","description":"Wants a sign-in of the last minutes: 403 reauthentication_required otherwise.","requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Email"}}}},"responses":{"202":{"description":"The same for all addresses."},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/audit-logs":{"get":{"operationId":"auditLogs","parameters":[{"$ref":"#/components/parameters/limit"},{"name":"before","in":"query","description":"Only events with a lower sequence.","schema":{"type":"integer","minimum":1}}],"responses":{"200":{"description":"One's own, newest first; the next ones in Link.","headers":{"Link":{"$ref":"#/components/headers/Link"}},"content":{"application/json":{"schema":{"type":"array","items":{"$ref":"#/components/schemas/Event"}}}}},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/sessions":{"get":{"operationId":"sessions","parameters":[{"$ref":"#/components/parameters/limit"},{"$ref":"#/components/parameters/before"}],"responses":{"200":{"description":"Newest first.","headers":{"Link":{"$ref":"#/components/headers/Link"}},"content":{"application/json":{"schema":{"type":"array","items":{"$ref":"#/components/schemas/Session"}}}}},"default":{"$ref":"#/components/responses/Problem"}}},"delete":{"operationId":"revokeOtherSessions","responses":{"204":{"description":"All others are over."},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/sessions/{id}":{"delete":{"operationId":"revokeSession","parameters":[{"name":"id","in":"path","required":true,"schema":{"type":"string"}}],"responses":{"204":{"description":"It is over."},"default":{"$ref":"#/components/responses/Problem"}}}},
-        "/.auth/api/password/change":{"post":{"operationId":"changePassword","requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/PasswordChange"}}}},"responses":{"204":{"description":"Changed; all other sessions are over."},"default":{"$ref":"#/components/responses/Problem"}}}},
+        "/.auth/api/password/change":{"post":{"operationId":"changePassword","description":"Who has a second factor has proved it in the last minutes: 403 two_factor_required or reauthentication_required otherwise.","requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/PasswordChange"}}}},"responses":{"204":{"description":"Changed; all other sessions are over."},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/api-keys":{"get":{"operationId":"apiKeys","parameters":[{"$ref":"#/components/parameters/limit"},{"$ref":"#/components/parameters/before"}],"responses":{"200":{"description":"Those that can be used, newest first.","headers":{"Link":{"$ref":"#/components/headers/Link"}},"content":{"application/json":{"schema":{"type":"array","items":{"$ref":"#/components/schemas/Key"}}}}},"default":{"$ref":"#/components/responses/Problem"}}},"post":{"operationId":"createAPIKey","requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/NewKey"}}}},"responses":{"201":{"$ref":"#/components/responses/NewKey"},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/api-keys/{id}":{"delete":{"operationId":"revokeAPIKey","parameters":[{"name":"id","in":"path","required":true,"schema":{"type":"string"}}],"responses":{"204":{"description":"It is revoked."},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/api-keys/{id}/rotate":{"post":{"operationId":"rotateAPIKey","parameters":[{"name":"id","in":"path","required":true,"schema":{"type":"string"}}],"responses":{"201":{"$ref":"#/components/responses/NewKey"},"default":{"$ref":"#/components/responses/Problem"}}}},
@@ -33,9 +51,9 @@ enum OpenAPI {
         "/.auth/api/2fa/disable":{"post":{"operationId":"disableTwoFactor","requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Code"}}}},"responses":{"204":{"description":"Gone."},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/2fa/backup-codes":{"post":{"operationId":"renewBackupCodes","requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Code"}}}},"responses":{"200":{"description":"Shown this once; earlier ones are no longer good.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/BackupCodes"}}}},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/passkeys/register/options":{"post":{"operationId":"passkeyCreationOptions","responses":{"200":{"$ref":"#/components/responses/WebAuthn"},"default":{"$ref":"#/components/responses/Problem"}}}},
-        "/.auth/api/passkeys/register":{"post":{"operationId":"addPasskey","requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Credential"}}}},"responses":{"201":{"description":"Added.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Passkey"}}}},"default":{"$ref":"#/components/responses/Problem"}}}},
+        "/.auth/api/passkeys/register":{"post":{"operationId":"addPasskey","requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Registration"}}}},"responses":{"201":{"description":"Added.","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Passkey"}}}},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/passkeys/login/options":{"post":{"operationId":"passkeyRequestOptions","security":[],"responses":{"200":{"$ref":"#/components/responses/WebAuthn"},"default":{"$ref":"#/components/responses/Problem"}}}},
-        "/.auth/api/passkeys/login":{"post":{"operationId":"passkeyLogin","security":[],"requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Credential"}}}},"responses":{"200":{"$ref":"#/components/responses/Tokens"},"default":{"$ref":"#/components/responses/Problem"}}}},
+        "/.auth/api/passkeys/login":{"post":{"operationId":"passkeyLogin","summary":"By a passkey alone. One that has not verified who holds it is half a sign-in: it wants a code besides, or goes to login beside the password.","security":[],"requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/PasskeyLogin"}}}},"responses":{"200":{"$ref":"#/components/responses/Tokens"},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/passkeys":{"get":{"operationId":"passkeys","parameters":[{"$ref":"#/components/parameters/limit"},{"$ref":"#/components/parameters/before"}],"responses":{"200":{"description":"Newest first.","headers":{"Link":{"$ref":"#/components/headers/Link"}},"content":{"application/json":{"schema":{"type":"array","items":{"$ref":"#/components/schemas/Passkey"}}}}},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/passkeys/{id}":{"patch":{"operationId":"renamePasskey","parameters":[{"name":"id","in":"path","required":true,"schema":{"type":"string"}}],"requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Name"}}}},"responses":{"204":{"description":"Renamed."},"default":{"$ref":"#/components/responses/Problem"}}},"delete":{"operationId":"removePasskey","parameters":[{"name":"id","in":"path","required":true,"schema":{"type":"string"}}],"responses":{"204":{"description":"Gone."},"default":{"$ref":"#/components/responses/Problem"}}}},
         "/.auth/api/password/forgot":{"post":{"operationId":"forgotPassword","security":[],"requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Email"}}}},"responses":{"202":{"description":"The same for all addresses."},"default":{"$ref":"#/components/responses/Problem"}}}},
@@ -51,7 +69,7 @@ enum OpenAPI {
         "/.auth/openapi.json":{"get":{"operationId":"openapi","security":[],"responses":{"200":{"description":"This document.","content":{"application/json":{}}},"default":{"$ref":"#/components/responses/Problem"}}}}
         },
         "components":{
-        "securitySchemes":{"token":{"type":"http","scheme":"bearer","bearerFormat":"JWT"},"session":{"type":"apiKey","in":"cookie","name":"__Host-gatehouse-portal"}},
+        "securitySchemes":{"token":{"type":"http","scheme":"bearer","bearerFormat":"JWT"},"session":{"type":"apiKey","in":"cookie","name":"\(cookie)","description":"A write needs Sec-Fetch-Site: same-origin (or, where that is absent, the Origin of the portal), and Content-Type: application/json with a body or without."}},
         "parameters":{
         "limit":{"name":"limit","in":"query","schema":{"type":"integer","minimum":1,"maximum":200,"default":50}},
         "before":{"name":"before","in":"query","description":"The id of one of them, or a place in the list that a Link named: only those that stand behind it.","schema":{"type":"string","pattern":"^[A-Za-z0-9_-]{1,80}$"}}
@@ -66,25 +84,28 @@ enum OpenAPI {
         },
         "schemas":{
         "Problem":{"type":"object","required":["type","title","status","detail","code"],"properties":{"type":{"type":"string"},"title":{"type":"string"},"status":{"type":"integer"},"detail":{"type":"string"},"code":{"type":"string"},"request_id":{"type":"string"}}},
-        "Login":{"type":"object","required":["email","password"],"properties":{"email":{"type":"string","description":"Or the user name."},"password":{"type":"string"},"two_factor_code":{"type":"string","description":"Of an authenticator or of the backup list."},"device_name":{"type":"string"}}},
-        "Credential":{"type":"object","description":"PublicKeyCredential.toJSON() of WebAuthn level 3.","required":["id","rawId","type","response"],"properties":{"id":{"type":"string"},"rawId":{"type":"string"},"type":{"const":"public-key"},"response":{"type":"object"},"name":{"type":"string"},"two_factor_code":{"type":"string"},"device_name":{"type":"string"}}},
-        "Passkey":{"type":"object","required":["id","name","created_at","last_used_at","backed_up"],"properties":{"id":{"type":"string"},"name":{"type":"string"},"created_at":{"type":"string","format":"date-time"},"last_used_at":{"type":["string","null"],"format":"date-time"},"backed_up":{"type":"boolean"}}},
-        "Code":{"type":"object","required":["code"],"properties":{"code":{"type":"string"}}},
+        "OneSecond":{"not":{"required":["two_factor_code","passkey"],"properties":{"two_factor_code":{"type":"string"},"passkey":{"type":"object"}}}},
+        "Login":{"type":"object","allOf":[{"$ref":"#/components/schemas/OneSecond"}],"required":["email","password"],"additionalProperties":false,"properties":{"email":{"type":"string","minLength":1,"maxLength":254,"description":"Or the user name."},"password":{"type":"string"},"two_factor_code":{"type":["string","null"],"description":"Of an authenticator or of the backup list."},"passkey":{"oneOf":[{"$ref":"#/components/schemas/Proof"},{"type":"null"}],"description":"In place of a code: a passkey of the same person, for a challenge of passkeys/login/options."},"device_name":{"type":["string","null"],"maxLength":64}}},
+        "Registration":{"type":"object","description":"PublicKeyCredential.toJSON() of navigator.credentials.create (WebAuthn level 3), with a name for it.","required":["type","response"],"properties":{"id":{"type":"string"},"rawId":{"type":"string"},"type":{"const":"public-key"},"response":{"type":"object","required":["clientDataJSON","attestationObject"],"properties":{"clientDataJSON":{"type":"string","pattern":"^([A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{2,4}$"},"attestationObject":{"type":"string","pattern":"^([A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{2,4}$"}}},"name":{"type":["string","null"],"maxLength":64}}},
+        "Proof":{"type":"object","description":"PublicKeyCredential.toJSON() of navigator.credentials.get (WebAuthn level 3).","required":["type","response"],"anyOf":[{"required":["rawId"]},{"required":["id"]}],"properties":{"id":{"type":"string","pattern":"^([A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{2,4}$"},"rawId":{"type":"string","pattern":"^([A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{2,4}$"},"type":{"const":"public-key"},"response":{"type":"object","required":["clientDataJSON","authenticatorData","signature"],"properties":{"clientDataJSON":{"type":"string","pattern":"^([A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{2,4}$"},"authenticatorData":{"type":"string","pattern":"^([A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{2,4}$"},"signature":{"type":"string","pattern":"^([A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{2,4}$"}}}}},
+        "PasskeyLogin":{"allOf":[{"$ref":"#/components/schemas/Proof"}],"properties":{"two_factor_code":{"type":["string","null"]},"device_name":{"type":["string","null"],"maxLength":64}}},
+        "Passkey":{"type":"object","required":["id","name","created_at","last_used_at","backed_up"],"properties":{"id":{"type":"string"},"name":{"type":"string"},"created_at":{"type":"string","format":"date-time"},"last_used_at":{"type":["string","null"],"format":"date-time"},"backed_up":{"type":"boolean"},"backup_codes":{"type":"array","items":{"type":"string"},"description":"Shown this once, with the first factor."}}},
+        "Code":{"type":"object","required":["code"],"additionalProperties":false,"properties":{"code":{"type":"string"}}},
         "TwoFactorSetUp":{"type":"object","required":["secret","otpauth_uri","qr_code","backup_codes"],"properties":{"secret":{"type":"string"},"otpauth_uri":{"type":"string"},"qr_code":{"type":"string","description":"A data URI of a PNG."},"backup_codes":{"type":"array","items":{"type":"string"}}}},
         "BackupCodes":{"type":"object","required":["backup_codes"],"properties":{"backup_codes":{"type":"array","items":{"type":"string"}}}},
-        "Refresh":{"type":"object","required":["refresh_token"],"properties":{"refresh_token":{"type":"string"}}},
-        "Password":{"type":"object","minProperties":1,"maxProperties":1,"properties":{"password":{"type":"string"},"code":{"type":"string"}}},
-        "PasswordChange":{"type":"object","required":["current_password","password"],"properties":{"current_password":{"type":"string"},"password":{"type":"string"}}},
-        "NewKey":{"type":"object","required":["name"],"properties":{"name":{"type":"string"},"scopes":{"type":"array","items":{"type":"string"}},"routes":{"type":"array","items":{"type":"string"}},"networks":{"type":"array","items":{"type":"string"}},"expires_days":{"type":"integer","minimum":1}}},
+        "Refresh":{"type":"object","required":["refresh_token"],"additionalProperties":false,"properties":{"refresh_token":{"type":"string"}}},
+        "Again":{"oneOf":[{"type":"object","required":["password"],"additionalProperties":false,"properties":{"password":{"type":"string"},"code":{"type":"null"}}},{"type":"object","required":["code"],"additionalProperties":false,"properties":{"code":{"type":"string"},"password":{"type":"null"}}},{"$ref":"#/components/schemas/Proof"}]},
+        "PasswordChange":{"type":"object","required":["current_password","password"],"additionalProperties":false,"properties":{"current_password":{"type":"string"},"password":{"type":"string"}}},
+        "NewKey":{"type":"object","required":["name"\(keysNeedRoutes ? ",\"routes\"" : "")],"additionalProperties":false,"properties":{"name":{"type":"string","minLength":1,"maxLength":128},"scopes":{"type":["array","null"],"minItems":1,"maxItems":64,"items":{"type":"string","description":"One that api_keys.scopes names."}},"routes":{"type":\(keysNeedRoutes ? "\"array\"" : "[\"array\",\"null\"]"),"minItems":1,"maxItems":64,"items":{"type":"string","description":"The name of a route."}},"networks":{"type":["array","null"],"minItems":1,"maxItems":64,"items":{"type":"string","description":"An address or a network: 192.0.2.0/24."}},"methods":{"type":["array","null"],"minItems":1,"maxItems":64,"items":{"type":"string","pattern":"^[A-Za-z-]{1,32}$"}},"expires_days":{"type":["integer","null"],"minimum":1,"maximum":\(longestDays)}}},
         "Key":{"type":"object","required":["id","name","key_prefix","scopes","routes","last_used_at","expires_at","created_at"],"properties":{"id":{"type":"string"},"name":{"type":"string"},"key_prefix":{"type":"string"},"scopes":{"type":["array","null"],"items":{"type":"string"}},"routes":{"type":["array","null"],"items":{"type":"string"}},"last_used_at":{"type":["string","null"],"format":"date-time"},"expires_at":{"type":"string","format":"date-time"},"created_at":{"type":"string","format":"date-time"}}},
-        "Email":{"type":"object","required":["email"],"properties":{"email":{"type":"string","format":"email"}}},
-        "Reset":{"type":"object","required":["token","password"],"properties":{"token":{"type":"string"},"password":{"type":"string"}}},
-        "Register":{"type":"object","required":["email","password"],"properties":{"email":{"type":"string","format":"email"},"password":{"type":"string"},"name":{"type":["string","null"]},"language":{"type":["string","null"],"enum":["en","de",null],"description":"Of the mails, instead of what Accept-Language says."}}},
-        "Verify":{"type":"object","required":["token"],"properties":{"token":{"type":"string"},"password":{"type":["string","null"],"description":"Of the account, instead of the one that was registered with. A program that lets a person bring the token should ask them for it: whoever registered the address may be somebody else."},"name":{"type":["string","null"]}}},
-        "MagicLink":{"type":"object","required":["token"],"properties":{"token":{"type":"string"},"two_factor_code":{"type":["string","null"]},"device_name":{"type":["string","null"]}}},
-        "CodeExchange":{"type":"object","required":["code","code_verifier"],"properties":{"code":{"type":"string"},"code_verifier":{"type":"string"},"two_factor_code":{"type":["string","null"]},"device_name":{"type":["string","null"]}}},
+        "Email":{"type":"object","required":["email"],"additionalProperties":false,"properties":{"email":{"type":"string","format":"email"}}},
+        "Reset":{"type":"object","required":["token","password"],"additionalProperties":false,"properties":{"token":{"type":"string"},"password":{"type":"string"}}},
+        "Register":{"type":"object","required":["email","password"],"additionalProperties":false,"properties":{"email":{"type":"string","format":"email"},"password":{"type":"string"},"name":{"type":["string","null"]},"language":{"type":["string","null"],"enum":["en","de",null],"description":"Of the mails, instead of what Accept-Language says."}}},
+        "Verify":{"type":"object","required":["token"],"additionalProperties":false,"properties":{"token":{"type":"string"},"password":{"type":["string","null"],"description":"Of the account, instead of the one that was registered with. A program that lets a person bring the token should ask them for it: whoever registered the address may be somebody else."},"name":{"type":["string","null"]}}},
+        "MagicLink":{"type":"object","allOf":[{"$ref":"#/components/schemas/OneSecond"}],"required":["token"],"additionalProperties":false,"properties":{"token":{"type":"string"},"two_factor_code":{"type":["string","null"],"description":"Of an authenticator or of the backup list."},"passkey":{"oneOf":[{"$ref":"#/components/schemas/Proof"},{"type":"null"}],"description":"In place of a code: a passkey of the same person, for a challenge of passkeys/login/options."},"device_name":{"type":["string","null"],"maxLength":64}}},
+        "CodeExchange":{"type":"object","allOf":[{"$ref":"#/components/schemas/OneSecond"}],"required":["code","code_verifier"],"additionalProperties":false,"properties":{"code":{"type":"string"},"code_verifier":{"type":"string"},"two_factor_code":{"type":["string","null"],"description":"Of an authenticator or of the backup list."},"passkey":{"oneOf":[{"$ref":"#/components/schemas/Proof"},{"type":"null"}],"description":"In place of a code: a passkey of the same person, for a challenge of passkeys/login/options."},"device_name":{"type":["string","null"],"maxLength":64}}},
         "SocialAccount":{"type":"object","required":["id","provider","subject","email","linked_at"],"properties":{"id":{"type":"string"},"provider":{"type":"string"},"subject":{"type":"string"},"email":{"type":["string","null"]},"linked_at":{"type":"string","format":"date-time"}}},
-        "Name":{"type":"object","required":["name"],"properties":{"name":{"type":"string"}}},
+        "Name":{"type":"object","required":["name"],"additionalProperties":false,"properties":{"name":{"type":"string"}}},
         "Tokens":{"type":"object","required":["access_token","token_type","expires_in","refresh_token","session_id"],"properties":{"access_token":{"type":"string"},"token_type":{"const":"bearer"},"expires_in":{"type":"integer"},"refresh_token":{"type":"string"},"session_id":{"type":"string"}}},
         "Me":{"type":"object","required":["id","email","email_verified","username","name","groups","factors"],"properties":{"id":{"type":"string"},"email":{"type":["string","null"]},"email_verified":{"type":"boolean"},"username":{"type":"string"},"name":{"type":"string"},"groups":{"type":"array","items":{"type":"string"}},"factors":{"type":"integer"}}},
         "Event":{"type":"object","required":["sequence","created_at","event_type","success","reason","actor","user","user_id","route","session","ip_address","user_agent","request_id","metadata"],"properties":{"sequence":{"type":"integer"},"created_at":{"type":"string","format":"date-time"},"event_type":{"type":"string"},"success":{"type":"boolean"},"reason":{"type":["string","null"]},"actor":{"type":"string"},"user":{"type":["string","null"]},"user_id":{"type":["string","null"]},"route":{"type":["string","null"]},"session":{"type":["string","null"]},"ip_address":{"type":["string","null"]},"user_agent":{"type":["string","null"]},"request_id":{"type":["string","null"]},"metadata":{"type":"object"}}},
@@ -92,4 +113,5 @@ enum OpenAPI {
         }}}
 
         """
+    }
 }

@@ -22,14 +22,15 @@ private enum Wire {
         }
     }
 
-    struct Exchange: Decodable {
+    struct Exchange: APIBody {
         var code: String
         var codeVerifier: String
         var twoFactorCode: String?
         var deviceName: String?
+        var passkey: SecondPasskey?
 
-        enum CodingKeys: String, CodingKey {
-            case code
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case code, passkey
             case codeVerifier = "code_verifier"
             case twoFactorCode = "two_factor_code"
             case deviceName = "device_name"
@@ -112,7 +113,8 @@ extension PortalRequest {
     }
 
     func apiToken() async throws -> Answer {
-        let exchange = try body(Wire.Exchange.self)
+        let (exchange, text) = try bodies(Wire.Exchange.self)
+        let passkey = try secondPasskey(text)
         try operations.admitFederatedAnswer(from: client())
         let refused = PortalFailure(
             status: 401, code: "invalid_token", detail: "This code was used, is too old, or is somebody else's.")
@@ -132,7 +134,7 @@ extension PortalRequest {
         do throws(AccountsError) {
             signedIn = try await operations.signIn(
                 by: known.identity, configuration.terms(of: known.identity.provider), code: exchange.twoFactorCode,
-                as: .api, from: client(deviceName: exchange.deviceName))
+                passkey: passkey, as: .api, from: client(deviceName: exchange.deviceName))
         } catch {
             // As with a password: the second factor may come in another request, of the same client.
             if error.code == .twoFactorRequired || error.code == .invalidCredentials {
@@ -151,7 +153,7 @@ extension PortalRequest {
     }
 
     func apiUnlink() async throws -> Answer {
-        try await operations.unlink(parameters["id"] ?? "", of: try writer(), from: client())
+        try await operations.unlink(parameters["id"] ?? "", of: try writerOfNothing(), from: client())
         return Self.noContent
     }
 }

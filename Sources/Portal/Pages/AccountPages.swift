@@ -171,7 +171,7 @@ extension PortalRequest {
             return Answer.seeOther("/.auth/account/security?done=password_changed")
                 .setting(secrets.map(cookies.session) ?? [])
         } catch {
-            return try securityPage(principal, error)
+            return try proofFirst(error) ?? securityPage(principal, error)
         }
     }
 }

@@ -13,17 +13,22 @@ extension Endpoint {
 }
 
 private enum MagicLinkWire {
-    struct Request: Decodable {
+    struct Request: APIBody {
         var email: String
+
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case email
+        }
     }
 
-    struct Verify: Decodable {
+    struct Verify: APIBody {
         var token: String
         var code: String?
         var deviceName: String?
+        var passkey: SecondPasskey?
 
-        enum CodingKeys: String, CodingKey {
-            case token
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case token, passkey
             case code = "two_factor_code"
             case deviceName = "device_name"
         }
@@ -147,10 +152,10 @@ extension PortalRequest {
     }
 
     func apiUseMagicLink() async throws -> Answer {
-        let proof = try body(MagicLinkWire.Verify.self)
+        let (proof, text) = try bodies(MagicLinkWire.Verify.self)
         let signedIn = try await operations.signIn(
-            magicLink: proof.token, browser: local.browserToken, code: proof.code, as: .api,
-            from: client(deviceName: proof.deviceName))
+            magicLink: proof.token, browser: local.browserToken, code: proof.code,
+            passkey: try secondPasskey(text), as: .api, from: client(deviceName: proof.deviceName))
         return try tokens(of: signedIn)
     }
 }

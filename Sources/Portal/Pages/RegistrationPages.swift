@@ -13,19 +13,27 @@ extension Endpoint {
 }
 
 private enum RegistrationWire {
-    struct Register: Decodable {
+    struct Register: APIBody {
         var email: String
         /// Not looked at where there are no passwords.
         var password: String?
         var name: String?
         /// Of the mails; nil: as `Accept-Language` has it.
         var language: String?
+
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case email, password, name, language
+        }
     }
 
-    struct Verify: Decodable {
+    struct Verify: APIBody {
         var token: String
         var password: String?
         var name: String?
+
+        enum CodingKeys: String, CodingKey, CaseIterable {
+            case token, password, name
+        }
     }
 }
 

@@ -36,9 +36,14 @@ struct Endpoint: Sendable {
             && zip(wanted, given).allSatisfy { $0.hasPrefix("{") ? !$1.isEmpty : $0 == $1 }
     }
 
+    private var variables: Int { path.utf8.count { $0 == UInt8(ascii: "{") } }
+
     /// The methods that a path has; empty for one that there is not.
     static func methods(of path: String) -> [String] {
-        let own = all.filter { $0.takes(path) }.map(\.method)
+        let taking = all.filter { $0.takes(path) }
+        // A path that is written out is no value of a variable part.
+        let fewest = taking.map(\.variables).min()
+        let own = taking.filter { $0.variables == fewest }.map(\.method)
         return own.contains("GET") ? own + ["HEAD"] : own
     }
 

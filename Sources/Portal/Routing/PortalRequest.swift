@@ -66,8 +66,6 @@ struct PortalFailure: Error, Equatable {
     /// For people; never a secret.
     var detail: String
     var retryAfter: Duration?
-    /// `WWW-Authenticate` says that a token is needed.
-    var asksForToken = false
 
     /// What an operation's failure is in HTTP.
     init(_ error: AccountsError) {

@@ -95,6 +95,7 @@ extension FrontHandler {
         }
         noteAccess(incoming, state: resolved.state, verdict: .allow, reason: nil)
         var request = localRequest(incoming, identity)
+        if case .refused(let refusal) = resolved.state { request.refusedCredential = refusal.reason }
         if isPortalHost {
             request.deviceToken = Self.cookie(site.ownCookies.device, in: incoming)
             request.browserToken = Self.cookie(site.ownCookies.browser, in: incoming)
