@@ -19,6 +19,10 @@ struct Gatehouse: AsyncParsableCommand {
         ]
     )
 
+    func run() async throws {
+        throw CommandFailure(missingVerbOf: Self.self)
+    }
+
     // ArgumentParser's own `main` ends with 64 on wrong usage, where this program's contract says 2.
     static func main() async {
         do {
@@ -37,6 +41,21 @@ struct Gatehouse: AsyncParsableCommand {
             let text = fullMessage(for: error)
             CommandFailure(.usage, text.hasPrefix("Error: ") ? String(text.dropFirst(7)) : text).endProcess()
         }
+    }
+}
+
+/// A command that only leads to others: to say none of them is wrong usage.
+protocol CommandGroup: ParsableCommand {}
+
+extension CommandGroup {
+    func run() throws {
+        throw CommandFailure(missingVerbOf: Self.self)
+    }
+}
+
+extension CommandFailure {
+    fileprivate init(missingVerbOf group: any ParsableCommand.Type) {
+        self.init(.usage, "say which command\n\n" + Gatehouse.helpMessage(for: group))
     }
 }
 

@@ -126,6 +126,7 @@ routes:
     upstream: wiki
     rules:
       - { allow: signed_in }
+sessions: { cookie: { domain: example.com } }
 """
 
 
@@ -173,7 +174,7 @@ def test_all_errors_at_once(tmp_path):
 
 
 def test_two_routes_for_one_host_and_path(tmp_path):
-    twice = GOOD + "  - { name: again, host: wiki.example.com, upstream: wiki, rules: [ { allow: signed_in } ] }\n"
+    twice = GOOD.partition("sessions:")[0] + "  - { name: again, host: wiki.example.com, upstream: wiki, rules: [ { allow: signed_in } ] }\n"
     result = check_config(tmp_path, twice)
     assert result.returncode == 2 and "checked.yaml:11:" in result.stderr
 
@@ -491,4 +492,4 @@ def test_import_is_idempotent(idle, tmp_path):
     shown = idle.cli("user", "import", authelia, "--format", "authelia").stdout
     assert "0 new, 0 changed, 1 unchanged, 0 disabled, 1 skipped" in shown
     assert idle.cli("user", "import", table, "--format", "ldif", check=False).returncode == 2
-    assert idle.cli("user", "import", tmp_path / "missing", "--format", "csv", check=False).returncode == 1
+    assert idle.cli("user", "import", tmp_path / "missing", "--format", "csv", check=False).returncode == 3

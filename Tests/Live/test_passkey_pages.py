@@ -15,7 +15,7 @@ from test_portal import PASSWORD, add_person
 @pytest.fixture
 def gate(make_gate):
     gate = make_gate(start=False, upstreams={}, routes=[
-        {"name": "app", "host": ["app.example.com"], "rules": [{"allow": "signed_in"}]}])
+        {"name": "app", "host": ["localhost"], "rules": [{"allow": "signed_in"}]}])
     gate.settings |= {"public_url": f"http://localhost:{gate.port}", "login": {"trust_device": "30d"}}
     gate.write(gate.settings)
     add_person(gate, "mary", [])

@@ -11,6 +11,7 @@ import Testing
         routes:
           - { name: wiki, host: wiki.example.com, upstream: wiki, rules: [ { allow: { groups: [staff] } } ] }
           - { host: blog.example.com, upstream: wiki, rules: [ { paths: ["/a/**"], allow: everyone }, { allow: signed_in } ] }
+        sessions: { cookie: { domain: example.com } }
         """
 
     private func differences(_ old: String, _ new: String) throws -> [String] {

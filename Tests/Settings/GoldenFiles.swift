@@ -116,6 +116,7 @@ func minimal(_ more: String = "", rules: String = "[ { allow: signed_in } ]") ->
     public_url: https://auth.example.com
     routes:
       - { host: wiki.example.com, rules: \(rules) }
+    sessions: { cookie: { domain: example.com } }
     \(more)
     """
 }

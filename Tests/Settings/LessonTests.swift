@@ -50,7 +50,7 @@ import Testing
     func lesson22_hostsAreNoPatternsButOne(_ host: String) {
         let text = """
             public_url: https://auth.example.com
-            routes: [ { name: a, host: \(host), rules: [ { allow: signed_in } ] } ]
+            routes: [ { name: a, host: \(host), rules: [ { allow: everyone } ] } ]
             """
         #expect(!problems(text).isEmpty)
     }

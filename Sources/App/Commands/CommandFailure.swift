@@ -20,11 +20,18 @@ public struct CommandFailure: Error, Sendable, Equatable {
     public let status: Status
     /// What went wrong and how to mend it; may have several lines.
     public let message: String
+    /// Each line begins with the place that it is about, as editors and tools read it (`FILE:LINE:COLUMN: …`).
+    let isPlaced: Bool
 
     /// - Parameter message: for people; holds no secret. Empty when everything was said already.
     public init(_ status: Status, _ message: String) {
+        self.init(status, message, isPlaced: false)
+    }
+
+    private init(_ status: Status, _ message: String, isPlaced: Bool) {
         self.status = status
         self.message = message
+        self.isPlaced = isPlaced
     }
 
     /// The failure that an error of any room means on the command line.
@@ -33,10 +40,14 @@ public struct CommandFailure: Error, Sendable, Equatable {
     public init?(reporting error: any Error) {
         switch error {
         case let failure as CommandFailure: self = failure
+        // What a command did with a row of the store, like writing it out.
+        case let error as AccountsError where error.cause is CommandFailure:
+            guard let failure = error.cause as? CommandFailure else { return nil }
+            self = failure
         case let error as AccountsError: self.init(Self.status(of: error.code), "\(error)")
         case let error as LMDBError: self.init(.failed, "\(error)")
         case let error as ProxyError: self.init(.failed, error.message)
-        case let error as SettingsError: self.init(.usage, error.description)
+        case let error as SettingsError: self.init(.usage, error.description, isPlaced: true)
         default: return nil
         }
     }
@@ -51,7 +62,7 @@ public struct CommandFailure: Error, Sendable, Equatable {
 
     /// Prints the message to standard error and ends the process with the code.
     public func endProcess() -> Never {
-        if !message.isEmpty { Output.standardError("gatehouse: " + message + "\n") }
+        if !message.isEmpty { Output.standardError((isPlaced ? "" : "gatehouse: ") + message + "\n") }
         exit(status.rawValue)
     }
 }

@@ -51,7 +51,7 @@ extension Commands {
     public static func listAudit(_ invocation: Invocation, _ selection: AuditSelection, limit: Int?) throws {
         try invocation.withStore { store, context in
             try store.auditEvents(try selection.filter(limit: limit)) { event in
-                context.output.line(event.jsonLine)
+                try context.output.line(event.jsonLine)
                 return true
             }
         }
@@ -66,7 +66,7 @@ extension Commands {
                 var events = try store.auditEvents(after: last)
                 while !events.isEmpty {
                     for event in events {
-                        context.output.line(event.jsonLine)
+                        try context.output.line(event.jsonLine)
                         last = event.sequence
                     }
                     events = try store.auditEvents(after: last)
@@ -81,7 +81,7 @@ extension Commands {
     /// `audit export`.
     public static func exportAudit(_ invocation: Invocation, from: String?, to: String?) throws {
         try invocation.withStore { store, context in
-            try store.exportAudit(from: try time(from), to: try time(to)) { context.output.line($0.jsonLine) }
+            try store.exportAudit(from: try time(from), to: try time(to)) { try context.output.line($0.jsonLine) }
         }
     }
 
@@ -104,7 +104,7 @@ extension Commands {
     /// `audit checkpoint`.
     public static func checkpointAudit(_ invocation: Invocation) throws {
         try invocation.withStore { store, context in
-            context.output.line(try store.auditCheckpoint())
+            try context.output.line(try store.auditCheckpoint())
         }
     }
 

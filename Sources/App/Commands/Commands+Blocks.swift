@@ -27,7 +27,8 @@ extension Commands {
     /// `block add`.
     public static func addBlock(_ invocation: Invocation, _ identity: BlockedIdentity, note: String) throws {
         try invocation.withStore { store, context in
-            let block = try store.addBlock(try identity.parsed(), note: note, by: context.actor)
+            let subject = try identity.parsed()
+            let block = try typed { try store.addBlock(subject, note: note, by: context.actor) }
             try context.output.value(block) { "Blocked." }
         }
     }

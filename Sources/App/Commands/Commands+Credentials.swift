@@ -37,12 +37,11 @@ extension Commands {
                 throw CommandFailure(
                     .usage, "there is no route “\(route)”; there are: \(known.sorted().joined(separator: ", "))")
             }
-            let issued = try store.createAPIKey(
-                NewAPIKey(
-                    user: new.user, name: new.name, scopes: new.scopes, routes: new.routes,
-                    networks: try new.networks?.map(network), methods: new.methods?.map { $0.uppercased() },
-                    lifetime: try new.lifetime.map(duration)),
-                policy: context.keyPolicy, by: context.actor)
+            let key = NewAPIKey(
+                user: new.user, name: new.name, scopes: new.scopes, routes: new.routes,
+                networks: try new.networks?.map(network), methods: new.methods?.map { $0.uppercased() },
+                lifetime: try new.lifetime.map(duration))
+            let issued = try typed { try store.createAPIKey(key, policy: context.keyPolicy, by: context.actor) }
             try printIssued(issued, context)
         }
     }
@@ -74,8 +73,10 @@ extension Commands {
     /// `api-key rotate`.
     public static func rotateKey(_ invocation: Invocation, id: String, overlap: String) throws {
         try invocation.withStore { store, context in
-            let issued = try store.rotateAPIKey(
-                id, overlap: try duration(overlap), policy: context.keyPolicy, by: context.actor)
+            let overlap = try duration(overlap)
+            let issued = try typed {
+                try store.rotateAPIKey(id, overlap: overlap, policy: context.keyPolicy, by: context.actor)
+            }
             try printIssued(issued, context)
         }
     }
@@ -98,9 +99,10 @@ extension Commands {
         try invocation.withStore(readingMasterKey: true) { store, context in
             // The first command after `init` may come before the first start of the server.
             try store.maintainSigningKeys()
-            let issued = try store.issueAccessToken(
-                user: user, lifetime: try lifetime.map(duration) ?? context.settings.tokens.accessLifetime,
-                by: context.actor)
+            let lifetime = try lifetime.map(duration) ?? context.settings.tokens.accessLifetime
+            let issued = try typed {
+                try store.issueAccessToken(user: user, lifetime: lifetime, by: context.actor)
+            }
             struct Answer: Encodable {
                 let access_token: String
                 let expires_in: Int64

@@ -81,7 +81,7 @@ extension Commands {
                 ])
         }
         let counts = ImportOutcome.Kind.allCases.map { "\(report.count($0)) \($0.rawValue)" }
-        output.line((report.isDryRun ? "Nothing was written. " : "") + counts.joined(separator: ", ") + ".")
+        try output.line((report.isDryRun ? "Nothing was written. " : "") + counts.joined(separator: ", ") + ".")
     }
 }
 

@@ -18,7 +18,7 @@ extension Commands {
         _ = signal(SIGPIPE, SIG_IGN)
         defer { launch.writer.finish() }
         let server = try await Server.start(launch)
-        for address in server.addresses { launch.context.output.line("listening on \(address)") }
+        announce(server.addresses, launch)
         launch.log.notice(
             "descriptors",
             metadata: [
@@ -35,6 +35,20 @@ extension Commands {
             break
         }
         await server.stop()
+    }
+
+    /// Where it listens; a standard output that cannot be written is no reason not to serve.
+    private static func announce(_ addresses: [String], _ launch: Launch) {
+        struct Answer: Encodable {
+            let listening: String
+        }
+        do {
+            for address in addresses {
+                try launch.context.output.value(Answer(listening: address)) { "listening on \(address)" }
+            }
+        } catch {
+            launch.log.warning("where it listens could not be written to standard output")
+        }
     }
 }
 

@@ -59,7 +59,7 @@ extension Commands {
                 account.passwordHash = try newPasswordHash(
                     for: .init(email: email, username: new.username ?? email, name: new.name ?? ""))
             }
-            let user = try store.addUser(account, by: context.actor)
+            let user = try typed { try store.addUser(account, by: context.actor) }
             guard new.invites else {
                 return try context.output.value(user) { "Added \(user.username) (\(user.id))." }
             }
@@ -105,7 +105,7 @@ extension Commands {
     /// `user rename`.
     public static func renameUser(_ invocation: Invocation, _ selector: String, to username: String) throws {
         try invocation.withStore { store, context in
-            let user = try store.renameUser(selector, to: username, by: context.actor)
+            let user = try typed { try store.renameUser(selector, to: username, by: context.actor) }
             try context.output.value(user) { "The user name is now \(user.username)." }
         }
     }
@@ -114,7 +114,7 @@ extension Commands {
     public static func setGroups(_ invocation: Invocation, _ selector: String, to groups: [String]) throws {
         try invocation.withStore { store, context in
             let given = try store.user(selector).providerGroups
-            let user = try store.setGroups(selector, to: groups, by: context.actor)
+            let user = try typed { try store.setGroups(selector, to: groups, by: context.actor) }
             try context.output.value(user) {
                 "\(user.username) is now in: \(user.groups.isEmpty ? "no group" : user.groups.joined(separator: ", "))."
                     + (given.isEmpty
@@ -161,6 +161,16 @@ extension Commands {
             throw CommandFailure(.usage, "“\(text)” is no e-mail address (name@example.com)")
         }
         return address
+    }
+
+    /// What was typed and is not of the form that is needed is wrong usage.
+    static func typed<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as AccountsError {
+            guard error.code == .invalid else { throw error }
+            throw CommandFailure(.usage, error.description)
+        }
     }
 
     private static func describe(_ report: CutReport) -> String {

@@ -2,6 +2,8 @@
 struct InitialConfiguration {
     let publicURL: String
     let dataFolder: String
+    /// Nil: every app is on the portal's own host.
+    let cookieDomain: String?
     let apps: [AppArgument]
 
     var text: String {
@@ -11,6 +13,12 @@ struct InitialConfiguration {
             "data_dir: \(dataFolder)",
             "master_key: { file: master.key }",
         ]
+        if let cookieDomain {
+            lines += [
+                "# Browsers show the apps below this domain who has signed in, and without it the host of public_url alone.",
+                "sessions: { cookie: { domain: \(cookieDomain) } }",
+            ]
+        }
         let apps = apps.map { (name: Self.name(of: $0.host), host: $0.host, url: $0.url) }
         if !apps.isEmpty { lines.append("upstreams:") }
         for app in apps { lines.append("  \(app.name): { url: \"\(app.url)\" }") }
@@ -23,7 +31,8 @@ struct InitialConfiguration {
         }
         if apps.isEmpty {
             lines += [
-                "  # For a proxy that asks by check requests; give each app its own route when their rules differ.",
+                "  # For a proxy that asks by check requests; give each app its own route when their rules differ. Apps on",
+                "  # other hosts than that of public_url need sessions: { cookie: { domain: DOMAIN-ABOVE-ALL } }.",
                 "  - name: everything", "    rules:", "      - { allow: signed_in }",
             ]
         }

@@ -9,7 +9,7 @@ public struct Invocation: Sendable {
     let json: Bool
 
     /// - Parameters:
-    ///   - configuration: `--config`; nil: `$GATEHOUSE_CONFIG`, then the usual place.
+    ///   - configuration: `--config`; nil: `$GATEHOUSE_CONFIG` where it says something, then the usual place.
     ///   - json: `--json`.
     public init(configuration: String?, json: Bool) {
         self.configuration = configuration
@@ -17,7 +17,8 @@ public struct Invocation: Sendable {
     }
 
     var configurationPath: String {
-        configuration ?? ProcessEnvironment.value(of: "GATEHOUSE_CONFIG") ?? "/etc/gatehouse/gatehouse.yaml"
+        let variable = ProcessEnvironment.value(of: "GATEHOUSE_CONFIG") ?? ""
+        return configuration ?? (variable.isEmpty ? "/etc/gatehouse/gatehouse.yaml" : variable)
     }
 
     /// Reads the configuration. Secrets are read only where a command needs them, so that the others work for an
@@ -26,7 +27,7 @@ public struct Invocation: Sendable {
         try Settings.load(
             configurationPath, environment: { ProcessEnvironment.value(of: $0) }, files: DiskFiles(), secrets: secrets,
             certificates: CertificateInspector(clock: SystemClock()), templates: TemplateInspector(),
-            eventTypes: AuditEventType.allCases.map(\.rawValue))
+            eventTypes: AuditEventType.allCases.map(\.rawValue), groupExists: ProcessEnvironment.isGroup)
     }
 
     /// Reads the configuration with its secrets through `files`, as the server does it.
@@ -36,7 +37,8 @@ public struct Invocation: Sendable {
         try Settings.load(
             configurationPath, environment: { ProcessEnvironment.value(of: $0) }, files: files,
             certificates: CertificateInspector(clock: SystemClock()), templates: TemplateInspector(),
-            eventTypes: AuditEventType.allCases.map(\.rawValue), keeping: publicURL)
+            eventTypes: AuditEventType.allCases.map(\.rawValue), groupExists: ProcessEnvironment.isGroup,
+            keeping: publicURL)
     }
 
     /// `data_dir` of a configuration that may be wrong everywhere else.

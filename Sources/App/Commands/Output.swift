@@ -7,13 +7,13 @@ struct Output: Sendable {
 
     /// One value: its JSON, or what `text` makes of it.
     func value(_ value: some Encodable, _ text: () -> String) throws {
-        line(json ? try Self.encode(value) : text())
+        try line(json ? try Self.encode(value) : text())
     }
 
     /// A list: a JSON document a line, or a table with a heading.
     func list<Element: Encodable>(_ elements: [Element], columns: [(String, (Element) -> String)]) throws {
         if json {
-            for element in elements { line(try Self.encode(element)) }
+            for element in elements { try line(try Self.encode(element)) }
             return
         }
         var table = [columns.map(\.0)]
@@ -23,23 +23,26 @@ struct Output: Sendable {
             let cells = row.enumerated().map { column, text in
                 column == row.count - 1 ? text : text + String(repeating: " ", count: widths[column] - text.count)
             }
-            line(cells.joined(separator: "  "))
+            try line(cells.joined(separator: "  "))
         }
     }
 
     /// One line as it is.
-    func line(_ text: String) {
-        Self.write(text + "\n", to: STDOUT_FILENO)
+    ///
+    /// - Throws: when it could not be written: who kept the output believes to have all of it.
+    func line(_ text: String) throws(CommandFailure) {
+        switch Self.write(text + "\n", to: STDOUT_FILENO) {
+        case 0: break
+        // Nobody reads any more, and nobody would read why.
+        case EPIPE: throw CommandFailure(.failed, "")
+        case let code:
+            throw CommandFailure(.failed, "cannot write to standard output: \(String(cString: strerror(code)))")
+        }
     }
 
-    /// A line for people only.
-    func note(_ text: String) {
-        if !json { line(text) }
-    }
-
-    /// Text for standard error.
+    /// Text for standard error; where that cannot be written, there is nobody to tell.
     static func standardError(_ text: String) {
-        write(text, to: STDERR_FILENO)
+        _ = write(text, to: STDERR_FILENO)
     }
 
     /// JSON in a fixed order of members.
@@ -49,17 +52,21 @@ struct Output: Sendable {
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
-    // A pipe that nobody reads any more (`audit list | head`) ends the process by SIGPIPE, as for any other tool.
-    private static func write(_ text: String, to descriptor: Int32) {
+    /// A pipe that nobody reads any more (`audit list | head`) ends the process by SIGPIPE, as for any other tool, unless
+    /// whoever started it ignores the signal.
+    ///
+    /// - Returns: 0, or an errno.
+    private static func write(_ text: String, to descriptor: Int32) -> Int32 {
         var text = text
-        text.withUTF8 { bytes in
+        return text.withUTF8 { bytes in
             var rest = UnsafeRawBufferPointer(bytes)
             while !rest.isEmpty {
                 let written = Glibc.write(descriptor, rest.baseAddress, rest.count)
                 if written < 0, errno == EINTR { continue }
-                guard written > 0 else { return }
+                guard written > 0 else { return written < 0 ? errno : EIO }
                 rest = UnsafeRawBufferPointer(rebasing: rest[written...])
             }
+            return 0
         }
     }
 }

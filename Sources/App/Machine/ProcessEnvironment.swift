@@ -13,6 +13,9 @@ enum ProcessEnvironment {
         return String(cString: name)
     }
 
+    /// The system has a group of this name.
+    static func isGroup(_ name: String) -> Bool { getgrnam(name) != nil }
+
     static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
     /// As root, becomes the owner of `folder` for good, so that nothing in it ever belongs to root. A folder of root's
@@ -24,6 +27,22 @@ enum ProcessEnvironment {
         guard setgroups(0, nil) == 0, setgid(status.st_gid) == 0, setuid(status.st_uid) == 0 else {
             throw CommandFailure(.failed, "cannot become the owner of \(folder): \(String(cString: strerror(errno)))")
         }
+    }
+
+    /// As root, runs `body` as the owner of `folder`, so that nothing that it makes there belongs to root.
+    static func asOwner(of folder: String, _ body: () throws -> Void) throws {
+        var status = stat()
+        guard geteuid() == 0, stat(folder, &status) == 0, status.st_uid != 0 else { return try body() }
+        let group = getegid()
+        guard setegid(status.st_gid) == 0, seteuid(status.st_uid) == 0 else {
+            throw CommandFailure(.failed, "cannot become the owner of \(folder): \(String(cString: strerror(errno)))")
+        }
+        defer {
+            // Only what comes after needs the rights again, and says so if they are missing.
+            _ = seteuid(0)
+            _ = setegid(group)
+        }
+        try body()
     }
 
     /// As root, gives files to the account of the packaged service, where the system has it; otherwise they stay the

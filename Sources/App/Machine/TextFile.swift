@@ -24,6 +24,8 @@ enum TextFile {
     }
 
     private static func failure(_ path: String) -> CommandFailure {
-        CommandFailure(.failed, "cannot read \(path): \(String(cString: strerror(errno)))")
+        let code = errno
+        let status: CommandFailure.Status = code == ENOENT || code == ENOTDIR ? .notFound : .failed
+        return CommandFailure(status, "cannot read \(path): \(String(cString: strerror(code)))")
     }
 }

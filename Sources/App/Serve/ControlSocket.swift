@@ -85,7 +85,8 @@ final class ControlSocket: Sendable {
     /// - Throws: when none is there, or it gives no answer.
     static func ask<Answer: Decodable>(folder: String, _ question: Question) throws -> Answer {
         guard let answer: Answer = try askIfThere(folder: folder, question) else {
-            throw CommandFailure(.failed, "no server runs on \(folder)")
+            // A server that runs with another data folder than the configuration has by now cannot be found.
+            throw CommandFailure(.failed, "no server runs on \(folder) (a data_dir that was changed needs a restart)")
         }
         return answer
     }

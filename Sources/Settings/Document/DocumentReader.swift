@@ -17,7 +17,10 @@ struct DocumentReader {
 
     /// - Returns: nil when the text is no YAML at all; an empty file is an empty map.
     mutating func read(_ bytes: [UInt8]) -> Document? {
-        guard let text = String(validating: bytes, as: UTF8.self) else {
+        // Some editors begin a file with a byte order mark, which is no part of the text.
+        let mark: [UInt8] = [0xef, 0xbb, 0xbf]
+        guard let text = String(validating: bytes.starts(with: mark) ? bytes.dropFirst(3) : bytes[...], as: UTF8.self)
+        else {
             report(line: 1, column: 1, "the file is not UTF-8")
             return nil
         }

@@ -89,7 +89,12 @@ extension Builder {
                 reading.refuse(value)
             }
         }
-        return (mode, unix.filled("group")?.text)
+        let group = unix.filled("group")
+        // As a secret, it is looked for by whoever is to run with it, and by nobody else.
+        if let group, secrets == .read, let groupExists, !groupExists(group.text) {
+            reading.problem(group.value.location, group.value.path, "there is no group of this name on this machine")
+        }
+        return (mode, group?.text)
     }
 
     private func listenAddress(_ text: String, _ value: Value, allowsPassed: Bool) -> Settings.ListenAddress? {

@@ -37,22 +37,32 @@ extension Builder {
         guard let domain = HostName.canonical(configured: text), domain.contains("."), !domain.hasPrefix("["),
             IPAddress(domain) == nil
         else {
-            reading.refuse(value, expected: "a domain like example.com, without a leading dot")
+            reading.refuse(
+                value,
+                expected: "a domain like example.com, without a leading dot; browsers keep no cookie for one label")
             return nil
         }
         if let publicURL, publicURL.host != domain, !publicURL.host.hasSuffix("." + domain) {
             reading.problem(
                 value.location, value.path,
                 "\(domain) is not above \(publicURL.host), the host of public_url, so browsers would refuse the cookie")
+            return nil
         }
         return domain
     }
 
     func readTokens() -> Settings.Tokens {
         let view = root.map("tokens")
-        return Settings.Tokens(
+        let tokens = Settings.Tokens(
             accessLifetime: view.duration("access_lifetime") ?? .seconds(900),
             refreshLifetime: view.duration("refresh_lifetime") ?? .seconds(2_592_000))
+        let (location, path) = (view.location(of: "access_lifetime"), Problem.join(view.path, "access_lifetime"))
+        if tokens.accessLifetime > .seconds(86_400) {
+            reading.problem(location, path, "is longer than a day (24h), and no access token may be")
+        } else if tokens.accessLifetime > tokens.refreshLifetime {
+            reading.problem(location, path, "is longer than refresh_lifetime, so nothing could ever be refreshed")
+        }
+        return tokens
     }
 
     func readLogin(publicURL: Origin?, providers: [Settings.Provider]) -> Settings.Login {
@@ -116,6 +126,16 @@ extension Builder {
         }
     }
 
+    /// Nobody at all could sign in on the pages.
+    func warnAboutNoWayIn(_ login: Settings.Login) {
+        guard !login.passwordIsEnabled, !login.passkeys.isEnabled, !login.magicLinkIsEnabled, login.providers.isEmpty
+        else { return }
+        let view = root.map("login").map("password")
+        reading.warning(
+            view.location(of: "enabled"), Problem.join(view.path, "enabled"),
+            "nobody can sign in: passwords, passkeys and magic_link are off, and there are no providers")
+    }
+
     func readLimits() -> Settings.Limits {
         let view = root.map("limits")
         return Settings.Limits(
@@ -154,26 +174,5 @@ extension Builder {
             return nil
         }
         return number
-    }
-
-    /// A rule that only a session of a person can pass, on a host where no browser would show one.
-    func checkSessionRoutes(_ routes: [Settings.Route], _ sessions: Settings.Sessions, publicURL: Origin?) {
-        guard let publicURL else { return }
-        for route in routes where route.policy.credentialsFrom.contains(.cookie) && wantsSession(route.policy) {
-            let blind = route.policy.hosts?.first { !sessions.cookieReaches($0, portal: publicURL.host) }
-            guard let blind else { continue }
-            reading.problem(
-                root.location(of: "routes"), "routes",
-                "a rule of \(route.policy.name) wants a session, but browsers do not send the session's cookie to "
-                    + "\(blind); set sessions.cookie.domain to a domain above both, or credentials_from without cookie")
-        }
-    }
-
-    /// It names the session and no other kind of credential.
-    private func wantsSession(_ route: RouteDescription) -> Bool {
-        route.rules.contains { rule in
-            guard case .allow(.anyOf(let maps)) = rule.effect else { return false }
-            return maps.contains { $0.credentials == [.session] }
-        }
     }
 }

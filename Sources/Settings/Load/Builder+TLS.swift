@@ -46,7 +46,10 @@ extension Builder {
     func readUpstreamTLS(_ upstream: MapView, _ endpoints: [Settings.Upstream.Endpoint]) -> Settings.UpstreamTLS? {
         let view = upstream.map("tls")
         let speaksTLS = endpoints.contains { if case .https = $0 { true } else { false } }
-        if view.node != nil, upstream.has("tls"), !speaksTLS, !endpoints.isEmpty {
+        // What it would be anyway may be written down anywhere.
+        let says = ["server_name", "certificate", "private_key"].contains(where: view.has)
+        let trustsOthers = view.has("ca") && view.value("ca")?.text != "system"
+        if view.node != nil, upstream.has("tls"), says || trustsOthers, !speaksTLS, !endpoints.isEmpty {
             reading.problem(view.location, view.path, "only goes with a url https://…")
         }
         var result = Settings.UpstreamTLS(authorities: nil, serverName: nil, keyPair: nil)

@@ -12,6 +12,8 @@ struct Builder {
     let templates: (any TemplateInspecting)?
     /// What webhooks can be told of; nil: not known.
     let eventTypes: [String]?
+    /// Whether the system has a group of this name; nil: not known.
+    let groupExists: ((String) -> Bool)?
     /// The origin that stays in force whatever is written: its scheme is the default of every route.
     let keptPublicURL: Origin?
 
@@ -27,15 +29,14 @@ struct Builder {
         let issuers = readIssuers(publicURL: keptPublicURL ?? publicURL)
         let providers = readProviders()
         let listeners = readListeners(trusted)
+        let sessions = readSessions(publicURL: keptPublicURL ?? publicURL)
         let routes = RouteBuilder(
             builder: self, publicURL: keptPublicURL ?? publicURL, upstreams: upstreams, trusted: trusted,
             issuers: issuers, providers: providers.map(\.id),
-            tokenless: Set(providers.lazy.filter { $0.kind == .apple }.map(\.id)),
+            tokenless: Set(providers.lazy.filter { $0.kind == .apple }.map(\.id)), sessions: sessions,
             asksForCertificates: listeners.contains { $0.listener.tls?.clientAuthorities != nil }
         ).build()
         warnAboutOpenDoors(providers, routes)
-        let sessions = readSessions(publicURL: keptPublicURL ?? publicURL)
-        checkSessionRoutes(routes, sessions, publicURL: keptPublicURL ?? publicURL)
         let monitor = readMonitor(beside: listeners)
         let masterKey = readMasterKey()
         let previous = readPreviousMasterKeys()
@@ -44,6 +45,7 @@ struct Builder {
         let mail = readMail()
         let login = readLogin(publicURL: keptPublicURL ?? publicURL, providers: providers)
         checkMail(login, mail)
+        warnAboutNoWayIn(login)
         let audit = readAudit()
         let store = root.map("store").size("max_size", minimum: 1 << 20)
         let drain = root.duration("drain", minimum: 0)

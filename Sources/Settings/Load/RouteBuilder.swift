@@ -29,6 +29,7 @@ final class RouteBuilder {
     let providers: [String]
     /// Those of them whose access tokens open nothing.
     let tokenless: Set<String>
+    let sessions: Settings.Sessions
     /// A listener has `client_ca`.
     let asksForCertificates: Bool
     var ruleSets: [String: [PlacedRule]] = [:]
@@ -41,7 +42,7 @@ final class RouteBuilder {
         builder: Builder, publicURL: Origin?,
         upstreams: [(upstream: Settings.Upstream, location: Document.Location, path: String)],
         trusted: Settings.TrustedProxies, issuers: [Settings.Issuer], providers: [String],
-        tokenless: Set<String>, asksForCertificates: Bool
+        tokenless: Set<String>, sessions: Settings.Sessions, asksForCertificates: Bool
     ) {
         self.builder = builder
         self.publicURL = publicURL
@@ -50,6 +51,7 @@ final class RouteBuilder {
         self.issuers = issuers
         self.providers = providers
         self.tokenless = tokenless
+        self.sessions = sessions
         self.asksForCertificates = asksForCertificates
     }
 
@@ -68,6 +70,7 @@ final class RouteBuilder {
         let drafts = withoutIdleRules(views.map(readRoute))
         let comparable = drafts.filter(\.isComparable)
         report(Snapshot.findings(in: comparable.map(\.route.policy)), comparable)
+        checkSessions(drafts)
         warnAboutUpstreams(drafts)
         return drafts.map(\.route)
     }

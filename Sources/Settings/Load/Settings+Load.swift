@@ -32,17 +32,19 @@ extension Settings {
     ///   - certificates: looks into certificates; nil: they are only read.
     ///   - templates: looks into templates of pages; nil: they are only read.
     ///   - eventTypes: the events that webhooks can be told of; nil: only their form is looked at.
+    ///   - groupExists: whether the system has a group of this name, for `listen[].unix.group`; nil: any will do.
     ///   - publicURL: for a reload: the `public_url` that stays in force whatever the file says; what depends on it is
     ///     made from this one.
     /// - Throws: ``SettingsError`` with all problems at once.
     public static func load(
         _ file: String, environment: @escaping (String) -> String?, files: any FileReading,
         secrets: SecretUse = .read, certificates: (any CertificateInspecting)? = nil,
-        templates: (any TemplateInspecting)? = nil, eventTypes: [String]? = nil, keeping publicURL: Origin? = nil
+        templates: (any TemplateInspecting)? = nil, eventTypes: [String]? = nil,
+        groupExists: ((String) -> Bool)? = nil, keeping publicURL: Origin? = nil
     ) throws(SettingsError) -> Loaded {
         try run(
             file, environment: environment, files: files, secrets: secrets, certificates: certificates,
-            templates: templates, eventTypes: eventTypes, keeping: publicURL
+            templates: templates, eventTypes: eventTypes, groupExists: groupExists, keeping: publicURL
         ).outcome.get()
     }
 
@@ -68,7 +70,7 @@ extension Settings {
     static func run(
         _ file: String, environment: @escaping (String) -> String?, files: any FileReading, secrets: SecretUse,
         certificates: (any CertificateInspecting)? = nil, templates: (any TemplateInspecting)? = nil,
-        eventTypes: [String]? = nil, keeping publicURL: Origin? = nil
+        eventTypes: [String]? = nil, groupExists: ((String) -> Bool)? = nil, keeping publicURL: Origin? = nil
     ) -> (outcome: Result<Loaded, SettingsError>, reading: Reading) {
         let reading = Reading(folder: folder(of: file), environment: environment, files: files)
         var sources = Sources(reading: reading)
@@ -78,7 +80,7 @@ extension Settings {
         sources.readIncludes(of: root)
         let builder = Builder(
             reading: reading, root: root, included: sources.included, secrets: secrets, certificates: certificates,
-            templates: templates, eventTypes: eventTypes, keptPublicURL: publicURL)
+            templates: templates, eventTypes: eventTypes, groupExists: groupExists, keptPublicURL: publicURL)
         let settings = builder.build()
         guard let settings, reading.problems.isEmpty else {
             return (.failure(failure(sources.isUnreadable ? .unreadable : .invalid, sources, reading)), reading)

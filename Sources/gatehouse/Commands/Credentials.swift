@@ -1,7 +1,7 @@
 import App
 import ArgumentParser
 
-struct APIKeyGroup: ParsableCommand {
+struct APIKeyGroup: CommandGroup {
     static let configuration = CommandConfiguration(
         commandName: "api-key", abstract: "Keys for scripts and services.",
         subcommands: [Create.self, List.self, Revoke.self, Rotate.self, Import.self])
@@ -79,7 +79,7 @@ extension APIKeyGroup {
     }
 }
 
-struct TokenGroup: ParsableCommand {
+struct TokenGroup: CommandGroup {
     static let configuration = CommandConfiguration(
         commandName: "token", abstract: "Access tokens.", subcommands: [Issue.self])
 
@@ -96,7 +96,7 @@ struct TokenGroup: ParsableCommand {
     }
 }
 
-struct SessionGroup: ParsableCommand {
+struct SessionGroup: CommandGroup {
     static let configuration = CommandConfiguration(
         commandName: "session", abstract: "Sessions.", subcommands: [List.self, Revoke.self])
 
@@ -123,7 +123,7 @@ struct SessionGroup: ParsableCommand {
     }
 }
 
-struct BlockGroup: ParsableCommand {
+struct BlockGroup: CommandGroup {
     static let configuration = CommandConfiguration(
         commandName: "block", abstract: "Identities that are refused whatever proves them.",
         subcommands: [Add.self, List.self, Remove.self])

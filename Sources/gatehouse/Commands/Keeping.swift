@@ -1,7 +1,7 @@
 import App
 import ArgumentParser
 
-struct AuditGroup: ParsableCommand {
+struct AuditGroup: CommandGroup {
     static let configuration = CommandConfiguration(
         commandName: "audit", abstract: "The audit log.",
         subcommands: [List.self, Follow.self, Export.self, Report.self, Checkpoint.self, Verify.self])
@@ -59,7 +59,7 @@ struct AuditGroup: ParsableCommand {
         }
     }
 
-    struct Report: ParsableCommand {
+    struct Report: CommandGroup {
         static let configuration = CommandConfiguration(
             commandName: "report", abstract: "Reports.", subcommands: [Access.self])
 
@@ -102,7 +102,7 @@ struct AuditGroup: ParsableCommand {
     }
 }
 
-struct KeyGroup: ParsableCommand {
+struct KeyGroup: CommandGroup {
     static let configuration = CommandConfiguration(
         commandName: "key", abstract: "Signing keys.", subcommands: [List.self, Rotate.self, Retire.self])
 
@@ -139,7 +139,7 @@ struct KeyGroup: ParsableCommand {
     }
 }
 
-struct MasterKeyGroup: ParsableCommand {
+struct MasterKeyGroup: CommandGroup {
     static let configuration = CommandConfiguration(
         commandName: "master-key", abstract: "The key that seals what is secret in the store.",
         subcommands: [Rotate.self])
@@ -158,7 +158,7 @@ struct MasterKeyGroup: ParsableCommand {
     }
 }
 
-struct StoreGroup: ParsableCommand {
+struct StoreGroup: CommandGroup {
     static let configuration = CommandConfiguration(
         commandName: "store", abstract: "The store.", subcommands: [Info.self, Check.self])
 

@@ -1,7 +1,7 @@
 import App
 import ArgumentParser
 
-struct OutboxGroup: ParsableCommand {
+struct OutboxGroup: CommandGroup {
     static let configuration = CommandConfiguration(
         commandName: "outbox", abstract: "Mails that were not handed over yet.",
         subcommands: [List.self, Retry.self, Drop.self])

@@ -1,7 +1,7 @@
 import App
 import ArgumentParser
 
-struct ProviderGroup: ParsableCommand {
+struct ProviderGroup: CommandGroup {
     static let configuration = CommandConfiguration(
         commandName: "provider", abstract: "Providers that people sign in by.", subcommands: [Check.self])
 

@@ -1,7 +1,7 @@
 import App
 import ArgumentParser
 
-struct UserGroup: ParsableCommand {
+struct UserGroup: CommandGroup {
     static let configuration = CommandConfiguration(
         commandName: "user", abstract: "Accounts of people and services.",
         subcommands: [

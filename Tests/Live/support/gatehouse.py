@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+from urllib.parse import urlsplit
 
 from support.waiting import eventually
 from support.wire import request
@@ -31,6 +32,24 @@ def free_ports(count):
     for probe in sockets:
         probe.close()
     return ports
+
+
+def with_cookie_domain(document):
+    """`document` with the domain above the portal and all its apps, without which a configuration is refused that asks
+    people on other hosts to sign in. What a test says of the cookie itself stays; where no domain fits, nothing is said."""
+    portal = urlsplit(document["public_url"]).hostname
+    hosts = [portal]
+    for route in document.get("routes", []):
+        host = route.get("host", [])
+        hosts += [name.removeprefix("*.") for name in ([host] if isinstance(host, str) else host)]
+    labels = portal.split(".")
+    while labels and not all(host == ".".join(labels) or host.endswith("." + ".".join(labels)) for host in hosts):
+        labels = labels[1:]
+    sessions = document.get("sessions", {})
+    cookie = sessions.get("cookie", {})
+    if set(hosts) == {portal} or len(labels) < 2 or labels[-1].isdigit() or "domain" in cookie:
+        return document
+    return document | {"sessions": sessions | {"cookie": cookie | {"domain": ".".join(labels)}}}
 
 
 class Failed(Exception):
@@ -66,7 +85,7 @@ class Gatehouse:
 
     def write(self, settings):
         """Writes the configuration; JSON is YAML. A listener without address gets this one's port."""
-        document = dict(settings)
+        document = dict(with_cookie_domain(settings))
         listen = document.pop("listen", [{"serve": ["apps", "portal", "check"]}])
         listen = [{"address": f"127.0.0.1:{self.port}"} | entry for entry in listen]
         monitor = f"127.0.0.1:{self.monitor}"
