@@ -143,9 +143,17 @@ import Testing
         }
         // A second rise while the first one's old secret is still good.
         test.clock.advance(.seconds(2))
-        _ = try test.renew(begun.id) { $0.authenticatedAt = began + .seconds(5) }
+        let third = try test.renew(begun.id) { $0.authenticatedAt = began + .seconds(5) }
         #expect(reader.read(begun.secrets.app, .cookie, at: test.now).identity?.factors == 1)
         #expect(reader.read(second.app, .cookie, at: test.now).identity?.authenticatedAt == began + .seconds(3))
+        // What the session has lost since, its old secrets have lost as well.
+        _ = try test.renew(begun.id) { session in
+            session.factors = 1
+            session.amr = ["pwd"]
+            session.secondFactorAt = nil
+        }
+        let fallen = try #require(reader.read(third.app, .cookie, at: test.now).identity)
+        #expect(fallen.factors == 1 && fallen.amr == ["pwd"] && fallen.secondFactorAt == nil)
     }
 
     @Test func lesson29_65_aRevokedSessionIsRefusedByTheNextRead() throws {

@@ -88,6 +88,33 @@ def refused_in_handshake(gate, authority, pair):
         return True
 
 
+def test_only_what_the_route_looks_at_decides_before_it(make_mutual, ask, clients):
+    gate = make_mutual(start=False)
+    gate.settings["routes"][0]["credentials_from"] = ["key"]
+    gate.settings["routes"][1]["credentials_from"] = ["authorization"]
+    gate.settings["routes"].append(
+        {"name": "every", "host": ["auth.example.com"], "upstream": "app", "rules": RULES})
+    gate.write(gate.settings)
+    gate.start()
+    robot = clients.issue("robot", client=True)
+    unseen = [("app.example.com", ("Cookie", "__Host-gatehouse=gone; a=b")),
+              ("app.example.com", ("Authorization", f"Bearer {gate.admin_key}")),
+              ("other.example.com", ("X-API-Key", gate.admin_key)),
+              ("other.example.com", ("Cookie", "__Host-gatehouse=gone; a=b")),
+              # Ours, and no credential of an app's.
+              ("auth.example.com", ("Cookie", "__Host-gatehouse-browser=x; __Host-gatehouse-device=y; a=b")),
+              ("auth.example.com", ("Cookie", "__Host-gatehouse-portal=x; a=b"))]
+    for host, line in unseen:
+        assert ask(gate, "/robot/a", robot, host, host, [line]).status == 200, (host, line)
+        seen = gate.origin.last
+        assert seen["Remote-User"] == "cert:robot"
+        assert gate.admin_key not in repr(seen) and "__Host-gatehouse" not in repr(seen)
+    # What is looked at decides, good or not.
+    gone = [("Cookie", "__Host-gatehouse=gone")]
+    assert ask(gate, "/robot/a", robot, "auth.example.com", "auth.example.com", gone).status == 401
+    assert ask(gate, "/robot/a", robot, headers=[("X-API-Key", "gate_gone")]).status == 401
+
+
 def test_whom_it_proves(make_mutual, ask, authority, clients):
     gate = make_mutual()
     robot = clients.issue("robot", client=True, emails=["robot@example.com"])

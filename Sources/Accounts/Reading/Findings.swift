@@ -65,7 +65,7 @@ enum Findings {
         guard let found = try Tables.sessions.getWithRevision(id, in: transaction), found.record.kind == .browser
         else { return nil }
         var session = found.record
-        before?.replace(in: &session)
+        before?.limit(&session)
         let revision = found.revision
         dependencies.append(Dependency(row: .session(id), revision: revision))
         let (user, isBlocked) = try owner(session.userID, &dependencies, in: transaction)

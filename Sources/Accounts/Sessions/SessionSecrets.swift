@@ -39,11 +39,20 @@ struct ProvedInSession: Codable, Equatable, Sendable {
         secondFactorAt = session.secondFactorAt
     }
 
-    func replace(in session: inout SessionRecord) {
-        session.amr = amr
-        session.factors = factors
-        session.authenticatedAt = authenticatedAt
-        session.secondFactorAt = secondFactorAt
+    /// Leaves a session no more than what had been proved, and no more than it still has.
+    func limit(_ session: inout SessionRecord) {
+        if factors <= session.factors {
+            session.amr = amr
+            session.factors = factors
+        }
+        session.authenticatedAt = Self.earlier(authenticatedAt, session.authenticatedAt)
+        session.secondFactorAt = Self.earlier(secondFactorAt, session.secondFactorAt)
+    }
+
+    /// Nil, never, comes before everything.
+    private static func earlier(_ left: Timestamp?, _ right: Timestamp?) -> Timestamp? {
+        guard let left, let right else { return nil }
+        return min(left, right)
     }
 }
 
