@@ -13,6 +13,7 @@ from support.nginx import binary as nginx_binary
 from support.waiting import eventually
 from support.wire import Connection, head, raw, request
 from test_access_log import line
+from test_http2 import HOST, secure  # noqa: F401  (a fixture)
 
 NGINX = """
 worker_processes 1;
@@ -170,6 +171,18 @@ def test_a_large_upload_that_is_refused_gets_its_answer(simple, tmp_path):
             assert result.stdout == "401", (more, result)
     # None of them is held for longer than its moment.
     eventually(lambda: re.search(r"^gatehouse_connections 0$", gate.monitor_get("/metrics")[1], re.M), 10, "their ends")
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+def test_so_does_one_in_tls(secure, tmp_path, version):
+    body = tmp_path / "body"
+    body.write_bytes(bytes(20_000_000))
+    for _ in range(8):
+        result = subprocess.run(
+            ["curl", "-sS", version, "-o", "/dev/null", "-w", "%{http_code}", "--cacert", secure.authority.certificate,
+             "--resolve", f"{HOST}:{secure.port}:127.0.0.1", "--data-binary", f"@{body}",
+             f"https://{HOST}:{secure.port}/page"], capture_output=True, text=True, timeout=60)
+        assert result.stdout == "401", result
 
 
 def test_a_head_may_have_as_many_lines_as_fit(simple):
