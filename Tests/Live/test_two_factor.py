@@ -61,6 +61,24 @@ def enrol(gate, token):
     return totp, made["backup_codes"], first
 
 
+def test_a_new_password_wants_the_second_factor_of_who_has_one(portal):
+    """A session from before there was one may be somebody's who knows the password and no more."""
+    gate = portal()
+    browser = Browser(gate)
+    sign_in(browser)
+    thief, owner = (login(gate).json()["access_token"] for _ in range(2))
+    enrol(gate, owner)
+    change = {"current_password": PASSWORD, "password": "four quiet herons fly"}
+    refused = api(gate, "POST", "/password/change", change, thief)
+    assert (refused.status, refused.json()["code"]) == (403, "two_factor_required")
+    browser.open(PORTAL + "/.auth/account/security")
+    browser.submit("/.auth/account/security", current=PASSWORD, new="four quiet herons fly")
+    assert "factor_missing" in browser.url or "two-factor" in browser.url, browser.url
+    assert api(gate, "GET", "/me", token=owner).status == 200, "the owner is still signed in"
+    assert api(gate, "POST", "/password/change", change, owner).status == 204
+    assert api(gate, "GET", "/me", token=thief).status == 401
+
+
 def test_an_authenticator_by_the_api(portal):
     gate = portal()
     token = login(gate).json()["access_token"]
