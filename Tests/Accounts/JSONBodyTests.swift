@@ -13,8 +13,9 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "{", "[]", "null", "\"a\"", "1", #"{"a":1,}"#, #"{"a":1,"a":2}"#, #"{"a":1,"\u0061":2}"#, #"{"a":{"b":1,"b":1}}"#,
-        "\u{feff}{}", "{} {}", "{'a':1}", #"{"a":01}"#, #"{"a":NaN}"#, #"{"a":"\ud800"}"#, "{\"a\":\"\u{1}\"}", "// x\n{}",
+        "", "{", "[]", "null", "\"a\"", "1", #"{"a":1,}"#, #"{"a":1,"a":2}"#, #"{"a":1,"\u0061":2}"#,
+        #"{"a":{"b":1,"b":1}}"#, "\u{feff}{}", "{} {}", "{'a':1}", #"{"a":01}"#, #"{"a":NaN}"#, #"{"a":"\ud800"}"#,
+        "{\"a\":\"\u{1}\"}", "// x\n{}",
     ]) func whatTwoReadersWouldReadDifferently(_ text: String) {
         #expect(body(text) == nil)
     }
@@ -31,7 +32,8 @@ import Testing
     }
 
     @Test func aPasskeyStandsUnderItsName() {
-        let proof = #"{"type":"public-key","rawId":"YQ","response":{"clientDataJSON":"YQ","authenticatorData":"YQ","signature":"YQ"}}"#
+        let response = #"{"clientDataJSON":"YQ","authenticatorData":"YQ","signature":"YQ"}"#
+        let proof = #"{"type":"public-key","rawId":"YQ","response":\#(response)}"#
         #expect(body(#"{"passkey":\#(proof)}"#)?.passkey("passkey") != nil)
         #expect(body(proof)?.passkey("passkey") == nil)
         #expect(body(#"{"passkey":"x"}"#)?.passkey("passkey") == nil)

@@ -61,6 +61,24 @@ def enrol(gate, token):
     return totp, made["backup_codes"], first
 
 
+def test_a_new_password_wants_the_second_factor_of_who_has_one(portal):
+    """A session from before there was one may be somebody's who knows the password and no more."""
+    gate = portal()
+    browser = Browser(gate)
+    sign_in(browser)
+    thief, owner = (login(gate).json()["access_token"] for _ in range(2))
+    enrol(gate, owner)
+    change = {"current_password": PASSWORD, "password": "four quiet herons fly"}
+    refused = api(gate, "POST", "/password/change", change, thief)
+    assert (refused.status, refused.json()["code"]) == (403, "two_factor_required")
+    browser.open(PORTAL + "/.auth/account/security")
+    browser.submit("/.auth/account/security", current=PASSWORD, new="four quiet herons fly")
+    assert "factor_missing" in browser.url or "two-factor" in browser.url, browser.url
+    assert api(gate, "GET", "/me", token=owner).status == 200, "the owner is still signed in"
+    assert api(gate, "POST", "/password/change", change, owner).status == 204
+    assert api(gate, "GET", "/me", token=thief).status == 401
+
+
 def test_an_authenticator_by_the_api(portal):
     gate = portal()
     token = login(gate).json()["access_token"]
@@ -316,12 +334,17 @@ def test_lesson25_what_is_enrolled_comes_from_the_server(portal):
     mine = pyotp.random_base32()
     wish = {"secret": mine, "user": "adam", "user_id": "adam", "email": "adam@example.com", "digits": 4, "issuer": "x",
             "algorithm": "MD5", "otpauth_uri": pyotp.TOTP(mine).provisioning_uri()}
-    made = api(gate, "POST", "/2fa/setup", wish, token).json()
+    for name, value in wish.items():
+        refused = api(gate, "POST", "/2fa/setup", {name: value}, token)
+        assert (refused.status, refused.json()["code"]) == (400, "invalid_request"), name
+    assert api(gate, "POST", "/2fa/verify", {"code": pyotp.TOTP(mine).now()}, token).json()["code"] == "refused"
+    made = api(gate, "POST", "/2fa/setup", {}, token).json()
     assert made["secret"] != mine and pyotp.parse_uri(made["otpauth_uri"]).name == "mary"
-    code = pyotp.TOTP(mine).now()
-    assert api(gate, "POST", "/2fa/verify", wish | {"code": code}, token).json()["code"] == "invalid_code"
+    assert api(gate, "POST", "/2fa/verify", {"code": pyotp.TOTP(mine).now()}, token).json()["code"] == "invalid_code"
     code = pyotp.TOTP(made["secret"]).now()
-    assert api(gate, "POST", "/2fa/verify", wish | {"code": code}, token).status == 204
+    for name, value in wish.items():
+        assert api(gate, "POST", "/2fa/verify", {"code": code, name: value}, token).status == 400, name
+    assert api(gate, "POST", "/2fa/verify", {"code": code}, token).status == 204
     assert login(gate, "adam").status == 200, "nobody else has got a factor by it"
     # A session that has lain open for a while, or the first half of a sign-in, begins nothing: lesson 84 beside it.
     assert api(gate, "POST", "/2fa/setup", {}, token).status in (403, 409)

@@ -110,7 +110,8 @@ extension PortalRequest {
         let issued = try await operations.createAPIKey(
             NewAPIKey(
                 user: principal.userID, name: new.name, scopes: new.scopes, routes: new.routes, networks: networks,
-                methods: new.methods, lifetime: new.expiresDays.map { .seconds($0 * 86_400) }), of: principal, from: client())
+                methods: new.methods, lifetime: new.expiresDays.map { .seconds($0 * 86_400) }), of: principal,
+            from: client())
         return try json(issued: issued)
     }
 

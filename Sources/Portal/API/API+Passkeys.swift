@@ -125,7 +125,8 @@ extension PortalRequest {
         guard let registration = PasskeyRegistration(json: local.body) else { throw Self.unreadable }
         let (passkey, secrets, codes) = try await operations.addPasskey(
             principal, registration, name: more.name ?? "", givesCodes: true, from: client())
-        return try json(PasskeyWire.Added(view: PasskeyWire.View(passkey), backupCodes: codes), status: 201).setting(secrets.map(cookies.session) ?? [])
+        return try json(PasskeyWire.Added(view: PasskeyWire.View(passkey), backupCodes: codes), status: 201).setting(
+            secrets.map(cookies.session) ?? [])
     }
 
     func apiPasskeyRequest() throws -> Answer {
