@@ -200,7 +200,7 @@ import Testing
         #expect(throws: AccountsError(.store, "")) { try restore(7) }
         #expect(throws: AccountsError(.wrongMasterKey, "")) { try restore(8) }
         #expect(throws: AccountsError(.noMasterKey, "")) { try restore(nil) }
-        #expect(throws: AccountsError(.store, "")) { try test.store.backUp(to: backup, by: TestStore.cli) }
+        #expect(throws: AccountsError(.exists, "")) { try test.store.backUp(to: backup, by: TestStore.cli) }
     }
 
     @Test func errorsNameTheirCause() {

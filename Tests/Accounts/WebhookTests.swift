@@ -132,6 +132,30 @@ extension WebhookDelivery {
         #expect(try test.store.outbox().isEmpty)
     }
 
+    /// One event that two webhooks wait with is two rows, each to be dealt with by itself.
+    @Test func oneEventForTwoWebhooksHasTwoRows() throws {
+        let test = try TestStore()
+        let webhooks = [try webhook(), try webhook("https://other.example.com/")]
+        let delivery = WebhookDelivery(store: test.store, log: log)
+        try delivery.begin(with: webhooks)
+        try test.addUser("a@example.com")
+        var events: Set<String> = []
+        for webhook in webhooks {
+            let message = try #require(try delivery.message(for: webhook))
+            events.insert(message.step.event)
+            #expect(try !delivery.finish(message, down))
+        }
+        let rows = try test.store.outbox()
+        #expect(events.count == 1 && Set(rows.map(\.id)).count == 2)
+        let event = try #require(events.first)
+        #expect(throws: AccountsError(.notFound, "")) { try test.store.dropMail(.one(event), by: TestStore.cli) }
+        let second = try #require(rows.first { $0.to == "https://other.example.com" })
+        #expect(try test.store.dropMail(.one(second.id), by: TestStore.cli) == 1)
+        #expect(try test.store.outbox().map(\.to) == ["https://hooks.example.com"])
+        #expect(
+            try test.events(AuditFilter(type: "outbox_dropped")).first?.metadata == ["webhook_event": .string(event)])
+    }
+
     @Test func whatIsRefusedIsADeadLetter() throws {
         let test = try TestStore()
         let webhook = try webhook()

@@ -84,7 +84,8 @@ extension Store {
         return sequence
     }
 
-    private func appendOne(
+    /// The event alone, without a look at what it is appended to.
+    func appendOne(
         _ event: NewAuditEvent, by actor: AuditActor, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> UInt64 {
         var head = try Tables.auditHead.get(Tables.headKey, in: transaction) ?? AuditHead()
@@ -107,43 +108,6 @@ extension Store {
         }
         try Tables.auditHead.put(head, for: Tables.headKey, in: transaction)
         return sequence
-    }
-
-    /// A new seal must not cover silently what the old one did not vouch for: events that were appended without the
-    /// key, or a head that somebody has put there. It is said in the log first, once and for good.
-    func sealWhatIsNot(
-        by actor: AuditActor, at now: Timestamp, in transaction: borrowing WriteTransaction
-    ) throws {
-        guard auditKeys.sealing != nil, let head = try Tables.auditHead.get(Tables.headKey, in: transaction),
-            head.sequence > 0
-        else { return }
-        let reason: String
-        if let seal = head.seal {
-            guard let key = auditKeys.key(seal.keyID) else {
-                return try noteReseal("seal_of_unknown_key", head, by: actor, at: now, in: transaction)
-            }
-            guard seal.isValid(AuditHead.purpose, with: key) else {
-                return try noteReseal("seal_not_genuine", head, by: actor, at: now, in: transaction)
-            }
-            if seal.sequence == head.sequence, seal.hash == head.hash { return }
-            reason = seal.sequence < head.sequence ? "appended_without_key" : "seal_not_genuine"
-        } else {
-            reason = "appended_without_key"
-        }
-        try noteReseal(reason, head, by: actor, at: now, in: transaction)
-    }
-
-    private func noteReseal(
-        _ reason: String, _ head: AuditHead, by actor: AuditActor, at now: Timestamp,
-        in transaction: borrowing WriteTransaction
-    ) throws {
-        let event = NewAuditEvent(
-            .auditResealed, success: reason == "appended_without_key", reason: reason,
-            metadata: [
-                "unsealed_from": .integer(Int64(clamping: (head.seal?.sequence ?? 0) &+ 1)),
-                "unsealed_to": .integer(Int64(clamping: head.sequence)),
-            ])
-        _ = try appendOne(event, by: actor, at: now, in: transaction)
     }
 
     /// What `audit_by_user` finds an event by: the local id, else the name, shortened to what a key can hold.

@@ -9,6 +9,8 @@ struct AuditVerifier {
     private var previousHash = AuditHead.origin
     private var next: UInt64 = 1
     private var hasBegun = false
+    /// A server has written to this store: it has signing keys, so its log was sealed.
+    private var wasServed = false
 
     init(keys: AuditKeys, checkpoint: AuditCheckpoint?) {
         self.keys = keys
@@ -20,6 +22,7 @@ struct AuditVerifier {
     /// - Returns: whether there is more.
     mutating func step(limit: Int, in transaction: borrowing ReadTransaction) throws -> Bool {
         let head = try Tables.auditHead.get(Tables.headKey, in: transaction)
+        wasServed = try Tables.keys.count(in: transaction) > 0
         begin(head)
         guard result.problem == nil else { return false }
         let last = head?.sequence ?? 0
@@ -35,6 +38,9 @@ struct AuditVerifier {
         }
         if events.count > limit { return true }
         end(head, last: last)
+        if head == nil, next == 1, try wasServed || Tables.users.count(in: transaction) > 0 {
+            fail(1, .cut, "the log is empty, and every account and every key in the store had an event")
+        }
         return false
     }
 
@@ -84,6 +90,18 @@ struct AuditVerifier {
         guard event.sequence == sequence else {
             return fail(sequence, .reordered, "in the place of event \(sequence) stands event \(event.sequence)")
         }
+        guard event.type != AuditEventType.auditResealed.rawValue || event.success else {
+            return fail(
+                sequence, .head,
+                "event \(sequence) says that the log before it was changed, and by whom nobody knows: the end that it "
+                    + "was found with was not the one that was sealed (\(event.reason ?? "?"))")
+        }
+        if sequence > head?.seal?.sequence ?? 0, Store.sealedTypes.contains(event.type) {
+            return fail(
+                sequence, .head,
+                "event \(sequence) is one that is written under the audit key alone (\(event.type)), and no seal "
+                    + "covers it")
+        }
         let hash = stored.hash
         if event.previousHash != previousHash {
             // Whoever the following event vouches for is genuine.
@@ -123,6 +141,7 @@ struct AuditVerifier {
             result.unsealed = last &- min(seal.sequence, last)
         } else {
             result.unsealed = last
+            if wasServed { fail(last, .head, "the seal of the log's head was taken away") }
         }
     }
 

@@ -8,8 +8,22 @@ extension Store {
     /// whoever did it without that key. Without it only the chain is checked: whoever rewrites all of it is not found.
     ///
     /// - Parameter checkpoint: the line that ``auditCheckpoint()`` gave; the log must still contain it.
-    /// - Throws: `invalid` for a checkpoint that is none.
+    /// - Throws: `invalid` for a checkpoint that is none, `damaged` when the pages of the log are.
     public func verifyAudit(checkpoint: String? = nil) throws(AccountsError) -> AuditVerification {
+        let damage = try damagedPages(
+            in: [
+                Tables.audit.description, Tables.auditHead.description, Tables.keys.description,
+                Tables.users.description,
+            ])
+        guard damage.isEmpty else {
+            throw AccountsError(
+                .damaged, "The store is damaged: restore a backup (\(damage.joined(separator: "; "))).")
+        }
+        return try verifySoundAudit(checkpoint: checkpoint)
+    }
+
+    /// The same, where the pages were looked at already.
+    func verifySoundAudit(checkpoint: String? = nil) throws(AccountsError) -> AuditVerification {
         var parsed: AuditCheckpoint?
         if let checkpoint { parsed = try AuditCheckpoint.parse(checkpoint, auditKeys) }
         var verifier = AuditVerifier(keys: auditKeys, checkpoint: parsed)
@@ -27,6 +41,14 @@ extension Store {
         }
     }
 
+    func damagedPages(in tables: [TableDescription]? = nil) throws(AccountsError) -> [String] {
+        do {
+            return try environment.damagedPages(in: tables)
+        } catch {
+            throw .wrapping(error)
+        }
+    }
+
     /// Removes events older than `retention`, and the aggregates of their time. The chain stays verifiable from the
     /// hash of the last one that was removed, which the log's head keeps under a seal.
     ///
@@ -38,6 +60,8 @@ extension Store {
         }
         let now = clock.now()
         let limit = now - retention
+        // What the old seal vouches for is looked at while it is there.
+        try write { transaction in try self.sealWhatIsNot(by: actor, at: now, in: transaction) }
         var removed = 0
         while true {
             let count = try write { transaction in

@@ -36,8 +36,8 @@ public struct OutboxEntry: Encodable, Sendable, Equatable {
     }
 
     /// The event that a webhook is stuck at.
-    init(_ step: WebhookRecord.Step, of record: WebhookRecord) {
-        id = step.event
+    init(_ step: WebhookRecord.Step, of record: WebhookRecord, webhook: String) {
+        id = Self.id(of: step, webhook: webhook)
         kind = "webhook"
         to = record.origin
         template = step.type
@@ -48,6 +48,11 @@ public struct OutboxEntry: Encodable, Sendable, Equatable {
         nextAttemptAt = record.dueAt
         expiresAt = nil
         userID = nil
+    }
+
+    /// One event may wait for several webhooks; its own id is what `webhook-id` says, the same for all of them.
+    static func id(of step: WebhookRecord.Step, webhook: String) -> String {
+        "\(step.event).\(webhook.drop { $0 != "_" }.dropFirst().prefix(12))"
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -157,8 +162,8 @@ extension Store {
                 for id in ids {
                     guard let record = try Tables.outbox.get(id, in: transaction) else {
                         if case .allFailed = selection { continue }
-                        if try self.changeWaiting(id, in: transaction, waiting) {
-                            let metadata: [String: AuditValue] = ["webhook_event": .string(id)]
+                        if let waitingEvent = try self.changeWaiting(id, in: transaction, waiting) {
+                            let metadata: [String: AuditValue] = ["webhook_event": .string(waitingEvent)]
                             try self.append(
                                 NewAuditEvent(event, metadata: metadata), by: actor, at: now, in: transaction)
                             changed += 1

@@ -37,7 +37,9 @@ extension Store {
         guard lifetime >= .seconds(1), lifetime <= Self.maximumTokenLifetime else {
             throw AccountsError(.invalid, "An access token lives 1 second to 24 hours: give another --lifetime.")
         }
-        let now = Timestamp(seconds: clock.now().seconds)
+        let time = clock.now()
+        // The token and its session count in whole seconds; the event stands where it happened.
+        let now = Timestamp(seconds: time.seconds)
         let expiresAt = Timestamp(seconds: (now + lifetime).seconds)
         let id = try random.id("ses")
         let user = try read { transaction in
@@ -58,7 +60,7 @@ extension Store {
                 NewAuditEvent(
                     .tokenIssued, user: owner.username, userID: owner.id, session: id,
                     metadata: ["expires_at": .string(expiresAt.rfc3339), "kid": .string(token.keyID)]),
-                by: actor, at: now, in: transaction)
+                by: actor, at: time, in: transaction)
         }
         return IssuedToken(accessToken: token.text, expiresIn: token.expiresIn, session: id)
     }

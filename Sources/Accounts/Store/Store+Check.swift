@@ -13,55 +13,49 @@ extension Store {
         }
     }
 
-    /// Compares the tables with one another (`gatehouse store check`); reads everything in one view.
+    /// What ``check()`` and the checks of backups are made of.
+    struct Examination {
+        /// Damage to pages, or rows that this version cannot read. Nothing else was looked at then.
+        var unreadable: [String] = []
+        /// Tables that contradict one another, and the audit log's first bad event.
+        var contradictions: [String] = []
+        /// Nil when it was not looked at.
+        var audit: AuditVerification?
+
+        var problems: [String] { unreadable + contradictions }
+    }
+
+    /// Reads everything (`gatehouse store check`): every page, every row of every table, what leads from one table to
+    /// another, and the whole audit log.
     ///
     /// - Returns: a sentence a problem; empty when all is well.
-    public func check() throws(AccountsError) -> [String] {
-        try read { transaction in
-            var problems: [String] = []
-            try Tables.users.forEach(in: transaction) { id, user, _ in
-                if try Tables.usersByEmail.get(user.canonicalEmail, in: transaction)?.text != id {
-                    problems.append("users_by_email does not lead to user \(id)")
-                }
-                let name = try Tables.usersByName.get(UserName.folded(user.username), in: transaction)
-                if name != NameRecord(userID: id, current: true) {
-                    problems.append("users_by_name does not lead to user \(id)")
-                }
-                return true
+    public func check() throws(AccountsError) -> [String] { try examine().problems }
+
+    /// - Parameter pagesAreSound: they were looked at when the store was opened.
+    func examine(pagesAreSound: Bool = false) throws(AccountsError) -> Examination {
+        var found = Examination()
+        if !pagesAreSound { found.unreadable = try damagedPages() }
+        guard found.unreadable.isEmpty else { return found }
+        found.unreadable = try read { transaction in
+            try Tables.all.compactMap { table in
+                let count = try table.unreadableRows(in: transaction)
+                guard count > 0 else { return nil }
+                return "table \(table.description.name) has \(count) rows that cannot be read"
             }
-            try Tables.usersByEmail.forEach(in: transaction) { email, reference, _ in
-                if try Tables.users.get(reference.text, in: transaction) == nil {
-                    problems.append("users_by_email leads from \(email) to no user")
-                }
-                return true
-            }
-            try Tables.apiKeys.forEach(in: transaction) { digest, key, _ in
-                if try Tables.apiKeysByID.get(key.id, in: transaction)?.key != digest {
-                    problems.append("api_keys_by_id does not lead to key \(key.id)")
-                }
-                return true
-            }
-            try Tables.apiKeysByID.forEach(in: transaction) { id, reference, _ in
-                if try Tables.apiKeys.get(reference.key, in: transaction) == nil {
-                    problems.append("api_keys_by_id leads from \(id) to no key")
-                }
-                return true
-            }
-            try Tables.sessions.forEach(in: transaction) { id, session, _ in
-                if try Tables.sessionsByUser.get(KeyPair(session.userID, id), in: transaction) == nil {
-                    problems.append("sessions_by_user does not lead to session \(id)")
-                }
-                return true
-            }
-            for id in try Tables.providerTokens.keys(in: transaction)
-            where try Tables.sessions.revision(of: id, in: transaction) == nil {
-                problems.append("provider_tokens leads to no session \(id)")
-            }
-            for key in try Tables.outboxDue.keys(in: transaction)
-            where try Tables.outbox.get(key.second, in: transaction)?.dueKey != key {
-                problems.append("outbox_due leads to no mail \(key.second)")
-            }
-            return problems
         }
+        guard found.unreadable.isEmpty else { return found }
+        found.contradictions = try read { transaction in
+            var contradictions = Contradictions()
+            try self.compareAccounts(&contradictions, in: transaction)
+            try self.compareCredentials(&contradictions, in: transaction)
+            try self.compareLogs(&contradictions, in: transaction)
+            return contradictions.sentences
+        }
+        let audit = try verifySoundAudit()
+        found.audit = audit
+        if let problem = audit.problem {
+            found.contradictions.append("the audit log, event \(problem.sequence): \(problem.message)")
+        }
+        return found
     }
 }

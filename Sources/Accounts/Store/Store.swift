@@ -22,6 +22,8 @@ public final class Store: Sendable {
         public var exclusive: Bool
         /// Nothing can be written.
         public var readOnly: Bool
+        /// Every page of the file is held against its format first: it may be damaged.
+        var checksPages = false
         /// `mail` is not `none`: operations queue the mails that they cause.
         public var mailIsOn: Bool
         /// `notifications`: which mails operations queue that nobody has asked for.
@@ -58,6 +60,9 @@ public final class Store: Sendable {
     private let noticeBits: Atomic<UInt32>
 
     let signIns = SignInCounts()
+    let auditAlarms = AuditAlarms()
+    /// Says which server the running mark is of; nil while this is none.
+    let serving = Mutex<String?>(nil)
 
     /// What seals. Another master key may become current while the store is open.
     private struct Keyring: Sendable {
@@ -114,11 +119,12 @@ public final class Store: Sendable {
     ) throws(AccountsError) -> Store {
         let environment: Environment
         do {
-            environment = try Environment.open(
-                Environment.Configuration(
-                    path: configuration.dataFolder, maximumSize: configuration.maximumSize,
-                    access: configuration.exclusive ? .exclusive : .shared, readOnly: configuration.readOnly,
-                    schemaVersion: schemaVersion, tables: Tables.descriptions))
+            var opening = Environment.Configuration(
+                path: configuration.dataFolder, maximumSize: configuration.maximumSize,
+                access: configuration.exclusive ? .exclusive : .shared, readOnly: configuration.readOnly,
+                schemaVersion: schemaVersion, tables: Tables.descriptions)
+            opening.checksPages = configuration.checksPages
+            environment = try Environment.open(opening)
         } catch {
             throw AccountsError(
                 .store, "The store in \(configuration.dataFolder) cannot be opened.", cause: error)

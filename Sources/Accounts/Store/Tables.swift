@@ -89,18 +89,18 @@ enum Tables {
 
     static let headKey = "head"
 
-    static var descriptions: [TableDescription] {
-        [
-            users.description, usersByEmail.description, usersByName.description, sessions.description,
-            sessionsByUser.description, sessionSecrets.description, refreshTokens.description, passwords.description,
-            oneTimeLinks.description, linksByUser.description, knownDevices.description, totp.description,
-            backupCodes.description, passkeys.description, passkeysByUser.description, lockouts.description,
-            apiKeys.description, apiKeysByID.description, apiKeysByUser.description,
-            lastUses.description, audit.description, auditByUser.description, auditHead.description,
-            access.description, refusals.description, refusalsByID.description, blocks.description, keys.description,
-            outbox.description, outboxDue.description, webhooks.description, webhookRetries.description,
-            socialAccounts.description, socialAccountsByUser.description, sessionsByProvider.description,
-            providerTokens.description, logoutTokens.description, expiries.description, meta.description,
-        ]
-    }
+    static var descriptions: [TableDescription] { all.map(\.description) }
+
+    static let all: [StoredTable] = [
+        StoredTable(users), StoredTable(usersByEmail), StoredTable(usersByName), StoredTable(sessions),
+        StoredTable(sessionsByUser), StoredTable(sessionSecrets), StoredTable(refreshTokens), StoredTable(passwords),
+        StoredTable(oneTimeLinks), StoredTable(linksByUser), StoredTable(knownDevices), StoredTable(totp),
+        StoredTable(backupCodes), StoredTable(passkeys), StoredTable(passkeysByUser), StoredTable(lockouts),
+        StoredTable(apiKeys), StoredTable(apiKeysByID), StoredTable(apiKeysByUser), StoredTable(lastUses),
+        StoredTable(audit), StoredTable(auditByUser), StoredTable(auditHead), StoredTable(access),
+        StoredTable(refusals), StoredTable(refusalsByID), StoredTable(blocks), StoredTable(keys), StoredTable(outbox),
+        StoredTable(outboxDue), StoredTable(webhooks), StoredTable(webhookRetries), StoredTable(socialAccounts),
+        StoredTable(socialAccountsByUser), StoredTable(sessionsByProvider), StoredTable(providerTokens),
+        StoredTable(logoutTokens), StoredTable(expiries), StoredTable(meta),
+    ]
 }

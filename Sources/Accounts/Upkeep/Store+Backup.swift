@@ -21,12 +21,18 @@ extension Store {
     /// copy holds neither the master key nor `audit.key`.
     ///
     /// - Parameter folder: empty or missing.
-    /// - Throws: `store`.
+    /// - Throws: `exists` when the folder holds a store, `damaged` when this store's pages are, else `store`.
     public func backUp(to folder: String, by actor: AuditActor) throws(AccountsError) -> BackupReport {
         do {
             try environment.backup(toFolder: folder)
         } catch {
-            throw AccountsError(.store, "The backup was not made.", cause: error)
+            let code: AccountsError.Code =
+                switch error.code {
+                case .alreadyExists: .exists
+                case .corrupted: .damaged
+                default: .store
+                }
+            throw AccountsError(code, "The backup was not made.", cause: error)
         }
         let report = try inspect(backup: folder)
         try recordEvent(
@@ -43,12 +49,11 @@ extension Store {
         let copy = try Store.openBackup(
             folder, like: configuration, clock: clock, random: random, auditKeys: auditKeys)
         defer { copy.close() }
-        var problems = try copy.check()
-        let verification = try copy.verifyAudit()
-        if let problem = verification.problem { problems.append(problem.message) }
-        return BackupReport(folder: folder, auditSequence: verification.last, problems: problems)
+        let found = try copy.examine(pagesAreSound: true)
+        return BackupReport(folder: folder, auditSequence: found.audit?.last ?? 0, problems: found.problems)
     }
 
+    /// Opens a store that may be damaged or made up, for reading: all of its pages are looked at first.
     static func openBackup(
         _ folder: String, like configuration: Configuration, clock: any WallClock, random: any RandomSource,
         auditKeys: AuditKeys
@@ -57,6 +62,7 @@ extension Store {
         configuration.dataFolder = folder
         configuration.exclusive = false
         configuration.readOnly = true
+        configuration.checksPages = true
         return try open(configuration, clock: clock, random: random, auditKeys: auditKeys)
     }
 }

@@ -1,17 +1,24 @@
 internal import Core
+internal import Glibc
 internal import LMDB
+internal import Synchronization
 
 extension Store {
     /// To be called when the server has opened the store: marks it as running. Finds the mark of a server that did not
     /// stop cleanly, whose last gathered events are lost, and says so with an `audit_gap` event; seals what commands
     /// had appended without the audit key.
     ///
+    /// - Parameter besideAnother: another server of the folder runs: the mark is its own, and nothing is lost.
     /// - Returns: whether the last stop was unclean.
     @discardableResult
-    public func serverStarted(by actor: AuditActor = .system) throws(AccountsError) -> Bool {
+    public func serverStarted(
+        besideAnother: Bool = false, by actor: AuditActor = .system
+    ) throws(AccountsError) -> Bool {
         let now = clock.now()
-        return try write { transaction in
-            let mark = try Tables.meta.get(MetaRecord.running, in: transaction)
+        // Servers of one folder share their PID namespace.
+        let own = "\(getpid())"
+        let wasUnclean = try write { transaction in
+            let mark = besideAnother ? nil : try Tables.meta.get(MetaRecord.running, in: transaction)
             try self.sealWhatIsNot(by: actor, at: now, in: transaction)
             if let mark {
                 try self.append(
@@ -22,17 +29,26 @@ extension Store {
                         ]),
                     by: actor, at: now, in: transaction)
             }
-            try Tables.meta.put(MetaRecord(at: now), for: MetaRecord.running, in: transaction)
+            try Tables.meta.put(MetaRecord(at: now, text: own), for: MetaRecord.running, in: transaction)
             try self.append(NewAuditEvent(.serverStarted), by: actor, at: now, in: transaction)
             return mark != nil
         }
+        serving.withLock { $0 = own }
+        return wasUnclean
     }
 
     /// To be called when the last ``DecisionLog/drain(final:)`` is done.
     public func serverStopped(by actor: AuditActor = .system) throws(AccountsError) {
         let now = clock.now()
+        let own = serving.withLock { serving in
+            defer { serving = nil }
+            return serving
+        }
         try write { transaction in
-            try Tables.meta.delete(MetaRecord.running, in: transaction)
+            // Another server of the folder goes on.
+            if try Tables.meta.get(MetaRecord.running, in: transaction)?.text == own {
+                try Tables.meta.delete(MetaRecord.running, in: transaction)
+            }
             try self.append(NewAuditEvent(.serverStopped), by: actor, at: now, in: transaction)
             return ()
         }
@@ -78,9 +94,10 @@ extension Store {
         return texts.count > kept.count ? kept + ["… and \(texts.count - kept.count) more"] : kept
     }
 
-    /// Moves the running mark on, where there is one: an audit gap begins at the last of these.
+    /// Moves the running mark on, and sets it again when a server that ran beside this one has taken it away: an audit
+    /// gap begins at the last of these.
     func noteSignOfLife(_ now: Timestamp, in transaction: borrowing WriteTransaction) throws {
-        guard try Tables.meta.revision(of: MetaRecord.running, in: transaction) != nil else { return }
-        try Tables.meta.put(MetaRecord(at: now), for: MetaRecord.running, in: transaction)
+        guard let own = serving.withLock({ $0 }) else { return }
+        try Tables.meta.put(MetaRecord(at: now, text: own), for: MetaRecord.running, in: transaction)
     }
 }

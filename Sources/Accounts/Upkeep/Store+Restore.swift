@@ -1,4 +1,5 @@
 public import Core
+internal import Glibc
 internal import LMDB
 
 /// What a restore did.
@@ -12,9 +13,11 @@ public struct RestoreReport: Encodable, Sendable {
     public let lostRevocations: [AuditEvent]?
     /// Revocations that were made after the backup and were done again from the export.
     public let replayed: [AuditEvent]
+    /// What is wrong with the backup, and was restored all the same since the caller said so.
+    public let problems: [String]
 
     private enum CodingKeys: String, CodingKey {
-        case replayed
+        case replayed, problems
         case auditSequence = "audit_sequence"
         case sessionsEnded = "sessions_ended"
         case lostRevocations = "lost_revocations"
@@ -28,19 +31,32 @@ extension Store {
     /// - Parameters:
     ///   - configuration: with master keys; the folder's store must not be in use.
     ///   - auditExport: lines of `audit export`, from which later revocations are done again; nil: none.
+    ///   - despiteProblems: takes also a backup whose tables contradict one another or whose audit log was changed.
     /// - Returns: the store, open for this process alone, and what was done.
-    /// - Throws: `noMasterKey`, `wrongMasterKey` when the backup was sealed under another one, `store` (in use, …).
+    /// - Throws: `notFound` without a backup in the folder, `noMasterKey`, `wrongMasterKey` when the backup was sealed
+    ///   under another one, `damaged` for a backup that does not pass its check, `store` (in use, …). Nothing was
+    ///   replaced then.
     public static func restore(
-        from folder: String, into configuration: Configuration, auditExport: [String]? = nil, clock: any WallClock,
-        random: any RandomSource = SystemRandom(), by actor: AuditActor
+        from folder: String, into configuration: Configuration, auditExport: [String]? = nil,
+        despiteProblems: Bool = false, clock: any WallClock, random: any RandomSource = SystemRandom(),
+        by actor: AuditActor
     ) throws(AccountsError) -> (store: Store, report: RestoreReport) {
         guard let masterKeys = configuration.masterKeys else {
             throw AccountsError(.noMasterKey, "A restore needs the master key: run it where master_key can be read.")
         }
         let auditKeys = masterKeys.auditKeys
-        let head = try checkFit(
+        guard access("\(folder)/data.mdb", F_OK) == 0 || errno != ENOENT && errno != ENOTDIR else {
+            throw AccountsError(.notFound, "There is no backup in \(folder): name the folder that `backup` wrote.")
+        }
+        let (head, problems) = try checkFit(
             folder, configuration: configuration, masterKeys: masterKeys, clock: clock, random: random,
             auditKeys: auditKeys)
+        guard problems.isEmpty || despiteProblems else {
+            throw AccountsError(
+                .damaged,
+                "The backup is not sound and was not restored; `--despite-problems` does it all the same:\n"
+                    + problems.joined(separator: "\n"))
+        }
         let exported = try auditExport.map { lines throws(AccountsError) in try revocations(in: lines, after: head) }
         let known = try? laterRevocations(
             of: configuration, after: head, clock: clock, random: random, auditKeys: auditKeys)
@@ -60,10 +76,12 @@ extension Store {
             try AuditKeyFile.write(auditKeys, folder: configuration.dataFolder)
             let ended = try store.endAllSessions()
             let replayed = try store.replay(exported ?? [], by: actor)
-            let done = Set(replayed.map(\.sequence))
-            let lost = (known ?? exported)?.filter { !done.contains($0.sequence) }
+            // The store that is replaced may have been restored from the same backup before: the export knows more then.
+            let later = known == nil && exported == nil ? nil : (known ?? []).joined(with: exported ?? [])
+            let lost = later?.lost(besides: replayed)
             let report = RestoreReport(
-                auditSequence: head.sequence, sessionsEnded: ended, lostRevocations: lost, replayed: replayed)
+                auditSequence: head.sequence, sessionsEnded: ended, lostRevocations: lost, replayed: replayed,
+                problems: problems)
             try store.noteRestore(report, from: folder, by: actor)
             return (store, report)
         } catch {
@@ -72,25 +90,27 @@ extension Store {
         }
     }
 
-    /// Opens the backup and shows that our master keys can open what is sealed in it.
+    /// Opens the backup, shows that our master keys can open what is sealed in it, and reads all of it.
+    ///
+    /// - Returns: also what is wrong with it and can be restored all the same.
     private static func checkFit(
         _ folder: String, configuration: Configuration, masterKeys: MasterKeys, clock: any WallClock,
         random: any RandomSource, auditKeys: AuditKeys
-    ) throws(AccountsError) -> AuditHead {
+    ) throws(AccountsError) -> (AuditHead, problems: [String]) {
         let backup = try openBackup(
             folder, like: configuration, clock: clock, random: random, auditKeys: auditKeys)
         defer { backup.close() }
         _ = try backup.check(masterKeys)
-        return try backup.read { transaction in
+        let found = try backup.examine(pagesAreSound: true)
+        guard found.unreadable.isEmpty else {
+            throw AccountsError(
+                .damaged, "The backup is damaged and cannot be restored:\n" + found.unreadable.joined(separator: "\n"))
+        }
+        let head = try backup.read { transaction in
             try Tables.auditHead.get(Tables.headKey, in: transaction) ?? AuditHead()
         }
+        return (head, found.contradictions)
     }
-
-    private static let revocationTypes: Set<String> = Set(
-        [
-            AuditEventType.userDisabled, .userDeleted, .userGroupsChanged, .apiKeyRevoked, .apiKeyRotated,
-            .sessionRevoked, .signingKeyRetired, .blockAdded, .socialAccountUnlinked,
-        ].map(\.rawValue))
 
     /// What the store that is about to be replaced knows of; nil when it is not the backup's own past.
     private static func laterRevocations(
@@ -107,7 +127,7 @@ extension Store {
         guard isSame else { return nil }
         var found: [AuditEvent] = []
         try present.exportAudit { event in
-            if event.sequence > head.sequence, revocationTypes.contains(event.type) { found.append(event) }
+            if event.sequence > head.sequence, event.isReplayed { found.append(event) }
         }
         return found
     }
@@ -118,7 +138,7 @@ extension Store {
             guard let event = try? JSON.decode(AuditEvent.self, from: Array(line.utf8)) else {
                 throw AccountsError(.invalid, "Line \(index + 1) of the audit export is no event.")
             }
-            if event.sequence > head.sequence, revocationTypes.contains(event.type) { events.append(event) }
+            if event.sequence > head.sequence, event.isReplayed { events.append(event) }
         }
         return events
     }
@@ -156,73 +176,12 @@ extension Store {
         }
     }
 
-    /// Does revocations again, in their order; what is not there any more needs none.
-    private func replay(_ events: [AuditEvent], by actor: AuditActor) throws(AccountsError) -> [AuditEvent] {
-        var done: [AuditEvent] = []
-        for event in events.sorted(by: { $0.sequence < $1.sequence }) {
-            do throws(AccountsError) {
-                if try replay(event, by: actor) { done.append(event) }
-            } catch  where error.code == .notFound || error.code == .exists {
-                done.append(event)
-            }
-        }
-        return done
-    }
-
-    private func replay(_ event: AuditEvent, by actor: AuditActor) throws(AccountsError) -> Bool {
-        switch (AuditEventType(rawValue: event.type), event.userID) {
-        case (.userDisabled, let id?): _ = try disableUser(id, by: actor)
-        case (.userDeleted, let id?): _ = try deleteUser(id, by: actor)
-        case (.userGroupsChanged, let id?):
-            guard case .strings(let groups) = event.metadata["to"] else { return false }
-            _ = try setGroups(id, to: groups, by: actor)
-        case (.apiKeyRevoked, _):
-            guard case .string(let id) = event.metadata["key"] else { return false }
-            _ = try revokeAPIKey(id, by: actor)
-        case (.sessionRevoked, _): return true
-        case (.signingKeyRetired, _):
-            guard case .string(let kid) = event.metadata["kid"] else { return false }
-            _ = try retireSigningKey(kid, by: actor)
-        case (.blockAdded, _):
-            guard let subject = BlockSubject(event.metadata) else { return false }
-            _ = try addBlock(subject, note: "from the audit log", by: actor)
-        case (.socialAccountUnlinked, let id?):
-            guard case .string(let issuer) = event.metadata["issuer"],
-                case .string(let subject) = event.metadata["subject"]
-            else { return false }
-            try unlinkAgain(issuer: issuer, subject: subject, of: id, by: actor)
-        default: return false
-        }
-        return true
-    }
-
-    private func unlinkAgain(
-        issuer: String, subject: String, of userID: String, by actor: AuditActor
-    ) throws(AccountsError) {
-        let now = clock.now()
-        try write { transaction -> Void in
-            let key = BlockSubject.subject(issuer: issuer, subject: subject).key
-            guard let link = try Tables.socialAccounts.get(key, in: transaction), link.userID == userID,
-                var user = try Tables.users.get(userID, in: transaction)
-            else { return }
-            try self.unlink(link, from: &user, in: transaction)
-            try Tables.users.put(user, for: userID, in: transaction)
-            try self.append(
-                NewAuditEvent(
-                    .socialAccountUnlinked, user: user.username, userID: userID,
-                    metadata: [
-                        "provider": .string(link.provider), "issuer": .string(issuer), "subject": .string(subject),
-                    ]),
-                by: actor, at: now, in: transaction)
-        }
-    }
-
     private func noteRestore(
         _ report: RestoreReport, from folder: String, by actor: AuditActor
     ) throws(AccountsError) {
         try recordEvent(
             NewAuditEvent(
-                .storeRestored,
+                .storeRestored, success: report.problems.isEmpty,
                 metadata: [
                     "folder": .string(folder), "sequence": .integer(Int64(clamping: report.auditSequence)),
                     "sessions_ended": .integer(Int64(report.sessionsEnded)),
@@ -230,17 +189,5 @@ extension Store {
                     "replayed": .integer(Int64(report.replayed.count)),
                 ]),
             by: actor)
-    }
-}
-
-extension BlockSubject {
-    fileprivate init?(_ metadata: [String: AuditValue]) {
-        if case .string(let text) = metadata["email"], let email = EmailAddress(text) {
-            self = .email(email)
-        } else if case .string(let issuer) = metadata["issuer"], case .string(let subject) = metadata["subject"] {
-            self = .subject(issuer: issuer, subject: subject)
-        } else {
-            return nil
-        }
     }
 }

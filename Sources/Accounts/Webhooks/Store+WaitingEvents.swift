@@ -7,28 +7,32 @@ extension Store {
     func waitingEvents() throws(AccountsError) -> [OutboxEntry] {
         try read { transaction in
             var entries: [OutboxEntry] = []
-            try Tables.webhooks.forEach(in: transaction) { _, record, _ in
-                if let step = record.step { entries.append(OutboxEntry(step, of: record)) }
+            try Tables.webhooks.forEach(in: transaction) { id, record, _ in
+                if let step = record.step { entries.append(OutboxEntry(step, of: record, webhook: id)) }
                 return true
             }
             return entries
         }
     }
 
-    /// - Parameter change: of the webhook that is stuck at the event.
-    /// - Returns: whether there is one.
+    /// - Parameters:
+    ///   - entry: as ``OutboxEntry`` shows it, or the event's id where one webhook alone is stuck at it.
+    ///   - change: of the webhook that is stuck at the event.
+    /// - Returns: the event's id; nil when no webhook is stuck at it.
     func changeWaiting(
-        _ event: String, in transaction: borrowing WriteTransaction, _ change: (inout WebhookRecord) -> Void
-    ) throws -> Bool {
+        _ entry: String, in transaction: borrowing WriteTransaction, _ change: (inout WebhookRecord) -> Void
+    ) throws -> String? {
+        var exact: [(id: String, record: WebhookRecord, event: String)] = []
+        var sameEvent = exact
         for id in try Tables.webhooks.keys(in: transaction) {
-            guard var record = try Tables.webhooks.get(id, in: transaction), let step = record.step,
-                step.event == event
-            else { continue }
-            change(&record)
-            try Tables.webhooks.put(record, for: id, in: transaction)
-            return true
+            guard let record = try Tables.webhooks.get(id, in: transaction), let step = record.step else { continue }
+            if OutboxEntry.id(of: step, webhook: id) == entry { exact.append((id, record, step.event)) }
+            if step.event == entry { sameEvent.append((id, record, step.event)) }
         }
-        return false
+        guard var found = exact.first ?? (sameEvent.count == 1 ? sameEvent.first : nil) else { return nil }
+        change(&found.record)
+        try Tables.webhooks.put(found.record, for: found.id, in: transaction)
+        return found.event
     }
 
     /// Has a letter tried again: next, and at once.

@@ -1,5 +1,6 @@
 internal import Accounts
 internal import Core
+internal import FoundationEssentials
 internal import Glibc
 internal import LMDB
 
@@ -104,13 +105,42 @@ extension Commands {
     /// `audit checkpoint`.
     public static func checkpointAudit(_ invocation: Invocation) throws {
         try invocation.withStore { store, context in
-            try context.output.line(try store.auditCheckpoint())
+            let line = try store.auditCheckpoint()
+            guard context.output.json else { return try context.output.line(line) }
+            try context.output.value(try CheckpointDocument(line)) { line }
         }
+    }
+
+    /// `audit checkpoint --json`: the line, and what it says.
+    private struct CheckpointDocument: Codable {
+        let checkpoint: String
+        let sequence: UInt64
+        let hash: String
+        let created_at: String
+
+        init(_ line: String) throws(CommandFailure) {
+            let parts = line.split(separator: " ").map(String.init)
+            guard parts.count == 7, let sequence = UInt64(parts[2]) else {
+                throw CommandFailure(.failed, "the checkpoint cannot be printed as JSON: leave --json out")
+            }
+            checkpoint = line
+            self.sequence = sequence
+            hash = parts[3]
+            created_at = parts[4]
+        }
+    }
+
+    /// The line of a checkpoint, which may have been kept as JSON.
+    private static func checkpointLine(_ text: String) -> String {
+        guard text.first == "{",
+            let document = try? JSONDecoder().decode(CheckpointDocument.self, from: Data(text.utf8))
+        else { return text }
+        return document.checkpoint
     }
 
     /// `audit verify`.
     public static func verifyAudit(_ invocation: Invocation, checkpoint: String?) throws {
-        let line = try checkpoint.map { path throws(CommandFailure) in try TextFile.read(path) }
+        let line = try checkpoint.map { path throws(CommandFailure) in checkpointLine(try namedFile(path)) }
         try invocation.withStore { store, context in
             let result = try store.verifyAudit(checkpoint: line)
             try context.output.value(result) {

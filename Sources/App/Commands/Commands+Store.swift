@@ -1,5 +1,6 @@
 internal import Accounts
 internal import Core
+internal import Glibc
 internal import LMDB
 internal import Settings
 
@@ -86,24 +87,33 @@ extension Commands {
     public static func backUp(_ invocation: Invocation, folder: String) throws {
         try invocation.withStore { store, context in
             let report = try store.backUp(to: folder, by: context.actor)
-            try context.output.value(report) { "Backed up to \(folder)." }
+            let isSound = report.problems.isEmpty
+            try context.output.value(report) {
+                isSound
+                    ? "Backed up to \(folder)."
+                    : "Backed up to \(folder), but the copy is not sound:\n" + report.problems.joined(separator: "\n")
+            }
+            if !isSound { throw CommandFailure(.failed, "") }
         }
     }
 
     /// `restore`.
-    public static func restore(_ invocation: Invocation, folder: String, auditExport: String?) throws {
+    public static func restore(
+        _ invocation: Invocation, folder: String, auditExport: String?, despiteProblems: Bool
+    ) throws {
         let context = try invocation.context(readingMasterKey: true)
-        let lines = try auditExport.map { path throws(CommandFailure) in try TextFile.read(path) }
+        let lines = try auditExport.map { path throws(CommandFailure) in try namedFile(path) }
         let (store, report) = try Store.restore(
             from: folder, into: try context.storeConfiguration(readingMasterKey: true),
-            auditExport: lines?.split(separator: "\n").map(String.init), clock: SystemClock(), random: SystemRandom(),
-            by: context.actor)
+            auditExport: lines?.split(separator: "\n").map(String.init), despiteProblems: despiteProblems,
+            clock: SystemClock(), random: SystemRandom(), by: context.actor)
         store.close()
         try context.output.value(report) { describe(report) }
     }
 
     private static func describe(_ report: RestoreReport) -> String {
         var lines = ["Restored up to event \(report.auditSequence); \(report.sessionsEnded) sessions were ended."]
+        if !report.problems.isEmpty { lines += ["The backup was not sound:"] + report.problems }
         if !report.replayed.isEmpty { lines.append("\(report.replayed.count) later revocations were done again.") }
         if let lost = report.lostRevocations {
             lines.append(lost.isEmpty ? "No later revocation is lost." : "Lost revocations; do them again:")
@@ -113,5 +123,13 @@ extension Commands {
                 "Revocations after the backup are lost and not known here; --audit-export FILE does them again.")
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// What is in a file that the operator has named: none is something else than one that cannot be read.
+    static func namedFile(_ path: String) throws(CommandFailure) -> String {
+        if path != "-", access(path, F_OK) != 0, errno == ENOENT || errno == ENOTDIR {
+            throw CommandFailure(.notFound, "there is no file \(path)")
+        }
+        return try TextFile.read(path)
     }
 }

@@ -70,12 +70,15 @@ final class ControlSocket: Sendable {
         return withAddress(in: folder) { connect(descriptor, $0, $1) } == 0
     }
 
+    /// Whether the name still leads here, and not to another server's socket or nowhere.
+    var hasName: Bool { Self.inode(path) == inode }
+
     /// A server has been started on the folder and not ended in order since.
     static func isThere(in folder: String) -> Bool { inode(folder + "/" + name) != 0 }
 
     /// Answers nobody any more.
     func close() {
-        if Self.inode(path) == inode { unlink(path) }
+        if hasName { unlink(path) }
         // Wakes the thread, which closes it.
         shutdown(descriptor, Int32(SHUT_RDWR))
     }

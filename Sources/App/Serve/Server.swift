@@ -54,6 +54,8 @@ final class Server: Sendable {
         let store = try Store.open(try launch.context.storeConfiguration(readingMasterKey: true), clock: clock)
         // Before the first secret is sealed: another master key may come from now on.
         let control = ServerControl(store, folder: launch.context.settings.dataFolder, log: launch.log)
+        // Beside another one, as in a restart that lets the old one finish, the mark is no sign that a server died.
+        let isBesideAnother = ControlSocket.isAnswered(in: launch.context.settings.dataFolder)
         do {
             control.listen(unlessAnswered: true)
             for what in try store.checkMasterKeys() {
@@ -65,9 +67,13 @@ final class Server: Sendable {
             throw error
         }
         do {
-            if try store.serverStarted(by: .system) {
+            if try store.serverStarted(besideAnother: isBesideAnother, by: .system) {
                 launch.log.warning("the last stop was not a clean one; the audit log says so")
             }
+            if isBesideAnother {
+                launch.log.warning("another server runs on the same data_dir; `gatehouse reload` reaches this one alone")
+            }
+            Upkeep.tellAlarms(of: store, launch.log)
             _ = try store.maintainSigningKeys()
             let server = try await Server(store, launch, clock, control)
             server.takeReloads()
@@ -142,7 +148,7 @@ final class Server: Sendable {
             retention: { parts.inForce.value.settings.audit.retention },
             forwardedTokens: { parts.inForce.value.settings.forwardedTokens },
             clock: clock, log: launch.log, refreshCertificates: { [proxy] in proxy.refreshCertificates() },
-            sweepPages: { portal.sweep() })
+            sweepPages: { portal.sweep() }, keepControl: { control.takeNameBack() })
         self.upkeep = Task { await upkeep.run(on: pool) }
     }
 

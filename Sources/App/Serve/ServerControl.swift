@@ -47,6 +47,14 @@ final class ServerControl: Sendable {
         }
     }
 
+    /// Answers under the folder's name again when another server has taken it and ended since. To be called now and then.
+    func takeNameBack() {
+        guard let lost = socket.withLock({ $0 }), !lost.hasName, !ControlSocket.isAnswered(in: folder) else { return }
+        socket.withLock { $0 = nil }
+        lost.close()
+        if listen(unlessAnswered: true) { log.notice("commands reach this server again: the other one has ended") }
+    }
+
     /// Has this one do reloads from now on.
     func take(_ reloader: Reloader) {
         self.reloader.withLock { $0 = reloader }

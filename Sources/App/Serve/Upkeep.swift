@@ -18,6 +18,17 @@ struct Upkeep: Sendable {
     let refreshCertificates: @Sendable () -> Void
     /// Frees what the pages keep in memory for people who never came back.
     let sweepPages: @Sendable () -> Void
+    /// Has commands reach this server again when another one on its folder has ended.
+    let keepControl: @Sendable () -> Void
+
+    /// Says what appending has found to be wrong with the audit log.
+    static func tellAlarms(of store: Store, _ log: Logger) {
+        for what in store.takeAuditAlarms() {
+            log.error(
+                "the audit log was changed behind the program's back; `gatehouse audit verify` says where",
+                metadata: ["what": "\(what)"])
+        }
+    }
 
     /// Runs until the task is cancelled; each piece of work is handed to `pool` and waited for.
     func run(on pool: WorkerPool) async {
@@ -30,6 +41,8 @@ struct Upkeep: Sendable {
             await perform("drain", on: pool) { try decisions.drain() }
             await perform("limits", on: pool) { try limiter.drain(into: store) }
             await perform("certificates", on: pool) { refreshCertificates() }
+            await perform("control", on: pool) { keepControl() }
+            Self.tellAlarms(of: store, log)
             let now = clock.now()
             // The distance either way: a clock that was set back must not stop the work.
             if (now - lastMinute).magnitude >= .seconds(60) {

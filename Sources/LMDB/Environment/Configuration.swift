@@ -19,6 +19,8 @@ extension Environment {
         public var access: Access
         /// Creates nothing and refuses writes.
         public var readOnly: Bool
+        /// Holds every page against the format first, which takes a while: for a file that may be damaged.
+        public var checksPages: Bool
         /// The schema that this program writes; it opens this one and the one before.
         public var schemaVersion: UInt16
         /// All tables; none can be opened later.
@@ -48,6 +50,7 @@ extension Environment {
             maximumQueuedWrites = 16384
             groupLimit = 64
             groupDuration = .milliseconds(2)
+            checksPages = false
             committed = nil
         }
     }

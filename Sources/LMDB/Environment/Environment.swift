@@ -9,7 +9,7 @@ internal import Synchronization
 ///   grows.
 /// - A write closure changes at most about 1,000 rows and waits for nothing.
 public final class Environment: Sendable {
-    private let store: Store
+    let store: Store
     /// Nil when opened for reading only.
     private let writer: Writer?
 
@@ -138,11 +138,14 @@ public final class Environment: Sendable {
     /// the owner. A copy that was cut off never has that name.
     ///
     /// - Parameter folder: made when missing; must hold no `data.mdb` (`alreadyExists`).
+    /// - Throws: `corrupted` when a page of the store is damaged: nothing is written then.
     public func backup(toFolder folder: String) throws(LMDBError) {
         guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { throw .system("making the folder \(folder)") }
         guard access("\(folder)/data.mdb", F_OK) != 0 else {
             throw LMDBError(.alreadyExists, "\(folder) holds a data.mdb already: choose an empty folder")
         }
+        let damage = try damagedPages()
+        guard damage.isEmpty else { throw StoreCheck(folder: store.configuration.path).damage(damage) }
         let staged = try StagedStore(in: folder)
         do throws(LMDBError) {
             try staged.copy(from: store)

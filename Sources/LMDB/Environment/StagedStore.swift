@@ -60,7 +60,8 @@ struct StagedStore {
         let handles = TableHandles(tables, folder: staging)
         defer { withExtendedLifetime(handles) {} }
         let opening = StoreOpening(configuration: configuration, tables: tables, handles: handles)
-        try opening.beginNewLife()
+        configuration.checksPages = true
+        try StoreOpening(configuration: configuration, tables: tables, handles: handles).beginNewLife()
         let (environment, _) = try opening.run()
         defer { mdb_env_close(environment) }
         var transaction: OpaquePointer?

@@ -12,17 +12,27 @@ struct StoreOpening {
     private static let flags = MDB_NOTLS | MDB_NORDAHEAD
 
     func run() throws(LMDBError) -> (environment: OpaquePointer, metadata: StoreMetadata) {
+        let pages = StoreCheck(folder: configuration.path)
+        try pages.refuseWhatEndsTheProcess()
         if !configuration.readOnly { try reserveReaderTable() }
         var created: OpaquePointer?
         let result = mdb_env_create(&created)
         guard result == MDB_SUCCESS, let environment = created else { throw failure(result) }
         do throws(LMDBError) {
             try open(environment)
+            try checkPages(environment, pages)
             return (environment, try configuration.readOnly ? readTables(environment) : makeTables(environment))
         } catch {
             mdb_env_close(environment)
             throw error
         }
+    }
+
+    /// A store that was just made has no tables yet, and passes.
+    private func checkPages(_ environment: OpaquePointer, _ pages: StoreCheck) throws(LMDBError) {
+        var damage = try pages.run(environment, .roots)
+        if damage.isEmpty, configuration.checksPages { damage = try pages.run(environment, .all) }
+        guard damage.isEmpty else { throw pages.damage(damage) }
     }
 
     private func failure(_ result: Int32) -> LMDBError {

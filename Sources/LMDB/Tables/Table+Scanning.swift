@@ -33,6 +33,28 @@ extension Table {
         return keys
     }
 
+    /// Decodes every row, and goes on behind those that cannot be.
+    ///
+    /// - Returns: how many cannot.
+    public func unreadableRows<T: ReadableTransaction & ~Copyable>(in transaction: borrowing T) throws -> Int {
+        var count = 0
+        try scan(prefix: [], from: nil, reversed: false, view: transaction.view) { row in
+            do {
+                // One row of that table is this room's own.
+                if description == StoreMetadata.table.description, row.key.elementsEqual(StoreMetadata.key.utf8) {
+                    _ = try StoreMetadata.table.decode(row.value)
+                    return true
+                }
+                _ = try decodeKey(row.key)
+                _ = try decode(row.value)
+            } catch {
+                count += 1
+            }
+            return true
+        }
+        return count
+    }
+
     /// The row with the smallest key.
     public func first<T: ReadableTransaction & ~Copyable>(in transaction: borrowing T) throws -> (Key, Record)? {
         try end(MDB_FIRST, view: transaction.view)

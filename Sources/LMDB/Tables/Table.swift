@@ -34,6 +34,11 @@ public struct Table<Key: TableKey, Record: TableRecord>: Sendable {
         }
     }
 
+    /// Whether the row was written by this very transaction (or another one of its group).
+    public func isNew(_ key: Key, in transaction: borrowing WriteTransaction) throws -> Bool {
+        try revision(of: key, in: transaction) == transaction.revision
+    }
+
     /// The record with its revision.
     public func getWithRevision<T: ReadableTransaction & ~Copyable>(
         _ key: Key, in transaction: borrowing T

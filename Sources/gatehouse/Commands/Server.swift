@@ -132,7 +132,13 @@ struct Restore: ParsableCommand {
         help: "JSON lines of `audit export`: revocations since the backup are replayed.")
     var auditExport: String?
 
+    @Flag(
+        name: .customLong("despite-problems"),
+        help: "Restore a backup whose tables contradict one another, or whose audit log was changed.")
+    var despiteProblems = false
+
     func run() throws {
-        try Commands.restore(options.invocation, folder: folder, auditExport: auditExport)
+        try Commands.restore(
+            options.invocation, folder: folder, auditExport: auditExport, despiteProblems: despiteProblems)
     }
 }
