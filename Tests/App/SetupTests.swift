@@ -74,19 +74,21 @@ import Testing
     }
 }
 
-@Suite struct ExplainedTargetTests {
+@Suite struct ExplainedRequestTests {
     @Test(arguments: [
         ("https://wiki.example.com/a/b?c#d", "wiki.example.com", "/a/b"), ("http://h", "h", "/"),
         ("https://h:8443?x", "h:8443", "/"), ("https://h/%61%2f..;x", "h", "/%61%2f..;x"),
     ])
     func readsAsAClientWouldSend(url: String, host: String, path: String) throws {
-        let target = try ExplainedTarget(url)
+        let target = try ExplainedRequest(method: "GET", url: url, portalHost: "auth.example.com")
         #expect(target.host == host)
         #expect(target.path == path)
     }
 
     @Test(arguments: ["", "wiki.example.com/a", "ftp://h/", "https://", "https:///a"])
     func refuses(url: String) {
-        #expect(throws: CommandFailure.self) { try ExplainedTarget(url) }
+        #expect(throws: CommandFailure.self) {
+            try ExplainedRequest(method: "GET", url: url, portalHost: "auth.example.com")
+        }
     }
 }

@@ -163,6 +163,8 @@ def test_missing_description(check, missing):
     ("X-Forwarded-Uri", "/admin/x"), ("X_Forwarded_Uri", "/admin/x"), ("X-Forwarded-Method", "DELETE"),
     ("X-Original-Method", "DELETE"), ("X_Original_Method", "DELETE"), ("X-Forwarded-Host", "other.example.com"),
     ("X_Forwarded_Host", "other.example.com"), ("X-Original-URI", "/admin/x"),
+    ("Forwarded", "for=192.0.2.1; Host=other.example.com"), ("X-HTTP-Method-Override", "DELETE"),
+    ("X_Http_Method_Override", "DELETE"), ("X-HTTP-Method", "PUT"), ("X-Method-Override", "PATCH"),
 ], ids=lambda extra: extra[0])
 def test_lesson54_second_description_that_differs_is_refused(check, extra):
     response = ask(check, "/public/x", headers=[extra])
@@ -171,7 +173,8 @@ def test_lesson54_second_description_that_differs_is_refused(check, extra):
 
 def test_second_description_that_agrees(check):
     response = ask(check, "/public/x", headers=[
-        ("X-Forwarded-Uri", "/public/x"), ("X-Forwarded-Method", "GET"), ("X-Forwarded-Host", "app.example.com")])
+        ("X-Forwarded-Uri", "/public/x"), ("X-Forwarded-Method", "GET"), ("X-Forwarded-Host", "app.example.com"),
+        ("Forwarded", 'for=192.0.2.1;host="app.example.com:443";proto=https'), ("X-HTTP-Method-Override", "get")])
     assert response.status == 200
 
 

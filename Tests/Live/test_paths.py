@@ -183,6 +183,64 @@ def test_explain(gate, method, path, user, verdict, reason):
     assert said.get("route") == "app" or reason == "path_refused"
 
 
+def test_explain_says_null_where_there_is_nothing(gate):
+    shape = ("verdict", "route", "rule", "reason", "headers")
+    allowed = gate.json("explain", "GET", "http://app.example.com/public/x")
+    assert [allowed[name] for name in shape[:4]] == ["allow", "app", 1, None]
+    nowhere = gate.json("explain", "GET", "http://nobody.example.org/x")
+    assert {name: nowhere[name] for name in shape} == {
+        "verdict": "deny", "route": None, "rule": None, "reason": "no_route", "headers": {}}
+
+
+@pytest.mark.parametrize("method,path,verdict,reason,status", [
+    ("TRACE", "/page", "deny", "method_refused", 405), ("connect", "/page", "deny", "method_refused", 405),
+    ("GET", "/" + "a" * 9000, "deny", "too_large", 414), ("GET", "/page?" + "a" * 9000, "deny", "too_large", 414),
+    ("GET", "/a/%25%32%65/x", "deny", "path_refused", 400), ("GET", "/a%00", "deny", "path_refused", 400),
+    ("GET", "/a%2fb", "deny", "path_refused", 400),
+])
+def test_explain_refuses_what_the_server_refuses_before_any_rule(gate, method, path, verdict, reason, status):
+    said = gate.json("explain", method, f"http://app.example.com{path}", "--user", "adam")
+    assert (said["verdict"], said["reason"], said["rule"]) == (verdict, reason, None), said
+    served = gate.get(path, method=method, key=gate.adam_key)
+    assert (served.status, served["Gatehouse-Reason"]) == (status, reason)
+
+
+def test_explain_of_the_portals_own_pages(gate):
+    portal = "http://auth.example.com"
+    for path in ("/.auth/login", "/.auth/api/me", "/.well-known/change-password", "/"):
+        said = gate.json("explain", "GET", portal + path)
+        assert (said["verdict"], said["route"], said["rule"], said["reason"]) == ("allow", None, None, None), path
+    assert gate.json("explain", "GET", portal + "/page")["reason"] == "no_route"
+    assert gate.json("explain", "GET", "http://app.example.com/.auth/check/nginx")["reason"] == "peer_untrusted"
+    assert gate.json("explain", "GET", "http://app.example.com/.authx")["route"] == "app"
+
+
+@pytest.mark.parametrize("method,url", [
+    ("G T", "http://app.example.com/"), ("", "http://app.example.com/"), ("G" * 65, "http://app.example.com/"),
+    ("GET", "http://us er@app.example.com/"), ("GET", "http://mary@app.example.com/"), ("GET", "http:///x"),
+    ("GET", "app.example.com/x"), ("GET", "http://app.example.com:99999/"),
+])
+def test_explain_of_what_is_no_request_is_wrong_usage(gate, method, url):
+    assert gate.cli("explain", method, url, check=False).returncode == 2
+
+
+def test_explain_looks_where_the_route_looks(simple):
+    gate = simple(route={"credentials_from": ["key"]})
+    url = "http://app.example.com/page"
+    assert gate.json("explain", "GET", url, "--user", "mary")["verdict"] == "sign_in"
+    made = gate.add_key("mary", "asked")
+    assert gate.json("explain", "GET", url, "--api-key", made["id"])["verdict"] == "allow"
+
+
+def test_lesson37_letters_that_some_take_for_one_are_one(simple):
+    """`ſ` is an `S` in upper case, `ı` an `I`, the Kelvin sign a `k` in lower case."""
+    rules = [{"paths": ["/secret/**", "/admin/**", "/kiosk/**"], "allow": {"groups": ["admins"]}}, {"allow": "everyone"}]
+    gate = simple(rules=rules, route={"ignore_path_case": True})
+    for path in ["/secret/x", "/%C5%BFecret/x", "/adm%C4%B1n/x", "/ADM%C4%B0N", "/%E2%84%AAiosk", "/SECRE%54"]:
+        assert gate.get(path, key=gate.mary_key).status == 403, path
+    assert gate.get("/page/%C5%BF").status == 200
+
+
 def test_explain_with_a_key_and_an_expectation(gate):
     made = gate.add_key("mary", "explained", scopes="wiki:read")
     url = "http://app.example.com/scoped/x"

@@ -168,6 +168,11 @@ def test_two_sessions_at_once_are_nobody(portal):
     first, second = (b.cookies_for("app.example.com")["gatehouse"] for b in (one, two))
     both = gate.get("/", headers=[("Cookie", f"gatehouse={first}; gatehouse={second}")])
     assert (both.status, both.code) == (401, "credentials_disagree")
+    # Whoever opens a page is sent to sign in, which mends it.
+    page = [("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document"), ("Cookie", f"gatehouse={first}; gatehouse={second}")]
+    sent = gate.get("/report?a=b", headers=page)
+    assert sent.status == 303 and sent["Gatehouse-Reason"] == "credentials_disagree"
+    assert sent["Location"].startswith(PORTAL + "/.auth/login?return_to=")
     assert gate.get("/", headers=[("Cookie", f"gatehouse={first}; gatehouse={first}")]).status == 200
     # A cookie that a sibling host has set does not sign anybody out.
     assert gate.get("/", headers=[("Cookie", f"gatehouse=nonsense; gatehouse={first}")]).status == 200

@@ -54,6 +54,27 @@ def test_explain_request_has_the_codes_of_the_others(simple):
     assert gate.cli("explain", "--request", "unknown", check=False).returncode == 3
 
 
+def test_a_rule_in_the_shadow_says_what_it_would_have_done(simple):
+    gate = simple(rules=[
+        {"name": "stricter", "paths": ["/report"], "shadow": True, "deny": "everyone"},
+        {"name": "laxer", "paths": ["/page"], "shadow": True, "allow": "everyone"},
+        {"name": "same", "shadow": True, "allow": {"groups": ["staff"]}},
+        {"allow": {"groups": ["staff"]}},
+    ])
+    assert gate.get("/report", key=gate.mary_key).status == 200
+    line = gate.logged("a shadow rule would have refused")
+    assert line
+    refused = gate.get("/page")
+    assert refused.status == 401
+    assert gate.logged("a shadow rule would have allowed")
+    told = explain(gate, refused["X-Request-Id"])
+    assert told["shadow"] == [{"rule": 1, "rule_name": "laxer", "verdict": "allow"}]
+    assert "“laxer” would have said allow" in gate.cli("explain", "--request", refused["X-Request-Id"]).stdout
+    other = gate.get("/report")
+    assert [item["verdict"] for item in explain(gate, other["X-Request-Id"])["shadow"]] == ["deny"]
+    assert explain(gate, gate.get("/else")["X-Request-Id"])["shadow"] == []
+
+
 def test_a_flood_of_refusals_is_kept_off_the_disk(simple):
     gate = simple()
     key = gate.mary_key

@@ -60,6 +60,30 @@ import Testing
         #expect(snapshot.says("/x", .key(["contractors"], scopes: ["a"])) == "deny rule_denied")
     }
 
+    @Test func onEveryoneABadCredentialIsNobodysBehindADenyToo() {
+        let snapshot = Snapshot.one([
+            RuleDescription(.deny(.group("contractors"))), RuleDescription(.allow(.everyone)),
+        ])
+        #expect(snapshot.says("/x") == "allow")
+        #expect(snapshot.says("/x", .revoked) == "allow")
+        #expect(snapshot.says("/x", .session("c", ["contractors"])) == "deny rule_denied")
+        // Who could not be looked up may be a contractor.
+        let unknown = CredentialState.refused(CredentialRefusal(.storeUnavailable))
+        #expect(snapshot.says("/x", unknown) == "deny store_unavailable")
+    }
+
+    @Test func cookiesThatDisagreeAreNobodyAndAskedToSignIn() {
+        let two = CredentialState.refused(CredentialRefusal(.credentialsDisagree))
+        let snapshot = Snapshot.one([
+            RuleDescription(.allow(.everyone), paths: ["/public"]),
+            RuleDescription(.deny(.group("contractors")), paths: ["/x/**"]),
+            RuleDescription(.allow(.signedIn), paths: ["/x/**"]),
+        ])
+        #expect(snapshot.says("/public", two) == "allow")
+        #expect(snapshot.says("/x", two) == "sign_in credentials_disagree")
+        #expect(snapshot.says("/none", two) == "deny no_rule", "no sign-in would help")
+    }
+
     @Test func shadowRulesAreReportedOnly() {
         let snapshot = Snapshot.one([
             RuleDescription(.deny(.everyone), paths: ["/x/**"], name: "later", shadow: true),

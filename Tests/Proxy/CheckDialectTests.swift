@@ -158,6 +158,37 @@ struct CheckDialectTests {
         }
     }
 
+    @Test(arguments: [AskingProxy.traefik, .caddy, .haproxy])
+    func lesson12_aDescriptionThatIsNoneIsMissing(_ proxy: AskingProxy) async throws {
+        try await withHarness(try await harness()) { harness in
+            for (method, target, status, reason) in [
+                ("G T", "/public/x", 400, "description_missing"), ("GET", "x", 400, "description_missing"),
+                ("OPTIONS", "*", 400, "description_missing"), ("GET", "*", 400, "description_missing"),
+                ("GET", "https://wiki.example.com/public/x", 400, "description_missing"),
+                ("GET", "http:///x", 400, "description_missing"), ("TRACE", "/public/x", 405, "method_refused"),
+                ("GET", "/public/../x", 400, "path_refused"),
+                ("GET", "/" + String(repeating: "a", count: 9000), 414, "too_large"),
+            ] {
+                let answer = try await harness.ask(proxy, method, "wiki.example.com", target)
+                #expect(
+                    answer.status == status && answer["Gatehouse-Reason"] == reason, "\(method) \(target.prefix(40))")
+            }
+        }
+    }
+
+    @Test(arguments: AskingProxy.handingOn)
+    func cookiesThatDisagreeSendAPersonToSignIn(_ proxy: AskingProxy) async throws {
+        try await withHarness(try await harness()) { harness in
+            let two = ["Cookie: \(Self.cookie)=c-anna; \(Self.cookie)=c-bert"]
+            let person = try await harness.ask(proxy, "/x", two + Self.page)
+            #expect(person.status == 303 && person["Gatehouse-Reason"] == "credentials_disagree")
+            #expect(person["Location"]?.hasPrefix("https://auth.example.com/.auth/login?return_to=") == true)
+            let program = try await harness.ask(proxy, "/x", two)
+            #expect(program.status == 401 && program["Gatehouse-Reason"] == "credentials_disagree")
+            #expect(program["Location"] == nil)
+        }
+    }
+
     @Test(
         arguments: AskingProxy.handingOn,
         [
@@ -165,6 +196,7 @@ struct CheckDialectTests {
             "X-Rewrite-URL: /admin", "X_Forwarded_Host: evil.example.com", "X-Original-Method: POST",
             "X_Forwarded_Method: POST", "X_Forwarded_For: 10.0.0.1", "X-Forwarded-Uri: /admin",
             "X-Forwarded-Host: evil.example.com", "X-Forwarded-Method: DELETE", "X-Original-URI: ",
+            "Forwarded: host=evil.example.com", "X-HTTP-Method-Override: DELETE",
         ])
     func lesson54_anotherSourceThatSaysSomethingElseIsRefused(_ proxy: AskingProxy, _ line: String) async throws {
         try await withHarness(try await harness()) { harness in

@@ -100,6 +100,48 @@ struct NginxCheckTests {
         }
     }
 
+    /// What names no host and path is no description; a path that is one and may not be asked for is refused as such.
+    @Test func aDescriptionThatIsNoneIsMissing() async throws {
+        try await withHarness(try await harness()) { harness in
+            for url in [
+                "/x", "wiki.example.com/public/x", "https://", "https:///public/x", "http:///x", "*",
+                "ftp://wiki.example.com/public/x", "https://user@wiki.example.com/public/x",
+                "https://wiki.example.com:99999/public/x", "https://wiki.example.com:x/",
+            ] {
+                let answer = try await ask(harness, url)
+                #expect(answer.status == 403 && answer["Gatehouse-Reason"] == "description_missing", "\(url)")
+            }
+            for method in ["G ET", "GET,POST", "", String(repeating: "G", count: 65)] {
+                let answer = try await ask(harness, "https://wiki.example.com/public/x", method: method)
+                #expect(answer.status == 403 && answer["Gatehouse-Reason"] == "description_missing", "\(method)")
+            }
+            for method in ["TRACE", "connect"] {
+                let answer = try await ask(harness, "https://wiki.example.com/public/x", method: method)
+                #expect(answer.status == 403 && answer["Gatehouse-Reason"] == "method_refused")
+            }
+            let path = String(repeating: "a", count: 9000)
+            let long = try await ask(harness, "https://wiki.example.com/\(path)")
+            #expect(long.status == 403 && long["Gatehouse-Reason"] == "too_large")
+        }
+    }
+
+    /// Two cookies of different sessions: a person is sent to sign in, a program is refused.
+    @Test func cookiesThatDisagreeSendAPersonToSignIn() async throws {
+        try await withHarness(try await harness()) { harness in
+            let two = ["Cookie: __Host-gatehouse=c-anna; __Host-gatehouse=c-bert"]
+            let page = ["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"]
+            let person = try await ask(harness, "https://wiki.example.com/x", two + page)
+            #expect(person.status == 401 && person["Gatehouse-Reason"] == "credentials_disagree")
+            #expect(person["Location"]?.hasPrefix("https://auth.example.com/.auth/login?return_to=") == true)
+            let program = try await ask(harness, "https://wiki.example.com/x", two)
+            #expect(program.status == 401 && program["Location"] == nil)
+            #expect(program["Gatehouse-Reason"] == "credentials_disagree")
+            let inline = try await harness.get("/x", two + page)
+            #expect(inline.status == 303 && inline["Gatehouse-Reason"] == "credentials_disagree")
+            #expect(try await harness.get("/x", two).status == 401)
+        }
+    }
+
     @Test(arguments: [nil, "", "G ET", "TRACE", "CONNECT", "GET,POST"])
     func aMethodThatIsNoneIsRefused(_ method: String?) async throws {
         try await withHarness(try await harness()) { harness in
@@ -113,7 +155,9 @@ struct NginxCheckTests {
         "X-Forwarded-Uri: /other", "x_forwarded_uri: /other", "X-Rewrite-URL: /other", "X-Original-URI: /other",
         "X-Forwarded-Host: evil.example.com", "X_Forwarded_Host: evil", "X-Forwarded-Method: POST",
         "x-original_method: POST", "X-Original-Method: POST", "X_Forwarded_For: 10.0.0.1", "X-Forwarded-Uri: ",
-        "X-Original-Host: evil",
+        "X-Original-Host: evil", "Forwarded: host=evil.example.com", "X-HTTP-Method-Override: DELETE",
+        "X_HTTP_Method: PUT", "x-method-override: PATCH", "Forwarded: for=1.2.3.4, for=\"a;b\";HOST = \"evil\"",
+        "Forwarded: for=\"1.2.3.4;host=wiki.example.com",
     ])
     func lesson54_anotherSourceThatSaysSomethingElseIsRefused(_ line: String) async throws {
         try await withHarness(try await harness()) { harness in
@@ -128,6 +172,8 @@ struct NginxCheckTests {
         "X-Forwarded-Uri: /public/x", "X-Forwarded-Uri: /public/x?other=query",
         "X-Forwarded-Host: WIKI.example.com:443",
         "X-Original-Method: GET", "X-Forwarded-Proto: http", "X-Original-URL: https://wiki.example.com/public/x",
+        "Forwarded: for=1.2.3.4;host=\"WIKI.example.com:443\";proto=https, for=5.6.7.8", "Forwarded: for=host",
+        "Forwarded: for=\"a,host=evil\"", "X-HTTP-Method-Override: get", "X-HTTP-Method:", "Forwarded:",
     ])
     func anotherSourceThatSaysTheSameIsNoHarm(_ line: String) async throws {
         try await withHarness(try await harness()) { harness in

@@ -30,9 +30,11 @@ public struct KeptRefusal: Codable, Sendable, Equatable {
     public var address: String?
     /// `inline`, `check` or `portal`.
     public var shape: String
+    /// What rules in the shadow would have decided, where it is something else; nil: none would have.
+    public var shadow: [ShadowVerdict]?
 
     private enum CodingKeys: String, CodingKey {
-        case at, verdict, reason, route, rule, method, host, path, user, subject, credential, address, shape
+        case at, verdict, reason, route, rule, method, host, path, user, subject, credential, address, shape, shadow
         case requestID = "request_id"
     }
 
@@ -53,6 +55,7 @@ public struct KeptRefusal: Codable, Sendable, Equatable {
         credential = denial.credentialID
         address = denial.address?.description
         shape = asked.shape
+        shadow = asked.shadow.isEmpty ? nil : asked.shadow
     }
 
     /// Whose share of the writes it takes.

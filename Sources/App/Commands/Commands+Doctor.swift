@@ -45,7 +45,7 @@ extension Commands {
     public static func doctor(_ invocation: Invocation, _ consultation: Consultation) async throws {
         let settings = try invocation.load(secrets: .leave).settings
         let output = Output(json: invocation.json)
-        let target = try ExplainedTarget(consultation.target)
+        let target = try ExplainedRequest(method: "GET", url: consultation.target, portalHost: "")
         let scheme = consultation.target.hasPrefix("https://") ? "https" : "http"
         let files = try consultation.proxyConfiguration.map { path throws(CommandFailure) in
             (name: path, text: try TextFile.read(path))

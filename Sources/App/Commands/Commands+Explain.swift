@@ -30,6 +30,14 @@ extension Commands {
             self.address = address
             self.expected = expected
         }
+
+        /// Whether a route that looks in `sources` would find the credential that is meant: a session has a cookie and
+        /// access tokens, a key has a field of its own, and all but cookies may stand in `Authorization`.
+        func isSeen(by sources: CredentialSources) -> Bool {
+            if user != nil { return !sources.isDisjoint(with: [.cookie, .authorization]) }
+            if apiKey != nil { return !sources.isDisjoint(with: [.key, .authorization]) }
+            return tokenFile == nil || sources.contains(.authorization)
+        }
     }
 
     /// `explain METHOD URL`.
@@ -38,25 +46,41 @@ extension Commands {
         if let expected = question.expected, Verdict(rawValue: expected) == nil {
             throw CommandFailure(.usage, "--expect is allow, sign_in, step_up or deny")
         }
-        let target = try ExplainedTarget(question.url)
+        let portalHost = context.settings.publicURL.host
+        let request = try ExplainedRequest(method: question.method, url: question.url, portalHost: portalHost)
         let address = try question.address.map { text throws(CommandFailure) in
             guard let address = IPAddress(text) else { throw CommandFailure(.usage, "“\(text)” is no address") }
             return address
         }
         let snapshot = try context.settings.snapshot()
+        // Asked for even where it has no say: who names nobody is told so.
         let credential = try await credential(of: question, context)
-        let method = Array(question.method.utf8)
-        let host = Array(target.host.utf8)
-        let path = Array(target.path.utf8)
+        let (answer, text) =
+            request.ownAnswer ?? routesAnswer(request, address, question, credential, snapshot, portalHost)
+        try context.output.value(answer) { text }
+        if let expected = question.expected, expected != answer.verdict {
+            throw CommandFailure(.failed, "expected \(expected), the verdict is \(answer.verdict)")
+        }
+    }
+
+    private static func routesAnswer(
+        _ request: ExplainedRequest, _ address: IPAddress?, _ question: Question, _ credential: CredentialState,
+        _ snapshot: Snapshot, _ portalHost: String
+    ) -> (answer: ExplainAnswer, text: String) {
+        let method = Array(request.method.utf8)
+        let host = Array(request.host.utf8)
+        let path = Array(request.path.utf8)
         let facts = Facts(
             method: method.span, host: host.span, path: path.span, clientAddress: address, isPreflight: false,
             now: SystemClock().now())
-        let explanation = snapshot.explain(facts, credential: credential)
-        let answer = ExplainAnswer(explanation)
-        try context.output.value(answer) { ExplainText.render(explanation) }
-        if let expected = question.expected, expected != explanation.verdict.rawValue {
-            throw CommandFailure(.failed, "expected \(expected), the verdict is \(explanation.verdict.rawValue)")
+        let isSeen = snapshot.route(for: facts).map { question.isSeen(by: $0.credentialsFrom) } ?? true
+        let explanation = snapshot.explain(facts, credential: isSeen ? credential : .none)
+        if request.isFrontDoor(explanation, portalHost: portalHost) {
+            return (ExplainAnswer(.allow, nil), "allow\n  Gatehouse itself leads on to the account page")
         }
+        var text = ExplainText.render(explanation)
+        if !isSeen { text += "\n  the route’s credentials_from does not look for such a credential" }
+        return (ExplainAnswer(explanation), text)
     }
 
     private static func credential(
@@ -99,60 +123,5 @@ extension Commands {
             ForeignTokenReader(issuers: issuers, standing: try LocalStanding(store: store)),
         ])
         return chain.read(PresentedCredential(source: .bearer, bytes: token.span), at: SystemClock().now())
-    }
-}
-
-/// Host and path of a URL, as the client would send them.
-struct ExplainedTarget {
-    let host: String
-    let path: String
-
-    init(_ url: String) throws(CommandFailure) {
-        let scheme = url.hasPrefix("https://") ? "https://" : "http://"
-        guard url.hasPrefix(scheme) else {
-            throw CommandFailure(.usage, "“\(url)” is no URL like https://wiki.example.com/page")
-        }
-        let rest = url.dropFirst(scheme.count)
-        let end = rest.firstIndex { $0 == "/" || $0 == "?" || $0 == "#" } ?? rest.endIndex
-        host = String(rest[..<end])
-        let path = rest[end...].prefix { $0 != "?" && $0 != "#" }
-        self.path = path.hasPrefix("/") ? String(path) : "/" + path
-        guard !host.isEmpty else { throw CommandFailure(.usage, "“\(url)” names no host") }
-    }
-}
-
-/// The document of the contract: `{"verdict","route","rule","reason","headers"}`.
-struct ExplainAnswer: Encodable {
-    let verdict: String
-    let route: String?
-    let rule: Int?
-    let rule_name: String?
-    let reason: String?
-    let headers: [String: String]
-
-    init(_ explanation: Explanation) {
-        verdict = explanation.verdict.rawValue
-        route = explanation.route
-        rule = explanation.rule
-        rule_name = explanation.ruleName
-        reason = explanation.reason?.rawValue
-        headers = Dictionary(explanation.headers.map { ($0.name, $0.value) }) { first, _ in first }
-    }
-}
-
-/// The same for people: every reading of the path, every rule and why.
-enum ExplainText {
-    static func render(_ explanation: Explanation) -> String {
-        var lines = ["\(explanation.verdict.rawValue)\(explanation.reason.map { " (\($0.rawValue))" } ?? "")"]
-        for reading in explanation.readings {
-            lines.append("read as \(reading.path): \(reading.route.map { "route \($0)" } ?? "no route")")
-            for rule in reading.rules {
-                let name = rule.name.map { " “\($0)”" } ?? ""
-                let mark = rule.decided ? ">" : " "
-                lines.append("  \(mark) rule \(rule.index)\(name)\(rule.shadow ? " (shadow)" : ""): \(rule.why)")
-            }
-        }
-        for header in explanation.headers { lines.append("  \(header.name): \(header.value)") }
-        return lines.joined(separator: "\n")
     }
 }

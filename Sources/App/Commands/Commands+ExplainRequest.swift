@@ -68,6 +68,8 @@ private struct RefusalAnswer: Encodable {
     let credential: String?
     let address: String?
     let shape: String
+    /// What rules in the shadow would have decided, where it is something else.
+    let shadow: [ShadowVerdict]
     /// Others of the same id, which a client has used again, the newest first.
     let earlier: [RefusalAnswer]
 
@@ -85,7 +87,34 @@ private struct RefusalAnswer: Encodable {
         credential = refusal.credential
         address = refusal.address
         shape = refusal.shape
+        shadow = refusal.shadow ?? []
         self.earlier = earlier
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case verdict, route, rule, reason, headers, request_id, at, method, host, path, user, credential, address, shape
+        case shadow, earlier
+    }
+
+    /// What is not known is null, not left out.
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(verdict, forKey: .verdict)
+        try container.encode(route, forKey: .route)
+        try container.encode(rule, forKey: .rule)
+        try container.encode(reason, forKey: .reason)
+        try container.encode(headers, forKey: .headers)
+        try container.encode(request_id, forKey: .request_id)
+        try container.encode(at, forKey: .at)
+        try container.encode(method, forKey: .method)
+        try container.encode(host, forKey: .host)
+        try container.encode(path, forKey: .path)
+        try container.encode(user, forKey: .user)
+        try container.encode(credential, forKey: .credential)
+        try container.encode(address, forKey: .address)
+        try container.encode(shape, forKey: .shape)
+        try container.encode(shadow, forKey: .shadow)
+        try container.encode(earlier, forKey: .earlier)
     }
 
     /// Whatever a client sent does nothing to a terminal.
@@ -102,7 +131,12 @@ private struct RefusalAnswer: Encodable {
         let lines = rows.compactMap { name, value in
             value.map { "  \(name)\(String(repeating: " ", count: 12 - name.count))\($0)" }
         }
+        let shadows = shadow.map { result in
+            let rule = result.ruleName.map { "“\($0)”" } ?? "\(result.rule)"
+            return "  in the shadow, rule \(rule) would have said \(result.verdict)"
+                + (result.reason.map { " (\($0))" } ?? "")
+        }
         let others = earlier.isEmpty ? [] : ["the same id was used before:"] + earlier.map(\.text)
-        return (["\(verdict) (\(reason ?? "it could not be read"))"] + lines + others).joined(separator: "\n")
+        return (["\(verdict) (\(reason ?? "it could not be read"))"] + lines + shadows + others).joined(separator: "\n")
     }
 }

@@ -54,15 +54,46 @@ public struct RefusedRequest: Sendable, Hashable {
     public var verdict: String
     /// How it was asked: `inline`, `check` or `portal`.
     public var shape: String
+    /// What rules in the shadow would have decided, where it is something else.
+    public var shadow: [ShadowVerdict]
 
     /// All fields, named as they are.
-    public init(method: String, host: String, path: String, rule: Int?, verdict: String, shape: String) {
+    public init(
+        method: String, host: String, path: String, rule: Int?, verdict: String, shape: String,
+        shadow: [ShadowVerdict] = []
+    ) {
         self.method = method
         self.host = host
         self.path = path
         self.rule = rule
         self.verdict = verdict
         self.shape = shape
+        self.shadow = shadow
+    }
+}
+
+/// What a rule in the shadow would have decided.
+public struct ShadowVerdict: Sendable, Hashable, Codable {
+    /// Its place in the route.
+    public var rule: Int
+    /// Its name, if it has one.
+    public var ruleName: String?
+    /// `allow`, `sign_in`, `step_up` or `deny`.
+    public var verdict: String
+    /// Why, unless it allows.
+    public var reason: String?
+
+    private enum CodingKeys: String, CodingKey {
+        case rule, verdict, reason
+        case ruleName = "rule_name"
+    }
+
+    /// All fields, named as they are.
+    public init(rule: Int, ruleName: String?, verdict: String, reason: String?) {
+        self.rule = rule
+        self.ruleName = ruleName
+        self.verdict = verdict
+        self.reason = reason
     }
 }
 

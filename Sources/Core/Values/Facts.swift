@@ -9,7 +9,8 @@ public struct Facts: ~Escapable {
     public let path: Span<UInt8>
     /// The client's address; nil when it is not known, and then it is in no network.
     public let clientAddress: IPAddress?
-    /// `OPTIONS` with `Origin` and `Access-Control-Request-Method` (a CORS preflight).
+    /// `OPTIONS` with `Origin` and `Access-Control-Request-Method` (a CORS preflight). Also where the method has
+    /// lower-case letters (`options`): that is a preflight to whoever raises methods to upper case, and to nobody else.
     public let isPreflight: Bool
     /// The time of the judgement.
     public let now: Timestamp

@@ -54,6 +54,9 @@ public struct IPAddress: Hashable, Sendable {
         }
     }
 
+    /// The address of the same family that has this bit, too.
+    fileprivate func setting(_ bit: UInt128) -> IPAddress { IPAddress(family: family, bits: bits | bit) }
+
     /// How many bits an address of this family has.
     public var width: Int { family == .v4 ? 32 : 128 }
 
@@ -216,6 +219,21 @@ public struct Network: Hashable, Sendable, CustomStringConvertible {
     /// The two share an address.
     public func overlaps(_ other: Network) -> Bool {
         contains(other.address) || other.contains(address)
+    }
+
+    /// The two networks of one more bit that make it up; nil for a single address.
+    public var halves: (lower: Network, upper: Network)? {
+        guard prefixLength < address.width else { return nil }
+        let bit: UInt128 = 1 << UInt128(address.width - prefixLength - 1)
+        return (
+            Network(address: address, prefixLength: prefixLength + 1),
+            Network(address: address.setting(bit), prefixLength: prefixLength + 1)
+        )
+    }
+
+    private init(address: IPAddress, prefixLength: Int) {
+        self.address = address
+        self.prefixLength = prefixLength
     }
 
     /// CIDR notation.

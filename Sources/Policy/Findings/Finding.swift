@@ -37,11 +37,15 @@ public struct Finding: Sendable, Equatable {
         case emptyList
         /// A map without keys.
         case emptyConditions
+        /// A map that no credential can ever meet.
+        case conditionsNeverMet
+        /// A rule whose maps no credential can meet that its route looks for; on another route it may be.
+        case ruleNeverMetHere
         /// Two routes take one host and path.
         case sameHostAndPath
         /// Earlier routes take everything that this one would.
         case routeNeverMatches
-        /// An earlier rule decides everything that this one would, or the route has no such path.
+        /// Earlier rules decide everything that this one would, or the route has no such path.
         case ruleNeverMatches
     }
 

@@ -31,7 +31,7 @@ struct PathGlob: Sendable {
 
     /// - Throws: a sentence that says why `text` is no glob.
     init(_ text: String, ignoringCase: Bool, emptySegments: Bool) throws(GlobProblem) {
-        var pattern = Array((ignoringCase ? text.lowercased() : text).utf8)
+        var pattern = Array((ignoringCase ? CaseFolding.fold(text) : text).utf8)
         try Self.check(pattern)
         if pattern.last == UInt8(ascii: "/") { pattern.removeLast() }
         var segments: [Segment] = []

@@ -124,7 +124,7 @@ struct PathReadings {
     }
 }
 
-/// One reading as a route compares it: `folded` is in lower case where that needs more than ASCII, else the same bytes.
+/// One reading as a route compares it: `folded` is without case where that needs more than ASCII, else the same bytes.
 struct CanonicalPath: ~Escapable {
     let exact: Span<UInt8>
     let folded: Span<UInt8>
@@ -143,6 +143,6 @@ struct CanonicalPath: ~Escapable {
 
     /// Bytes for a second span, or nil when the first will do.
     static func folding(_ path: [UInt8]) -> [UInt8] {
-        path.contains { $0 >= 0x80 } ? Array(String(decoding: path, as: UTF8.self).lowercased().utf8) : path
+        path.contains { $0 >= 0x80 } ? Array(CaseFolding.fold(String(decoding: path, as: UTF8.self)).utf8) : path
     }
 }

@@ -11,7 +11,10 @@ struct Compiler {
         for (index, description) in descriptions.enumerated() {
             let before = findings.count
             let route = compile(description, at: index)
-            let isSound = findings.count == before
+            // What nobody can meet still takes what it takes.
+            let isSound = findings[before...].allSatisfy {
+                $0.code == .conditionsNeverMet || $0.code == .ruleNeverMetHere
+            }
             if let earlier = names[description.name] {
                 report(
                     .duplicateName, Place(route: index, key: .name), other: Place(route: earlier, key: .name),
@@ -104,10 +107,10 @@ struct Compiler {
         let effect: Rule.Effect
         switch rule.effect {
         case .allow(let requirement):
-            check(requirement, Place(route: place.route, rule: place.rule, key: .allow))
+            check(requirement, of: route, Place(route: place.route, rule: place.rule, key: .allow))
             effect = .allow(CompiledRequirement(requirement))
         case .deny(let requirement):
-            check(requirement, Place(route: place.route, rule: place.rule, key: .deny))
+            check(requirement, of: route, Place(route: place.route, rule: place.rule, key: .deny))
             effect = .deny(CompiledRequirement(requirement))
         }
         return Rule(
@@ -116,13 +119,15 @@ struct Compiler {
             networks: rule.networks, preflight: rule.preflight)
     }
 
-    private mutating func check(_ requirement: Requirement, _ place: Place) {
+    private mutating func check(_ requirement: Requirement, of route: RouteDescription, _ place: Place) {
         guard case .anyOf(let maps) = requirement else { return }
         if maps.isEmpty { reportEmpty(place) }
         for (index, map) in maps.enumerated() {
             let here = Place(route: place.route, rule: place.rule, key: place.key, map: index)
             check(map, here)
+            checkMeetable(map, here)
         }
+        checkMeetable(requirement, from: route.credentialsFrom, place)
     }
 
     private mutating func check(_ map: Conditions, _ place: Place) {

@@ -15,15 +15,26 @@ extension Snapshot {
     /// the request is another route's by ours, that one's verdict holds if it is stricter. Only on a host of which no
     /// route is known does the name alone decide.
     public func decide(_ facts: borrowing Facts, named route: Route, credential: CredentialState) -> Judgement {
+        guard MethodReadings.areTwo(facts.method) else {
+            return Judgement(opinion(facts, named: route, credential))
+        }
+        let raised = MethodReadings.raised(facts.method)
+        var opinion = opinion(MethodReadings.asSent(facts), named: route, credential)
+        opinion.tighten(self.opinion(MethodReadings.raised(facts, raised.span), named: route, credential))
+        return Judgement(opinion)
+    }
+
+    /// One reading of the method, all of the path.
+    private func opinion(_ facts: borrowing Facts, named route: Route, _ credential: CredentialState) -> Opinion {
         let unclear = Opinion.refusal(.pathRefused, route: route, identity: credential.identity)
         switch PathScan(facts.path) {
-        case .refused: return Judgement(unclear)
+        case .refused: return unclear
         case .plain(let count):
             let path = CanonicalPath(facts.path.extracting(0..<count))
-            return Judgement(judge(facts, path, traits: PathTraits(), named: route, credential))
+            return judge(facts, path, traits: PathTraits(), named: route, credential)
         case .encoded:
             guard let readings = PathReadings(facts.path), route.keepInPath.isSuperset(of: readings.traits.mustBeKept)
-            else { return Judgement(unclear) }
+            else { return unclear }
             var strictest: Opinion?
             for reading in readings.paths {
                 let folded = CanonicalPath.folding(reading)
@@ -32,7 +43,7 @@ extension Snapshot {
                 strictest?.tighten(opinion)
                 strictest = strictest ?? opinion
             }
-            return Judgement(strictest ?? unclear)
+            return strictest ?? unclear
         }
     }
 

@@ -20,25 +20,37 @@ extension Snapshot {
         decide(facts, route: nil, credential: credential)
     }
 
-    /// Decides who gets in. Every reading of the path is judged, each on the route that it falls on; the strictest
-    /// verdict holds (deny, step-up, sign-in, allow), the primary reading's where they are equal.
+    /// Decides who gets in. Every reading of the path is judged, each on the route that it falls on, and both readings
+    /// of a method with lower-case letters; the strictest verdict holds (deny, step-up, sign-in, allow), the primary
+    /// reading's where they are equal.
     ///
     /// - Parameter route: what ``route(for:)`` answered for the same facts; nil, or a route of another snapshot, is
     ///   looked up again.
     public func decide(_ facts: borrowing Facts, route: Route?, credential: CredentialState) -> Judgement {
+        guard MethodReadings.areTwo(facts.method) else {
+            return Judgement(opinion(facts, route: route, credential))
+        }
+        let raised = MethodReadings.raised(facts.method)
+        var opinion = opinion(MethodReadings.asSent(facts), route: route, credential)
+        opinion.tighten(self.opinion(MethodReadings.raised(facts, raised.span), route: route, credential))
+        return Judgement(opinion)
+    }
+
+    /// One reading of the method, all of the path.
+    private func opinion(_ facts: borrowing Facts, route: Route?, _ credential: CredentialState) -> Opinion {
         switch PathScan(facts.path) {
-        case .refused: return Judgement(.refusal(.pathRefused, route: route, identity: credential.identity))
+        case .refused: return .refusal(.pathRefused, route: route, identity: credential.identity)
         case .plain(let count):
             let path = CanonicalPath(facts.path.extracting(0..<count))
             guard let route = own(route) ?? self.route(host: facts.host, path) else {
-                return Judgement(.refusal(.noRoute, identity: credential.identity))
+                return .refusal(.noRoute, identity: credential.identity)
             }
-            return Judgement(Self.judge(facts, path, on: route, credential))
+            return Self.judge(facts, path, on: route, credential)
         case .encoded:
             guard let readings = PathReadings(facts.path) else {
-                return Judgement(.refusal(.pathRefused, route: route, identity: credential.identity))
+                return .refusal(.pathRefused, route: route, identity: credential.identity)
             }
-            return Judgement(judge(facts, readings, credential))
+            return judge(facts, readings, credential)
         }
     }
 
@@ -98,7 +110,9 @@ extension Snapshot {
         }
         let compared = route.ignorePathCase ? path.folded : path.exact
         var opinion = Opinion.refusal(.noRule, route: route, identity: identity)
-        if case .refused(let refusal) = credential { opinion.reason = refusal.reason }
+        if case .refused(let refusal) = credential, refusal.reason != .credentialsDisagree {
+            opinion.reason = refusal.reason
+        }
         // By their places: a copy of a rule would count up everything that it holds.
         for index in route.rules.indices {
             guard case .decided(let verdict, let reason) = route.rules[index].outcome(facts, compared, credential)

@@ -2,8 +2,10 @@ public import Core
 
 /// Why a request would get the verdict that it gets.
 public struct Explanation: Sendable {
-    /// One way to read the path, and what it leads to.
+    /// One way to read method and path, and what it leads to.
     public struct Reading: Sendable {
+        /// The method, where there is more than one reading of it.
+        public let method: String?
         /// The canonical path; `%2F` where an encoded slash is taken as data.
         public let path: String
         /// The name of the route that takes it.
@@ -50,7 +52,7 @@ public struct Explanation: Sendable {
     public let rule: Int?
     /// That rule's name.
     public let ruleName: String?
-    /// Every reading of the path; empty when the path is refused.
+    /// Every reading of method and path; empty when the path is refused.
     public let readings: [Reading]
     /// The identity headers that would be forwarded, the assertion's empty; empty unless it is allowed.
     public let headers: [HeaderLine]
@@ -93,6 +95,18 @@ extension Snapshot {
     }
 
     private func readings(_ facts: borrowing Facts, _ credential: CredentialState) -> [Explanation.Reading] {
+        guard MethodReadings.areTwo(facts.method) else { return readings(facts, method: nil, credential) }
+        let raised = MethodReadings.raised(facts.method)
+        var sent: [UInt8] = []
+        for index in facts.method.indices { sent.append(facts.method[index]) }
+        return readings(MethodReadings.asSent(facts), method: String(decoding: sent, as: UTF8.self), credential)
+            + readings(
+                MethodReadings.raised(facts, raised.span), method: String(decoding: raised, as: UTF8.self), credential)
+    }
+
+    private func readings(
+        _ facts: borrowing Facts, method: String?, _ credential: CredentialState
+    ) -> [Explanation.Reading] {
         var paths: [[UInt8]] = []
         var traits: PathTraits = []
         switch PathScan(facts.path) {
@@ -114,8 +128,8 @@ extension Snapshot {
             let shown = path.flatMap { $0 == 0 ? Array("%2F".utf8) : [$0] }
             result.append(
                 Explanation.Reading(
-                    path: shown.isEmpty ? "/" : String(decoding: shown, as: UTF8.self), route: opinion.route?.name,
-                    verdict: opinion.verdict, reason: opinion.reason,
+                    method: method, path: shown.isEmpty ? "/" : String(decoding: shown, as: UTF8.self),
+                    route: opinion.route?.name, verdict: opinion.verdict, reason: opinion.reason,
                     rules: rulesTried(facts, path, opinion, credential)))
         }
         return result

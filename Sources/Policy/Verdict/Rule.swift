@@ -49,7 +49,9 @@ final class Rule: Sendable {
         case .allow(let requirement):
             switch credential {
             case .none: return .decided(.signIn, .signInRequired)
-            case .refused(let refusal): return .decided(.deny, refusal.reason)
+            case .refused(let refusal):
+                // Cookies that disagree prove nobody, and another sign-in puts that right.
+                return .decided(refusal.reason == .credentialsDisagree ? .signIn : .deny, refusal.reason)
             case .identity(let identity):
                 let (verdict, reason) = requirement.judge(identity, at: facts.now)
                 return .decided(verdict, reason)
@@ -57,8 +59,10 @@ final class Rule: Sendable {
         case .deny(let requirement):
             switch credential {
             case .none: return .notMeant
-            // Whose it was is not known, so it may be just whom this rule means.
-            case .refused(let refusal): return .decided(.deny, refusal.reason)
+            // Who could not be looked up may be just whom this rule means; any other bad credential is nobody's, as if
+            // there were none.
+            case .refused(let refusal):
+                return refusal.reason == .storeUnavailable ? .decided(.deny, refusal.reason) : .notMeant
             case .identity(let identity):
                 return requirement.fits(identity, at: facts.now) ? .decided(.deny, .ruleDenied) : .notMeant
             }
@@ -84,7 +88,7 @@ final class Rule: Sendable {
 
 /// Request methods, compared byte for byte (RFC 9110 section 9.1); `GET` covers HEAD.
 struct MethodList: Sendable {
-    private let methods: [[UInt8]]
+    let methods: [[UInt8]]
 
     init(_ methods: [String]) {
         var all = methods.map { Array($0.utf8) }
@@ -94,10 +98,6 @@ struct MethodList: Sendable {
 
     func contains(_ method: Span<UInt8>) -> Bool {
         methods.contains { Self.isSame($0, method) }
-    }
-
-    func covers(_ other: MethodList) -> Bool {
-        other.methods.allSatisfy(methods.contains)
     }
 
     private static func isSame(_ left: [UInt8], _ right: Span<UInt8>) -> Bool {

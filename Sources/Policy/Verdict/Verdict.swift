@@ -108,8 +108,20 @@ struct Opinion: Sendable {
         Opinion(reason: reason, route: route, identity: identity)
     }
 
-    /// The stricter of two; this one where they are equally strict.
+    /// The stricter of two; this one where they are equally strict. Of the other stays what its shadow would have
+    /// refused: enforced, that would be the strictest.
     mutating func tighten(_ other: Opinion) {
-        if other.verdict > verdict { self = other }
+        let lost: Opinion
+        if other.verdict > verdict {
+            lost = self
+            self = other
+        } else {
+            lost = other
+        }
+        guard !lost.shadow.isEmpty, lost.route === route else { return }
+        for result in lost.shadow
+        where result.verdict > verdict && !shadow.contains(where: { $0.ruleIndex == result.ruleIndex }) {
+            shadow.append(result)
+        }
     }
 }

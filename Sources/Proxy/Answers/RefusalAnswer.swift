@@ -72,7 +72,13 @@ struct RefusalAnswer: Equatable {
 
     /// What a description gets that cannot be judged, from a proxy that hands every status on.
     init(ofDescription reason: Reason) {
-        let status = reason == .noRoute ? 403 : Self.status(of: reason)
+        let status =
+            switch reason {
+            case .noRoute: 403
+            // The only thing of a description that can be is its target.
+            case .tooLarge: 414
+            default: Self.status(of: reason)
+            }
         self.init(status: (403...414).contains(status) ? status : 400, reason: reason, verdict: .deny)
     }
 

@@ -22,18 +22,16 @@ enum DescriptionReading {
         let methodBytes = fields[method].value.bytes(in: bytes)
         let hostBytes = fields[host].value.bytes(in: bytes)
         let targetBytes = fields[target].value.bytes(in: bytes)
-        guard !methodBytes.isEmpty, !targetBytes.isEmpty, RequestTarget.isHost(hostBytes) else { return missing }
-        guard isServed(methodBytes) else { return .failure(CheckFailure(reason: .methodRefused)) }
+        guard !targetBytes.isEmpty, RequestTarget.isHost(hostBytes) else { return missing }
+        if let failure = failure(ofMethod: methodBytes) { return .failure(failure) }
         let parts: RequestTarget.Parts
         do {
             parts = try RequestTarget.check(targetBytes)
         } catch {
-            return .failure(CheckFailure(reason: error.reason ?? .pathRefused))
+            return .failure(failure(of: error))
         }
         // A second host, or none that has a path.
-        guard parts.authority.isEmpty, !parts.isAsterisk else {
-            return .failure(CheckFailure(reason: .pathRefused))
-        }
+        guard parts.authority.isEmpty, !parts.isAsterisk else { return missing }
         let description = CheckDescription(
             method: methodBytes, host: hostBytes, path: parts.path.bytes(in: targetBytes), traits: parts.traits,
             query: parts.query?.bytes(in: targetBytes))
@@ -43,6 +41,23 @@ enum DescriptionReading {
 
     static var missing: Result<CheckDescription, CheckFailure> {
         .failure(CheckFailure(reason: .descriptionMissing))
+    }
+
+    /// Why a target is none that can be judged: what names no path at all is a malformed description, a path that nobody
+    /// should be let through with is a refused one.
+    static func failure(of refusal: HTTPWire.Refusal) -> CheckFailure {
+        switch refusal.code {
+        case .targetInvalid, .hostInvalid: CheckFailure(reason: .descriptionMissing)
+        default: CheckFailure(reason: refusal.reason ?? .pathRefused)
+        }
+    }
+
+    /// Why a method is none that may be asked about: a malformed description where it is no token (RFC 9110 section
+    /// 5.6.2) or longer than a request line allows, a refused method where inline it is refused, too.
+    static func failure(ofMethod method: UnsafeRawBufferPointer) -> CheckFailure? {
+        guard method.count <= 64, isToken(method) else { return CheckFailure(reason: .descriptionMissing) }
+        let isRefused = ASCIIText.equalsIgnoringCase(method, "connect") || ASCIIText.equalsIgnoringCase(method, "trace")
+        return isRefused ? CheckFailure(reason: .methodRefused) : nil
     }
 
     /// Another header, or another spelling of the same, that says something else.
@@ -62,6 +77,13 @@ enum DescriptionReading {
             case .method:
                 told = description.method
                 agrees = ByteSearch.equal(value, told)
+            case .methodOverride:
+                // Whoever heeds it raises it to upper case; proxies empty what they take out.
+                told = description.method
+                agrees = value.isEmpty || ByteSearch.equalIgnoringCase(value, told)
+            case .forwarded:
+                told = description.host
+                agrees = ForwardedHosts.agree(value, with: told)
             case .path:
                 told = description.path
                 agrees = pathAgrees(value, description)
@@ -93,13 +115,6 @@ enum DescriptionReading {
 
     private static func printable(_ bytes: UnsafeRawBufferPointer) -> String {
         String(decoding: bytes.prefix(200).map { (0x20..<0x7f).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
-    }
-
-    /// A method that may be asked about: a token (RFC 9110 section 5.6.2), as long as a request line allows, and none
-    /// of those that are refused inline.
-    static func isServed(_ method: UnsafeRawBufferPointer) -> Bool {
-        method.count <= 64 && isToken(method) && !ASCIIText.equalsIgnoringCase(method, "connect")
-            && !ASCIIText.equalsIgnoringCase(method, "trace")
     }
 
     private static func isToken(_ bytes: UnsafeRawBufferPointer) -> Bool {

@@ -3,6 +3,10 @@ import HTTPWire
 /// What a header of a description says something about.
 enum DescribedFact {
     case method, host, path, client
+    /// A method in the place of the request's own.
+    case methodOverride
+    /// The host, among other things (RFC 7239).
+    case forwarded
 }
 
 /// Headers by which proxies describe a request, in any spelling. A dialect believes one of them for each fact; the
@@ -16,6 +20,7 @@ enum DescriptionSources {
         case .xOriginalURL, .xForwardedURI: .path
         case .xForwardedHost: .host
         case .xForwardedFor: .client
+        case .forwarded: .forwarded
         // Another spelling, or a name that is not among the well-known.
         case .other: fact(of: field.name.bytes(in: bytes))
         default: nil
@@ -23,7 +28,7 @@ enum DescriptionSources {
     }
 
     private static func fact(of name: UnsafeRawBufferPointer) -> DescribedFact? {
-        guard let first = name.first, ByteSearch.lower(first) == UInt8(ascii: "x"), name.count >= 13, name.count <= 18
+        guard let first = name.first, ByteSearch.lower(first) == UInt8(ascii: "x"), name.count >= 13, name.count <= 22
         else { return nil }
         if matches(name, "x-original-method") || matches(name, "x-forwarded-method") { return .method }
         if matches(name, "x-original-url") || matches(name, "x-original-uri") || matches(name, "x-forwarded-uri")
@@ -33,6 +38,11 @@ enum DescriptionSources {
         }
         if matches(name, "x-forwarded-host") || matches(name, "x-original-host") { return .host }
         if matches(name, "x-forwarded-for") { return .client }
+        if matches(name, "x-http-method-override") || matches(name, "x-http-method")
+            || matches(name, "x-method-override")
+        {
+            return .methodOverride
+        }
         return nil
     }
 

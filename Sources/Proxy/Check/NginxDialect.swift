@@ -24,15 +24,13 @@ enum NginxDialect: CheckDialect {
         guard url >= 0, method >= 0 else { return DescriptionReading.missing }
         let target = fields[url].value.bytes(in: bytes)
         let methodBytes = fields[method].value.bytes(in: bytes)
-        guard !target.isEmpty, !methodBytes.isEmpty else { return DescriptionReading.missing }
-        guard DescriptionReading.isServed(methodBytes) else {
-            return .failure(CheckFailure(reason: .methodRefused))
-        }
+        guard !target.isEmpty else { return DescriptionReading.missing }
+        if let failure = DescriptionReading.failure(ofMethod: methodBytes) { return .failure(failure) }
         let parts: RequestTarget.Parts
         do {
             parts = try RequestTarget.check(target)
         } catch {
-            return .failure(CheckFailure(reason: error.reason ?? .pathRefused))
+            return .failure(DescriptionReading.failure(of: error))
         }
         // Without an authority there is no host to judge by, and the sub-request's own is not the client's.
         guard !parts.authority.isEmpty, !parts.isAsterisk else { return DescriptionReading.missing }

@@ -24,6 +24,8 @@ struct CurrentRequest {
     var clientAddress: IPAddress?
     /// Index of the rule that refuses; -1 for none.
     var refusingRule = -1
+    /// What rules in the shadow would have done with a request that is refused, where it is something else.
+    var refusingShadow: [ShadowVerdict] = []
     /// Kept only when an access line will be written.
     var access: AccessNote?
 

@@ -53,7 +53,10 @@ extension FrontHandler {
         _ incoming: borrowing Incoming, _ answer: RefusalAnswer, _ state: CredentialState,
         _ described: CheckDescription? = nil
     ) {
-        defer { current.refusingRule = -1 }
+        defer {
+            current.refusingRule = -1
+            if !current.refusingShadow.isEmpty { current.refusingShadow = [] }
+        }
         loop.counters.countRefused(
             route: countedRoute, shape: current.shape, verdict: answer.verdict, reason: answer.reason)
         guard let reason = answer.reason else { return }

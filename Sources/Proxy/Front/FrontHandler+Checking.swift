@@ -17,7 +17,7 @@ extension FrontHandler {
         let host = description.host.bindMemory(to: UInt8.self)
         let path = description.path.bindMemory(to: UInt8.self)
         let isPreflight =
-            incoming.scan.mayBePreflight && description.method.elementsEqual("OPTIONS".utf8)
+            incoming.scan.mayBePreflight && ASCIIText.equalsIgnoringCase(description.method, "options")
         let facts = Facts(
             method: method.span, host: host.span, path: path.span, clientAddress: current.clientAddress,
             isPreflight: isPreflight, now: incoming.now)
@@ -49,7 +49,7 @@ extension FrontHandler {
         if let route, route.forwardsAccessToken, verdict == .allow, waitsForToken(resolved.state, route, incoming) {
             return
         }
-        if let route { noteShadow(judgement.shadow, route: route) }
+        if let route { noteShadow(judgement.shadow, besides: verdict, route: route) }
         noteCheckAccess(incoming, description, resolved.state, verdict, reason)
         if current.access != nil { noteRule(judgement) }
         let rule = judgement.ruleIndex

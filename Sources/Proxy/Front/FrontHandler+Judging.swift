@@ -73,6 +73,13 @@ extension FrontHandler {
         let now: Timestamp
         let peerIsTrusted: Bool
         let waited: Bool
+
+        /// Of its own method, in any case of letters: some that is behind us may not tell `options` from `OPTIONS`.
+        var isPreflight: Bool {
+            guard scan.mayBePreflight else { return false }
+            return head.methodKind == .options
+                || head.methodKind == .other && ASCIIText.equalsIgnoringCase(head.method.bytes(in: bytes), "options")
+        }
     }
 
     private func requestID(_ incoming: borrowing Incoming) -> RequestID {
@@ -99,7 +106,7 @@ extension FrontHandler {
         let address = clientAddress(incoming)
         let facts = Facts(
             method: method.span, host: host.span, path: path.span, clientAddress: address,
-            isPreflight: incoming.head.methodKind == .options && incoming.scan.mayBePreflight, now: incoming.now)
+            isPreflight: incoming.isPreflight, now: incoming.now)
         let route = site.snapshot.route(for: facts)
         current.route = route?.index ?? -1
         current.clientAddress = address
@@ -121,7 +128,7 @@ extension FrontHandler {
         let verdict = judgement.verdict
         let reason = judgement.reason
         if route.forwardsAccessToken, verdict == .allow, waitsForToken(resolved.state, route, incoming) { return }
-        noteShadow(judgement.shadow, route: route)
+        noteShadow(judgement.shadow, besides: verdict, route: route)
         noteAccess(incoming, state: resolved.state, verdict: verdict, reason: reason)
         if current.access != nil { noteRule(judgement) }
         let rule = judgement.ruleIndex
@@ -298,15 +305,25 @@ extension FrontHandler {
         loop.context.decisions.allowed(identity, route: route.name, address: current.clientAddress, at: incoming.now)
     }
 
-    func noteShadow(_ results: [ShadowResult], route: Route) {
+    /// So many of them are kept with a refusal.
+    private static let longestShadow = 16
+
+    /// Where a rule in the shadow would have decided otherwise, the log says so, and so does what is kept of a refusal.
+    func noteShadow(_ results: [ShadowResult], besides verdict: Verdict, route: Route) {
         guard !results.isEmpty else { return }
-        for result in results where result.verdict != .allow {
+        for result in results where result.verdict != verdict {
             loop.logger.notice(
-                "a shadow rule would have refused",
+                result.verdict == .allow ? "a shadow rule would have allowed" : "a shadow rule would have refused",
                 metadata: [
                     "route": "\(route.name)", "rule": "\(result.ruleName ?? String(result.ruleIndex))",
-                    "verdict": "\(result.verdict.rawValue)", "request_id": "\(current.id.text)",
+                    "verdict": "\(result.verdict.rawValue)", "enforced": "\(verdict.rawValue)",
+                    "request_id": "\(current.id.text)",
                 ])
+            guard verdict != .allow, current.refusingShadow.count < Self.longestShadow else { continue }
+            current.refusingShadow.append(
+                ShadowVerdict(
+                    rule: result.ruleIndex, ruleName: result.ruleName, verdict: result.verdict.rawValue,
+                    reason: result.reason?.rawValue))
         }
     }
 }

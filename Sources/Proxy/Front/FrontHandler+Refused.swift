@@ -14,6 +14,6 @@ extension FrontHandler {
             method: text(described?.method ?? head.method.bytes(in: incoming.bytes), atMost: 64),
             host: text(described?.host ?? head.host.bytes(in: incoming.bytes), atMost: 260),
             path: Self.withoutToken(path), rule: current.refusingRule >= 0 ? current.refusingRule : nil,
-            verdict: verdict.rawValue, shape: current.shape.label)
+            verdict: verdict.rawValue, shape: current.shape.label, shadow: current.refusingShadow)
     }
 }

@@ -21,7 +21,7 @@ struct JudgedRequest {
         pathEnd = pathStart + Int(incoming.head.path.count)
         bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: incoming.bytes[start..<start + pathEnd]))
         bytes.append(contentsOf: incoming.head.host.bytes(in: incoming.bytes))
-        isPreflight = incoming.head.methodKind == .options && incoming.scan.mayBePreflight
+        isPreflight = incoming.isPreflight
     }
 
     /// The method, the path and the host as they came, for the access line.

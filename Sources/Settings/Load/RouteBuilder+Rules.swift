@@ -179,6 +179,29 @@ extension RouteBuilder {
         return result
     }
 
+    /// A rule of a shared set that nobody can meet on one route may be met on another, which looks for other
+    /// credentials; where it can nowhere, it is complained about.
+    func withoutSharedHopes(_ findings: [Finding], _ drafts: [Draft]) -> [Finding] {
+        func isHopeless(_ route: Int, _ path: String) -> Bool {
+            findings.contains { finding in
+                finding.code == .ruleNeverMetHere && finding.place.route == route
+                    && finding.place.rule.map { drafts[route].rules[$0].view.path } == path
+            }
+        }
+        return findings.filter { finding in
+            guard finding.code == .ruleNeverMetHere, let rule = finding.place.rule,
+                drafts.indices.contains(finding.place.route),
+                drafts[finding.place.route].rules.indices.contains(rule),
+                let set = drafts[finding.place.route].ruleSet
+            else { return true }
+            let path = drafts[finding.place.route].rules[rule].view.path
+            return drafts.indices.allSatisfy { index in
+                drafts[index].ruleSet != set || !drafts[index].rules.contains { $0.view.path == path }
+                    || isHopeless(index, path)
+            }
+        }
+    }
+
     /// Says of each finding where it is.
     func report(_ findings: [Finding], _ drafts: [Draft]) {
         for finding in findings {

@@ -69,7 +69,7 @@ final class RouteBuilder {
         }
         let drafts = withoutIdleRules(views.map(readRoute))
         let comparable = drafts.filter(\.isComparable)
-        report(Snapshot.findings(in: comparable.map(\.route.policy)), comparable)
+        report(withoutSharedHopes(Snapshot.findings(in: comparable.map(\.route.policy)), comparable), comparable)
         checkSessions(drafts)
         warnAboutUpstreams(drafts)
         return drafts.map(\.route)
