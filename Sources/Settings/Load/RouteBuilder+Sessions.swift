@@ -7,7 +7,8 @@ extension RouteBuilder {
         // A domain that was refused is complained about once, and not once more for every route.
         guard let publicURL, sessions.cookieDomain != nil || !hasCookieDomain else { return }
         for draft in drafts where draft.route.policy.credentialsFrom.contains(.cookie) {
-            guard let rule = draft.rules.first(where: { $0.rule.isForSessions }) else { continue }
+            let rules = draft.rules.filter(\.rule.isForSessions)
+            guard let rule = rules.first(where: \.rule.asksForSessions) ?? rules.first else { continue }
             checkHosts(of: draft, rule, publicURL)
             checkScheme(of: draft, rule, publicURL)
         }
@@ -21,10 +22,15 @@ extension RouteBuilder {
             guard let host = Self.canonical(text), !sessions.cookieReaches(host, portal: publicURL.host) else {
                 continue
             }
-            reading.problem(
-                value.location, value.path,
+            let found =
                 "\(rule.view.path) is for people who have signed in, but browsers do not send the session's cookie to "
-                    + "\(host); expected \(expected(host, publicURL)), or credentials_from without cookie")
+                + "\(host); expected \(expected(host, publicURL)), or credentials_from without cookie"
+            // Without a domain those who come may all be programs with keys and tokens, whom nobody sends round in circles.
+            if sessions.cookieDomain == nil, !rule.rule.asksForSessions {
+                reading.warning(value.location, value.path, found)
+            } else {
+                reading.problem(value.location, value.path, found)
+            }
         }
     }
 
@@ -61,5 +67,11 @@ extension RuleDescription {
         case .anyOf(let maps):
             return maps.contains { $0.scopes == nil && ($0.credentials?.contains(.session) ?? true) }
         }
+    }
+
+    /// It names the session and no other kind of credential.
+    fileprivate var asksForSessions: Bool {
+        guard isForSessions, case .allow(.anyOf(let maps)) = effect else { return false }
+        return maps.contains { $0.scopes == nil && $0.credentials == [.session] }
     }
 }
