@@ -22,7 +22,7 @@ extension AccountOperations {
         let kept = try KeptClient(client)
         let now = now
         let store = store
-        try limiter.take(.signIn, client: client, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, method: "password", configuration.limits, at: now)
         let gate = PasswordGate(store: store, policy: configuration.lockout)
         let looked = try store.read { transaction in
             let user = try store.find(signingIn: identifier, in: transaction)
