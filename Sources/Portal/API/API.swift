@@ -14,6 +14,11 @@ extension PortalRequest {
         } catch {
             var failure = PortalFailure(error)
             failure.asksForToken = error.code == .invalidToken
+            if failure.asksForToken, local.identity == nil {
+                let reason = local.credentialRefusal ?? .signInRequired
+                failure.reason = reason
+                failure.code = reason.rawValue
+            }
             throw failure
         }
     }
@@ -74,7 +79,7 @@ extension PortalRequest {
         headers.append(("Content-Type", "application/problem+json"))
         headers += failure.headers
         if failure.asksForToken {
-            let isRefused = local.identity != nil
+            let isRefused = local.identity != nil || local.credentialRefusal != nil
             headers.append(
                 ("WWW-Authenticate", "Bearer realm=\"gatehouse\"" + (isRefused ? ", error=\"invalid_token\"" : "")))
         }

@@ -37,6 +37,16 @@ struct AccessNote {
         self.reason = reason
     }
 
+    mutating func name(_ state: CredentialState) {
+        switch state {
+        case .none: break
+        case .identity(let identity): name(identity)
+        case .refused(let refusal):
+            user = refusal.user
+            credential = refusal.credentialID
+        }
+    }
+
     mutating func name(_ identity: Identity?) {
         user = identity?.user
         credential = identity?.credentialID
@@ -59,25 +69,9 @@ extension FrontHandler {
         var note = AccessNote(
             method: text(incoming.head.method), host: text(incoming.head.host),
             path: Self.withoutToken(text(incoming.head.path)), verdict: verdict, reason: reason)
-        switch state {
-        case .none: break
-        case .identity(let identity): note.name(identity)
-        case .refused(let refusal):
-            note.user = refusal.user
-            note.credential = refusal.credentialID
-        }
+        note.name(state)
         current.access = note
     }
-
-    /// The links of mails carry a secret in their path, which is good until it is used.
-    static func withoutToken(_ path: String) -> String {
-        guard path.hasPrefix("/.auth/") else { return path }
-        for page in linkPages where path.hasPrefix("/.auth/\(page)/") { return "/.auth/\(page)/…" }
-        return path
-    }
-
-    /// The pages that are followed by a link's secret.
-    static let linkPages = ["reset-password", "verify-email", "magic-link", "unlock", "enrol-factor"]
 
     func noteRule(_ judgement: borrowing Judgement) {
         current.access?.rule = judgement.ruleName ?? judgement.ruleIndex.map { "\($0)" }
