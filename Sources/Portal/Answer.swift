@@ -26,7 +26,6 @@ struct Answer: Sendable {
         return answer
     }
 
-    var local: LocalResponse { LocalResponse(status: status, headers: headers, body: body) }
 }
 
 /// The router's library answers with its own type; ours goes through it and comes out again.

@@ -92,20 +92,16 @@ public struct Services: Sendable {
     public var authenticate: @Sendable ([UInt8]) throws -> [UInt8]
     /// What is kept of the refusal of a request, by its id and by whose it was.
     public var refusal: @Sendable (String, String) async -> KeptRefusal?
-    /// Keeps a refusal that a page tells of.
-    public var note: @Sendable (Denial) -> Void
 
-    /// All fields, named as they are; no refusals are kept unless said otherwise.
+    /// All fields, named as they are; no refusals are known unless said otherwise.
     public init(
         clock: any WallClock, random: @escaping @Sendable (Int) throws -> [UInt8],
         authenticate: @escaping @Sendable ([UInt8]) throws -> [UInt8],
-        refusal: @escaping @Sendable (String, String) async -> KeptRefusal? = { _, _ in nil },
-        note: @escaping @Sendable (Denial) -> Void = { _ in }
+        refusal: @escaping @Sendable (String, String) async -> KeptRefusal? = { _, _ in nil }
     ) {
         self.clock = clock
         self.random = random
         self.authenticate = authenticate
         self.refusal = refusal
-        self.note = note
     }
 }

@@ -183,7 +183,7 @@ import Testing
         let isThrough = Atomic(false)
     }
 
-    /// The pages' own way in waits for no write, however long that lasts.
+    /// Neither a refusal nor the page that tells of it waits for a write, however long that lasts.
     @Test func aPageWaitsForNoWrite() async throws {
         let test = try TestStore()
         let store = test.store
@@ -204,9 +204,9 @@ import Testing
         #expect(pool.submit { try? log.drain(final: true) })
         // The drain has begun, and waits for the store.
         while log.writing.withLockIfAvailable({ _ in true }) == true { await Task.yield() }
+        sink.denied(second)
         #expect(
             pool.submit {
-                log.note(second)
                 let found = try? log.refusal(of: "two", subject: "usr_ada")
                 let first = try? log.refusal(of: "one", subject: "usr_ada")
                 gate.isThrough.store(found != nil && first != nil && log.lost == 0, ordering: .releasing)
@@ -221,11 +221,22 @@ import Testing
         #expect(try store.refusals(of: "one").count == 1 && store.refusals(of: "two").count == 1)
     }
 
-    @Test func noMoreThanAFewThousandOfPagesWait() throws {
+    /// What an operation has written down is not told a second time, but whoever asks about the request is told.
+    @Test func whatHasAnEventOfItsOwnIsOnlyKept() throws {
         let test = try TestStore()
         let log = DecisionLog(store: test.store)
-        for index in 0..<5000 { log.note(denial("\(index)", user: "ada", at: test.now)) }
-        try log.drain()
-        #expect(log.lost == 904)
+        let sink = log.makeSink()
+        var told = denial("told", user: "ada", at: test.now)
+        told.isAudited = true
+        sink.denied(told)
+        sink.denied(denial("untold", user: "ada", at: test.now))
+        try log.drain(final: true)
+        var events: [AuditEvent] = []
+        try test.store.auditEvents(AuditFilter(type: AuditEventType.requestDenied.rawValue)) {
+            events.append($0)
+            return true
+        }
+        #expect(events.map(\.requestID) == ["untold"] && events.first?.metadata["count"] == .integer(1))
+        #expect(try test.store.refusals(of: "told").count == 1 && test.store.refusals(of: "untold").count == 1)
     }
 }

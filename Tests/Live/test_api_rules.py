@@ -154,12 +154,12 @@ def test_every_401_has_a_challenge(portal):
     spoiled = token[:-8] + ("AAAAAAAA" if not token.endswith("AAAAAAAA") else "BBBBBBBB")
     plain, bad = 'Bearer realm="gatehouse"', 'Bearer realm="gatehouse", error="invalid_token"'
     cases = [
-        (api(gate, "GET", "/me"), "invalid_token", plain),
-        (api(gate, "GET", "/me", token=spoiled), "invalid_token", bad),
-        (api(gate, "PATCH", "/me", {"name": "x"}, spoiled), "invalid_token", bad),
-        (api(gate, "GET", "/me", headers=[("X-API-Key", "gate_" + "a" * 49)]), "invalid_token", bad),
-        (api(gate, "GET", "/me", token=spoiled, host="app.example.com"), "invalid_token", bad),
-        (api(gate, "GET", "/me", host="app.example.com"), "invalid_token", plain),
+        (api(gate, "GET", "/me"), "sign_in_required", plain),
+        (api(gate, "GET", "/me", token=spoiled), "credential_unknown", bad),
+        (api(gate, "PATCH", "/me", {"name": "x"}, spoiled), "credential_unknown", bad),
+        (api(gate, "GET", "/me", headers=[("X-API-Key", "gate_" + "a" * 49)]), "credential_unknown", bad),
+        (api(gate, "GET", "/me", token=spoiled, host="app.example.com"), "credential_unknown", bad),
+        (api(gate, "GET", "/me", host="app.example.com"), "sign_in_required", plain),
         (login(gate, password="wrong"), "invalid_credentials", plain),
         (login(gate, "nobody"), "invalid_credentials", plain),
         (api(gate, "POST", "/token/refresh", {"refresh_token": "x" * 43}), "invalid_token", plain),

@@ -37,6 +37,29 @@ import Testing
         #expect(FormFields(parsing: Array("x=\(escaped)".utf8))?["x"] == address)
     }
 
+    /// What came in a target fits into one again.
+    @Test func longAddressesAreEscapedSparingly() {
+        let address = "https://app.example.com/a?b=" + String(repeating: "c/d", count: 2500) + "&e=%2F"
+        let escaped = FormFields.escape(address)
+        #expect(escaped.utf8.count == address.utf8.count + 4)
+        #expect(FormFields(parsing: Array("x=\(escaped)&y=z".utf8))?["x"] == address)
+    }
+
+    @Test func aRefusalsReasonGoesThroughTheRouter() {
+        let refused = PortalFailure(status: 403, code: "email_not_verified", detail: "")
+        let answer = Answer(status: 403, headers: refused.headers)
+        #expect(answer.local.refusal == LocalRefusal(.emailNotVerified, .deny, isAudited: true))
+        #expect(answer.local.headers.isEmpty)
+        let loop = Answer(status: 403).refused(.loginLoop)
+        #expect(loop.local.refusal == LocalRefusal(.loginLoop, .deny, isAudited: false))
+        #expect(PortalFailure(status: 404, code: "not_found", detail: "").reason == nil)
+        #expect(Answer(status: 303).refused(.loginLoop).local.refusal == nil)
+        let locked = PortalFailure(AccountsError(.accountLocked, "", retryAfter: .seconds(1)))
+        #expect(locked.reason == .userLocked && locked.code == "account_locked")
+        let step = Answer(status: 403).refused(.factorMissing).local.refusal
+        #expect(step == LocalRefusal(.factorMissing, .stepUp, isAudited: false))
+    }
+
     /// A reason without a sentence of its own is shown by a general one.
     @Test func sentencesOfReasonsBelongToReasons() {
         for key in Catalogue.allEnglish.keys where key.hasPrefix("reason_") && key != "reason_other" {

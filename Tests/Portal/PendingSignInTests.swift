@@ -23,6 +23,19 @@ import Testing
         #expect(all.find("2", browser: [1], at: now) != nil)
     }
 
+    /// Long addresses have room of their own: many of them push out no short one, and they take no more than those.
+    @Test func longAddressesPushOutNoShortOnes() {
+        let all = PendingSignIns(capacity: 80, siteShare: 80, networkShare: 80)
+        let long = "/" + String(repeating: "a", count: 8000)
+        all.insert(pending("/one"), id: "1", from: ClientPlace(site: "a"))
+        for number in 0..<200 { all.insert(pending(long), id: "long \(number)", from: ClientPlace(site: "a")) }
+        #expect(all.find("1", browser: [1], at: now)?.returnTo?.path == "/one")
+        #expect(all.find("long 199", browser: [1], at: now)?.returnTo?.path == long)
+        #expect((0..<200).count { all.find("long \($0)", browser: [1], at: now) != nil } <= 10)
+        all.remove("long 199")
+        #expect(all.find("long 199", browser: [1], at: now) == nil)
+    }
+
     @Test func lesson71_anotherBrowserHasNoUseForIt() {
         let all = PendingSignIns()
         all.insert(pending(), id: "1", from: ClientPlace(site: "a"))

@@ -23,4 +23,23 @@ import Testing
     func inWhateverSpelling(_ path: String) {
         #expect(FrontHandler.withoutToken(path) == "/.auth/reset-password/…")
     }
+
+    /// Nor in another spelling: what is no page of ours for us may have become so on its way.
+    @Test(arguments: [
+        "/.%61uth/reset-password/TOKEN", "/%2Eauth/reset%2dpassword/TOKEN", "/.AUTH/Reset-Password/TOKEN",
+        "//.auth/reset-password/TOKEN", "/.auth//reset-password/TOKEN", "/.auth/./reset-password/TOKEN",
+        "/.auth;a=b/reset-password;c/TOKEN", "/.auth%2freset-password%2FTOKEN", "/.auth\\reset-password\\TOKEN",
+        "/.%2561uth/reset-password/TOKEN", "/x/.auth/reset-password/TOKEN", "/.auth/reset-password/%2fTOKEN",
+    ])
+    func inNoSpelling(_ path: String) {
+        #expect(FrontHandler.withoutToken(path) == "/.auth/reset-password/…")
+    }
+
+    @Test(arguments: [
+        "/.auth/reset-password", "/.auth", "/.auth/account/reset-password/x", "/a%2fb", "/%", "/%4", "/.well-known/x",
+        "/.authx/reset-password/x", "/.auth/x;/unlock/y", "",
+    ])
+    func otherPathsStayAsTheyCame(_ path: String) {
+        #expect(FrontHandler.withoutToken(path) == path)
+    }
 }

@@ -66,6 +66,35 @@ struct LocalRequestTests {
         }
     }
 
+    private struct Refusing: LocalResponder {
+        func respond(to request: LocalRequest) async -> LocalResponse? {
+            let isLoop = request.path == "/.auth/loop"
+            return LocalResponse(
+                status: isLoop ? 403 : 429,
+                refusal: LocalRefusal(isLoop ? .loginLoop : .rateLimited, .deny, isAudited: !isLoop))
+        }
+    }
+
+    /// Our own pages' refusals are told in the same places as those on an app's requests, one each.
+    @Test func refusalsOfOurOwnAreTold() async throws {
+        try await withHarness(try await Harness(responders: [Refusing()])) { harness in
+            let client = try harness.connect()
+            try await client.write(
+                Harness.request("GET", "/.auth/loop", [Self.key]) + Harness.request("POST", "/.auth/api/x")
+                    + Harness.request("GET", "/.auth/loop"))
+            for reason in ["login_loop", "rate_limited", "login_loop"] {
+                let answer = try await client.readAnswer()
+                #expect(answer.all("Gatehouse-Reason") == [reason])
+            }
+            let denials = harness.records.denials
+            #expect(denials.map(\.reason) == [.loginLoop, .rateLimited, .loginLoop])
+            #expect(denials.map(\.isAudited) == [false, true, false])
+            #expect(denials.map(\.user) == ["anna", nil, nil])
+            #expect(denials.map { $0.asked?.path } == ["/.auth/loop", "/.auth/api/x", "/.auth/loop"])
+            #expect(denials.allSatisfy { $0.asked?.shape == "portal" && $0.asked?.verdict == "deny" })
+        }
+    }
+
     private struct Waiting: LocalResponder {
         let entered: Counter
         let gate: Counter
@@ -90,6 +119,7 @@ struct LocalRequestTests {
             let answer = try await harness.get("/.auth/x")
             #expect(answer.status == 503)
             #expect(answer["Retry-After"] != nil)
+            #expect(harness.records.denials.map(\.reason) == [.rateLimited])
             responder.gate.add(1)
             for client in clients {
                 do {

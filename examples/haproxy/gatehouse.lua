@@ -16,7 +16,7 @@ local hop_by_hop = {
 -- Names that only Gatehouse may speak, by the form in which servers fold them.
 local reserved = {
     "^remote%-", "^x%-remote%-", "^x%-auth%-request%-", "^x%-forwarded%-", "^forwarded$", "^x%-real%-ip$", "^x%-original%-",
-    "^x%-rewrite%-url$", "^x%-client%-cert", "^x%-webauth%-", "^x%-gatehouse%-", "^gatehouse%-", "^proxy%-", "^x%-envoy%-",
+    "^x%-rewrite%-url$", "^x%-client%-cert", "^x%-webauth%-", "^x%-gatehouse%-", "^gatehouse%-", "^proxy%-", "^proxy$", "^x%-envoy%-",
     "^x%-http%-method$", "^x%-http%-method%-override$", "^x%-method%-override$",
 }
 

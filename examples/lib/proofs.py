@@ -20,6 +20,9 @@ FORGED = [
     "X-Auth-Request_User", "X-Original_URL", "X-Webauth_User", "Gatehouse_Assertion", "Remote!User", "Remote~User", "Remote#User",
     "X-Forwarded-Prefix", "X-Forwarded-Port", "X-Forwarded-Server", "X-Real-IP", "X-Real_IP", "X-Remote-Addr", "X-Client-Cert",
     "X-Client-Cert-Subject", "X-Envoy-External-Address", "X-Envoy-Original-Path", "Proxy-User", "Proxy_User", "X-Webauth-Role",
+    "X-Forwarded-Client-Cert", "X-Forwarded-Tls-Client-Cert", "X-Forwarded-Tls-Client-Cert-Info", "X-Forwarded-Scheme",
+    "X-Forwarded-Ssl", "X-Forwarded-Path", "X-Forwarded-By", "X-Forwarded-Roles", "X-Forwarded-Name", "Remote-Role",
+    "X-Remote-Role", "X-Auth-Request-Roles", "X-Webauth-Admin", "X-Gatehouse-User",
 ]
 # Descriptions of a public path by the client.
 DESCRIPTIONS = [

@@ -93,7 +93,7 @@ extension Store {
         guard !overflow else { throw AccountsError(.damaged, "The audit log's head is damaged.") }
         let full = AuditEvent(
             event, sequence: sequence, createdAt: now, actor: actor, previousHash: head.hash)
-        let stored = StoredEvent(bytes: try JSON.encode(full))
+        let stored = StoredEvent(bytes: try JSON.encode(AuditEvent.Chained(event: full)))
         guard try Tables.audit.insert(stored, for: sequence, in: transaction) else {
             throw AccountsError(
                 .damaged, "The audit log has an event \(sequence) behind its head: run `gatehouse audit verify`.")

@@ -170,8 +170,9 @@ public struct AuditEvent: Sendable, Codable {
     public var userAgent: String?
     public var requestID: String?
     public var metadata: [String: AuditValue]
-    /// SHA-256 over the stored bytes of the event before, in hexadecimal; 64 zeros in the first event.
-    public var previousHash: String
+    /// SHA-256 over the stored bytes of the event before, in hexadecimal; 64 zeros in the first event. Of the store
+    /// alone: nobody is shown it, so an event that came from elsewhere has none.
+    var previousHash: String?
 
     private enum CodingKeys: String, CodingKey {
         case sequence, success, reason, actor, user, route, session, metadata
@@ -184,7 +185,7 @@ public struct AuditEvent: Sendable, Codable {
         case previousHash = "previous_hash"
     }
 
-    /// Writes every member, also those that are nil.
+    /// Writes every member of the vocabulary, also those that are nil.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(sequence, forKey: .sequence)
@@ -201,7 +202,17 @@ public struct AuditEvent: Sendable, Codable {
         try container.encode(userAgent, forKey: .userAgent)
         try container.encode(requestID, forKey: .requestID)
         try container.encode(metadata, forKey: .metadata)
-        try container.encode(previousHash, forKey: .previousHash)
+    }
+
+    /// As it is stored.
+    struct Chained: Encodable {
+        let event: AuditEvent
+
+        func encode(to encoder: any Encoder) throws {
+            try event.encode(to: encoder)
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(event.previousHash, forKey: .previousHash)
+        }
     }
 
     init(

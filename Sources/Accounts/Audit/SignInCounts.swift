@@ -1,7 +1,8 @@
 internal import Synchronization
 
-/// How often people signed in, or tried to, since this process began: by the same events that the audit log gets. Their
-/// words are those of this program and the ids of configured providers, so that there are only so many.
+/// How often people signed in, or tried to, since this process began: by the same events that the audit log gets, and one
+/// by one where a limit refused them, of which the log is told together. The words are those of this program and the ids
+/// of configured providers, so that there are only so many.
 final class SignInCounts: Sendable {
     private let counts = Mutex<[SignInCount.Labels: UInt64]>([:])
     /// More rows than all words can make with a hundred providers; what is beyond is one row.
@@ -9,7 +10,8 @@ final class SignInCounts: Sendable {
 
     /// Counts an event of the type `sign_in`; no other.
     func note(_ event: NewAuditEvent) {
-        guard event.type == .signIn else { return }
+        // What a limit refused was counted when it did.
+        guard event.type == .signIn, event.metadata["limit"] == nil else { return }
         var labels = SignInCount.Labels(method: "other", success: event.success, reason: "")
         if case .string(let method)? = event.metadata["method"] { labels.method = method }
         if !event.success {
@@ -20,9 +22,19 @@ final class SignInCounts: Sendable {
                 labels.method = "oauth:\(provider)"
             }
         }
+        count(labels)
+    }
+
+    /// Counts one that a limit refused.
+    func noteLimited(_ method: String) {
+        count(SignInCount.Labels(method: method, success: false, reason: "rate_limited"))
+    }
+
+    private func count(_ labels: SignInCount.Labels) {
+        var labels = labels
         counts.withLock { counts in
             if counts[labels] == nil, counts.count >= Self.maximumRows {
-                labels = SignInCount.Labels(method: "other", success: event.success, reason: "")
+                labels = SignInCount.Labels(method: "other", success: labels.success, reason: "")
             }
             counts[labels, default: 0] &+= 1
         }
@@ -51,5 +63,10 @@ public struct SignInCount: Sendable, Equatable {
 
 extension Store {
     /// The sign-ins of this process, by method, outcome and reason.
+    public var signInCounts: [SignInCount] { signIns.all }
+}
+
+extension RateLimiter {
+    /// The sign-ins of this process that its limits refused.
     public var signInCounts: [SignInCount] { signIns.all }
 }

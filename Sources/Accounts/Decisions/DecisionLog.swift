@@ -37,14 +37,11 @@ public final class DecisionLog: Sendable {
 
     private static let accessInterval = Duration.seconds(10)
     private static let maximumPending = 65_536
-    private static let maximumNoted = 4096
 
     let store: Store
     private let granularity: AccessGranularity
     /// Held for memory alone, never while the store is written: pages and metrics wait for it.
     let state = Mutex(State())
-    /// Of the pages, until the next look; its own, so that a page waits for nothing else.
-    private let noted = Mutex<(refusals: [KeptRefusal], lost: UInt64)>(([], 0))
     /// Held while the store is written; nil: whose the refusals are has to be looked up.
     let writing = Mutex<RefusalShares?>(nil)
 
@@ -121,18 +118,6 @@ public final class DecisionLog: Sendable {
         return try store.refusal(of: requestID, subject: subject)
     }
 
-    /// Keeps a refusal that no loop made: those of the pages. Waits for nothing.
-    public func note(_ denial: Denial) {
-        guard let refusal = KeptRefusal(denial) else { return }
-        noted.withLock { noted in
-            if noted.refusals.count < Self.maximumNoted {
-                noted.refusals.append(refusal)
-            } else {
-                noted.lost &+= 1
-            }
-        }
-    }
-
     private func collect(_ state: inout State) {
         var usages: [Usage] = []
         var addresses: [(Usage, IPAddress)] = []
@@ -144,19 +129,13 @@ public final class DecisionLog: Sendable {
             ring.take { item in
                 switch item {
                 case .denial(let denial):
-                    if !denials.add(denial) { lost &+= 1 }
+                    if !denial.isAudited, !denials.add(denial) { lost &+= 1 }
                     if let refusal = KeptRefusal(denial) { refusals.add(refusal) }
                 case .usage(let usage): usages.append(usage)
                 case .address(let usage, let address): addresses.append((usage, address))
                 }
             }
         }
-        let pages = noted.withLock { noted in
-            defer { noted = ([], 0) }
-            return noted
-        }
-        for refusal in pages.refusals { refusals.add(refusal) }
-        lost &+= pages.lost
         state.denials = denials
         state.refusals = refusals
         state.lost &+= lost

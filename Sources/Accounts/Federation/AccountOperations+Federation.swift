@@ -6,14 +6,14 @@ extension AccountOperations {
     ///
     /// - Throws: `rateLimited`.
     public func admitFederatedFlow(from client: Client) throws(AccountsError) {
-        try limiter.take(.flows, client: client, configuration.limits, at: now)
+        try limiter.take(.flows, client: client, method: "oauth", configuration.limits, at: now)
     }
 
     /// Counts an answer that came back from a provider, before anything is done with it.
     ///
     /// - Throws: `rateLimited`.
     public func admitFederatedAnswer(from client: Client) throws(AccountsError) {
-        try limiter.take(.signIn, client: client, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, method: "oauth", configuration.limits, at: now)
     }
 
     /// Writes down that a provider's answer led to nobody.

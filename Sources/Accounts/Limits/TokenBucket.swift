@@ -132,6 +132,8 @@ public final class RateLimiter: Sendable {
     private let ofOthers: Buckets
     /// Of clients and of mail addresses, until they are written down.
     let refusals = Mutex(LimitRefusals())
+    /// Of those, the sign-ins.
+    let signIns = SignInCounts()
 
     /// - Parameter capacity: of how many clients, of how many mail addresses, and of how many accounts and sessions it
     ///   remembers what they did.
@@ -146,11 +148,12 @@ public final class RateLimiter: Sendable {
     ///
     /// - Parameters:
     ///   - event: what the audit log calls what was wanted.
+    ///   - method: of a sign-in, as the metrics call it.
     ///   - userID: of who is signed in there.
     /// - Throws: `rateLimited`.
     func take(
-        _ action: LimitedAction, client: Client, as event: AuditEventType = .signIn, by userID: String? = nil,
-        _ policy: LimitPolicy, at now: Timestamp
+        _ action: LimitedAction, client: Client, as event: AuditEventType = .signIn, method: String = "other",
+        by userID: String? = nil, _ policy: LimitPolicy, at now: Timestamp
     ) throws(AccountsError) {
         let address = client.address
         if let address, policy.exemptNetworks.contains(where: { $0.contains(address) }) { return }
@@ -162,6 +165,7 @@ public final class RateLimiter: Sendable {
         do throws(AccountsError) {
             try Self.take(takes, in: ofClients, at: now)
         } catch {
+            if event == .signIn { signIns.noteLimited(method) }
             note(event, action, client, by: userID, at: now)
             throw error
         }

@@ -45,7 +45,7 @@ extension AccountOperations {
         guard let head = AuthenticatorData(passkey.authenticatorData) else { throw AccountsError.invalidPasskey }
         let store = store
         let now = now
-        try limiter.take(.signIn, client: client, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, method: "passkey", configuration.limits, at: now)
         let gate = PasskeyGate(store: store, policy: configuration.passkeys)
         let isGood = takes(passkey, .signIn, at: now)
         let digest = SHA256.digest(passkey.credentialID).bytes
@@ -85,7 +85,7 @@ extension AccountOperations {
         }
         let store = store
         let now = now
-        try limiter.take(.signIn, client: client, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, method: partial.method, configuration.limits, at: now)
         let gate = PasskeyGate(store: store, policy: configuration.passkeys)
         let isGood = takes(passkey, .factor(signIn: partial.id), at: now)
         var signIn = try resumed(partial, from: client)
@@ -115,7 +115,7 @@ extension AccountOperations {
         try requirePasskeys()
         let store = store
         let now = now
-        try limiter.take(.signIn, client: client, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, method: "passkey", configuration.limits, at: now)
         let gate = PasskeyGate(store: store, policy: configuration.passkeys)
         // API clients have one operation that hands challenges out.
         let isGood =

@@ -65,7 +65,7 @@ extension AccountOperations {
         let kept = try KeptClient(client)
         let now = now
         let store = store
-        try limiter.take(.signIn, client: client, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, method: "magic_link", configuration.limits, at: now)
         let presented = try presented(passkey, besides: code, at: now)
         let userID = try store.read { transaction in
             try store.usableLink(digest, for: [.magicLink], at: now, in: transaction).user.id

@@ -14,7 +14,7 @@ extension AccountOperations {
         guard partial.need == .factor else { throw Self.needsEnrolment }
         let store = store
         let now = now
-        try limiter.take(.signIn, client: client, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, method: partial.method, configuration.limits, at: now)
         var signIn = try resumed(partial, from: client)
         signIn.code = code
         signIn.trustsDevice = trustsDevice && configuration.trustsDevicesFor != nil
@@ -65,7 +65,7 @@ extension AccountOperations {
         let store = store
         let now = now
         let gate = FactorGate(self)
-        try limiter.take(.signIn, client: client, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, method: partial.method, configuration.limits, at: now)
         let codes = try BackupCodes.make(store.random, for: partial.userID)
         var signIn = try resumed(partial, from: client)
         signIn.proof = signIn.proof.withCode

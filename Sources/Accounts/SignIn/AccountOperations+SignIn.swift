@@ -24,7 +24,7 @@ extension AccountOperations {
         let kept = try KeptClient(client)
         let now = now
         let store = store
-        try limiter.take(.signIn, client: client, configuration.limits, at: now)
+        try limiter.take(.signIn, client: client, method: "password", configuration.limits, at: now)
         let presented = try presented(passkey, besides: code, at: now)
         let gate = PasswordGate(store: store, policy: configuration.lockout)
         let looked = try store.read { transaction in

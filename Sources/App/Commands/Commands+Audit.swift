@@ -32,7 +32,7 @@ extension Commands {
             if let limit, limit < 1 { throw CommandFailure(.usage, "--limit must be at least 1") }
             var filter = AuditFilter()
             filter.user = user
-            filter.type = type
+            filter.type = try type.map(Self.known)
             filter.route = route
             filter.limit = limit
             filter.address = try address.map(network)
@@ -45,6 +45,13 @@ extension Commands {
             default: throw CommandFailure(.usage, "--outcome is success or failure")
             }
             return filter
+        }
+
+        /// A word that no event has would find nothing, which reads as if nothing had happened.
+        private static func known(_ type: String) throws(CommandFailure) -> String {
+            guard AuditEventType(rawValue: type) == nil else { return type }
+            let names = AuditEventType.allCases.map(\.rawValue).sorted().joined(separator: " ")
+            throw CommandFailure(.usage, "there is no event of the type “\(type)”; the types are: \(names)")
         }
     }
 

@@ -49,7 +49,14 @@ final class LogWriter: Sendable {
     var lost: Int { lostEver.load(ordering: .relaxed) }
 
     /// For `/metrics`.
-    var metrics: String { "# TYPE gatehouse_log_lost_total counter\ngatehouse_log_lost_total \(lost)\n" }
+    var metrics: String {
+        """
+        # HELP gatehouse_log_lost_total Lines of the log that nobody took in time.
+        # TYPE gatehouse_log_lost_total counter
+        gatehouse_log_lost_total \(lost)
+
+        """
+    }
 
     /// Waits until all is written, but not for long: a reader that has gone away must not keep the process.
     func finish() {

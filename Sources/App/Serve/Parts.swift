@@ -32,6 +32,7 @@ struct Parts: Sendable {
     let tokens: ProviderTokenRefresher
 
     func services(_ issuers: Issuers) throws -> ProxyServer.Services {
+        let sessions = LiveSessionCount(store)
         let seed = try SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
         return ProxyServer.Services(
             clock: clock, logger: log, responders: [Documents(store: store, pool: pool, log: log), portal],
@@ -39,7 +40,7 @@ struct Parts: Sendable {
             metrics: {
                 let current = inForce.value
                 return StoreMetrics.render(
-                    store, decisions, current.lastReload, mailsInHand: mail.inHand,
+                    store, decisions, limiter, sessions, current.lastReload, mailsInHand: mail.inHand,
                     providers: current.settings.login.providers.map(\.id)) + writer.metrics
             }, seed: seed,
             makeContext: makeContext(issuers, inForce.value.settings))

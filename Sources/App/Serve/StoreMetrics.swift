@@ -5,15 +5,16 @@ internal import LMDB
 /// The metrics that are not the front's, as Prometheus text.
 enum StoreMetrics {
     static func render(
-        _ store: Store, _ decisions: DecisionLog, _ reload: LastReload, mailsInHand: Int, providers: [String]
+        _ store: Store, _ decisions: DecisionLog, _ limiter: RateLimiter, _ sessions: LiveSessionCount,
+        _ reload: LastReload, mailsInHand: Int, providers: [String]
     ) -> String {
         let information = store.environment.information
         var text = ""
         func add(_ name: String, _ kind: String, _ help: String, _ value: String, labels: String = "") {
             text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind)\n\(name)\(labels) \(value)\n"
         }
-        if let counts = try? store.counts() {
-            add("gatehouse_sessions", "gauge", "Sessions that have not been swept.", "\(counts.sessions)")
+        if let live = try? sessions.value() {
+            add("gatehouse_sessions", "gauge", "Sessions that a request could use now.", "\(live)")
         }
         add(
             "gatehouse_build_info", "gauge", "Which program this is.", "1",
@@ -39,7 +40,7 @@ enum StoreMetrics {
         add(
             "gatehouse_config_last_reload_timestamp_seconds", "gauge", "When a configuration was last read.",
             "\(reload.at.seconds)")
-        return text + signIns(store.signInCounts, providers: providers)
+        return text + signIns(store.signInCounts + limiter.signInCounts, providers: providers)
     }
 
     /// - Parameter providers: the ids of those that are configured; each has a row from the start.

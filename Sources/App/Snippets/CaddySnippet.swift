@@ -75,13 +75,17 @@ struct CaddySnippet {
             """
         body += "# Names that only Gatehouse may speak, in the spellings that servers take for one.\n"
         for pattern in [
-            "Remote-*", "Gatehouse-A*", "X-Remote*", "X-Auth*", "X-Webauth*", "X-Gatehouse*", "X-Client-Cert*",
-            "X-Original*", "X-Envoy*", "Proxy-*", "*_*", "*.*", "*!*", "*#*", "*$*", "*%*", "*&*", "*'*", "***", "*+*",
-            "*^*",
-            "*`*", "*|*", "*~*",
+            "Remote-*", "X-Remote*", "X-Auth*", "X-Webauth*", "X-Gatehouse*", "X-Client-Cert*", "X-Original*",
+            "X-Envoy*", "X-Http-Method*", "X-Method-*", "Proxy-*", "*_*", "*.*", "*!*", "*#*", "*$*", "*%*", "*&*",
+            "*'*", "***", "*+*", "*^*", "*`*", "*|*", "*~*",
         ] {
             body += "request_header -\(pattern)\n"
         }
+        // Caddy's own are among the one, and the key that the check reads among the other.
+        let families =
+            SnippetSite.patterns(of: "X-Forwarded-", keeping: ["f", "h", "p"])
+            + SnippetSite.patterns(of: "Gatehouse-", keeping: ["k"])
+        for pattern in families { body += "request_header -\(pattern)\n" }
         for name in site.foreign(besides: told) where name != "Gatehouse-Key" { body += "request_header -\(name)\n" }
         // The answers of the other routes do not have it.
         if told.contains(IdentityHeaders.accessTokenName) {

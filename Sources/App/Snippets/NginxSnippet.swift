@@ -193,7 +193,11 @@ struct NginxSnippet {
 
             """
         for name in told { body += "proxy_set_header \(name) \(variable(name));\n" }
-        body += "# Other names under which an app may look for a user, a path or a method: never the client's.\n"
+        body += """
+            # Other names under which an app may look for a user, a path or a method: never the client's. nginx takes out names, no
+            # families of them: whatever else your app believes belongs here too.
+
+            """
         for name in site.foreign(besides: told + ["X-Real-IP"]) { body += "proxy_set_header \(name) \"\";\n" }
         return "location \(app.prefix.isEmpty ? "/" : "~ " + app.pattern) {\n" + body.indented(4)
             + "}\n\n"
@@ -206,7 +210,7 @@ struct NginxSnippet {
         location @gatehouse_401 {
             if ($gatehouse_location) { return 302 $gatehouse_location; }
             default_type application/problem+json;
-            add_header WWW-Authenticate $gatehouse_challenge always;
+            # WWW-Authenticate is there already: nginx takes that of a 401 over from the check.
             add_header Gatehouse-Reason $gatehouse_reason always;
             add_header X-Request-Id $gatehouse_request always;
             add_header Cache-Control no-store always;
@@ -216,6 +220,7 @@ struct NginxSnippet {
         location @gatehouse_403 {
             if ($gatehouse_location) { return 302 $gatehouse_location; }
             default_type application/problem+json;
+            add_header WWW-Authenticate $gatehouse_challenge always;
             add_header Gatehouse-Reason $gatehouse_reason always;
             add_header X-Request-Id $gatehouse_request always;
             add_header Cache-Control no-store always;

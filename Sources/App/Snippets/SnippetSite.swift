@@ -61,35 +61,6 @@ struct SnippetSite {
     /// Where a credential of ours may stand beside one of the app's.
     static let credentialNames = ["Cookie", "Authorization", "X-API-Key"]
 
-    /// Further names under which an app may look for a user, or for another request than the one that was judged.
-    static let foreignNames =
-        [
-            "Gatehouse-Key", "Gatehouse-Assertion", "Remote-User", "Remote-Email", "Remote-Name", "Remote-Groups",
-            "X-Remote-User", "X-Remote-Email", "X-Remote-Name", "X-Remote-Groups", "X-Auth-Request-User",
-            "X-Auth-Request-Email", "X-Auth-Request-Preferred-Username", "X-Auth-Request-Groups", "X-Forwarded-User",
-            "X-Forwarded-Email", "X-Forwarded-Preferred-Username", "X-Forwarded-Groups", "X-WEBAUTH-USER",
-            "X-WEBAUTH-EMAIL", "X-WEBAUTH-NAME", "X-WEBAUTH-GROUPS", "X-Original-URL", "X-Original-URI",
-            "X-Original-Method", "X-Original-Host", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-HTTP-Method",
-            "X-Method-Override", "X-Remote-Addr", "X-Remote-IP", "X-Remote-Host", "X-Auth-Request-Access-Token",
-            "X-Forwarded-Access-Token",
-            "X-Auth-Request-Redirect", "X-WEBAUTH-ROLE", "X-Client-Cert", "X-Client-Cert-Chain", "X-Client-Cert-DN",
-            "X-Client-Cert-Subject", "X-Client-Certificate", "X-Envoy-Original-Path", "X-Envoy-Original-Host",
-            "X-Envoy-External-Address", "X-Envoy-Internal", "Proxy", "Proxy-User", "Proxy-Remote-User",
-            "Proxy-Authorization", "X-Forwarded-Prefix", "Forwarded",
-        ] + addressNames
-
-    /// The same of where the request came from and through; a proxy may have written them itself.
-    static let addressNames = ["X-Real-IP", "X-Forwarded-Port", "X-Forwarded-Server"]
-
-    /// Names of others than `own` that a client must not bring.
-    func foreign(besides own: [String]) -> [String] {
-        let kept = Set(own.map { $0.lowercased() })
-        var seen: Set<String> = []
-        return (identityNames + Self.foreignNames).filter {
-            !kept.contains($0.lowercased()) && seen.insert($0.lowercased()).inserted
-        }
-    }
-
     /// - Parameter listen: `--listen`.
     init(_ settings: Settings, listen: String?) throws(CommandFailure) {
         guard let listener = settings.listeners.first(where: { $0.services.contains(.check) }) else {

@@ -68,7 +68,7 @@ struct TraefikSnippet {
         for name in all { text += "      - \(name)\n" }
         text += """
                 # The same in other spellings, which servers fold into one: every name with a `_`, `.` or the like.
-                authResponseHeadersRegex: '(?i)^(remote|x-remote|x-auth-request|x-webauth|x-gatehouse|gatehouse|x-client-cert|x-original|x-envoy|proxy)-|[^a-z0-9-]'
+                authResponseHeadersRegex: '(?i)^(remote|x-remote|x-auth-request|x-webauth|x-gatehouse|gatehouse|x-original|x-envoy|proxy)-|^x-client-cert|^x-forwarded-([^fhps]|f[^o]|h[^o]|p[^or]|s[^e])|[^a-z0-9-]'
 
             """
         return text.indented(4)

@@ -104,6 +104,6 @@ extension PortalResponder {
                 // A page that does not know the reason is still a page.
                 let found = try? await refusals.run { try decisions.refusal(of: id, subject: subject) }
                 return found ?? nil
-            }, note: { decisions.note($0) })
+            })
     }
 }

@@ -18,6 +18,8 @@ public struct Denial: Sendable {
     public var at: Timestamp
     /// What was asked for; nil where there are too many refusals at once to keep each of them.
     public var asked: RefusedRequest?
+    /// Another event of the audit log tells of it: it is only kept for whoever asks about its request.
+    public var isAudited = false
 
     /// All fields, named as they are.
     public init(

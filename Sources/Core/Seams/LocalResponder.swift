@@ -56,12 +56,38 @@ public struct LocalResponse: Sendable {
     public var headers: [(name: String, value: String)]
     /// The whole body.
     public var body: [UInt8]
+    /// Why it is a refusal; nil: it is none, or one that the list of reasons has no word for.
+    public var refusal: LocalRefusal?
 
     /// Starts as a refusal.
-    public init(status: Int = 403, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
+    public init(
+        status: Int = 403, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
+        refusal: LocalRefusal? = nil
+    ) {
         self.status = status
         self.headers = headers
         self.body = body
+        self.refusal = refusal
+    }
+}
+
+/// Why somebody was refused at one of Gatehouse's own pages: for the header, the metrics, the log and the audit log.
+public struct LocalRefusal: Sendable, Equatable {
+    /// What would help; as the verdicts on an app's requests.
+    public enum Verdict: Sendable {
+        case deny, signIn, stepUp
+    }
+
+    public var reason: Reason
+    public var verdict: Verdict
+    /// The operation that refused has left an event of its own.
+    public var isAudited: Bool
+
+    /// All fields, named as they are.
+    public init(_ reason: Reason, _ verdict: Verdict, isAudited: Bool) {
+        self.reason = reason
+        self.verdict = verdict
+        self.isAudited = isAudited
     }
 }
 

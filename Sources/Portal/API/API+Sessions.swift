@@ -205,7 +205,9 @@ extension PortalRequest {
         // A key with bounds or scopes says nothing where nobody holds them against the request.
         guard let identity = local.identity, identity.bounds == nil, identity.scopes == nil else {
             throw local.refusedCredential.map(PortalFailure.init(credential:))
-                ?? PortalFailure(status: 401, code: "invalid_token", detail: "Nobody is signed in.")
+                ?? PortalFailure(
+                    status: 401, code: Reason.signInRequired.rawValue, detail: "Nobody is signed in.",
+                    reason: .signInRequired)
         }
         return try json(
             Wire.Me(

@@ -10,7 +10,13 @@ extension PortalRequest {
     /// Whoever asks, for a look.
     func principal() throws -> Principal {
         if let refused = local.refusedCredential { throw PortalFailure(credential: refused) }
-        return try operations.principal(local.identity)
+        do {
+            return try operations.principal(local.identity)
+        } catch {
+            guard error.code == .invalidToken, local.identity == nil else { throw PortalFailure(error) }
+            throw PortalFailure(
+                status: 401, code: Reason.signInRequired.rawValue, detail: error.message, reason: .signInRequired)
+        }
     }
 
     /// Whoever asks, for a change.
@@ -68,7 +74,8 @@ extension PortalRequest {
         // Every 401 has a challenge (RFC 9110 section 15.5.2); that a token was no good only where one was sent as such.
         if failure.status == 401 {
             let isRefused =
-                failure.code == "invalid_token" && (local.identity != nil || local.refusedCredential != nil)
+                local.refusedCredential != nil && failure.reason != nil
+                || failure.code == "invalid_token" && local.identity != nil
             headers.append(
                 ("WWW-Authenticate", "Bearer realm=\"gatehouse\"" + (isRefused ? ", error=\"invalid_token\"" : "")))
         }
@@ -85,13 +92,16 @@ extension PortalFailure {
         switch reason {
         case .credentialsDisagree:
             self.init(
-                status: 401, code: reason.rawValue, detail: "The request carries cookies of different sessions.")
+                status: 401, code: reason.rawValue, detail: "The request carries cookies of different sessions.",
+                reason: reason)
         case .storeUnavailable:
             self.init(
                 status: 503, code: reason.rawValue, detail: "The store cannot be used at the moment.",
-                retryAfter: .seconds(5))
+                retryAfter: .seconds(5), reason: reason)
         default:
-            self.init(status: 401, code: "invalid_token", detail: "The credential is not good, or not any more.")
+            self.init(
+                status: 401, code: reason.rawValue, detail: "The credential is not good, or not any more.",
+                reason: reason)
         }
     }
 }

@@ -202,21 +202,20 @@ extension PortalRequest {
     }
 
     private func refused(_ error: AccountsError, _ purpose: FlowPurpose) -> Answer {
-        let status = PortalFailure(error).status
+        let failure = PortalFailure(error)
+        let key: String
         switch error.code {
-        case .userDisabled: return providerFailure("user_disabled", status: status, purpose)
-        case .emailNotVerified: return providerFailure("provider_unverified", status: status, purpose)
+        case .userDisabled: key = "user_disabled"
+        case .emailNotVerified: key = "provider_unverified"
         case .exists:
-            if case .link = purpose { return providerFailure("provider_linked_elsewhere", status: status, purpose) }
-            return providerFailure("provider_prove_first", status: status, purpose)
+            if case .link = purpose { key = "provider_linked_elsewhere" } else { key = "provider_prove_first" }
         case .reauthenticationRequired, .twoFactorRequired: return proveFirst(error)
-        case .refused: return providerFailure("provider_no_account", status: 403, purpose)
-        default:
-            var answer = providerFailure(
-                status >= 500 ? "try_later" : "provider_failed", status: status, purpose)
-            answer.headers += PortalFailure(error).headers
-            return answer
+        case .refused: key = "provider_no_account"
+        default: key = failure.status >= 500 ? "try_later" : "provider_failed"
         }
+        var answer = providerFailure(key, status: failure.status, purpose)
+        answer.headers += failure.headers
+        return answer
     }
 
     /// What happened and what to do, with the way back.

@@ -35,24 +35,6 @@ extension PortalRequest {
             "denied", title: "denied_title", status: 403, values, isOnAppHost: local.host != configuration.host)
     }
 
-    /// A refusal that only a page knows of is kept like the others.
-    func noteRefused(_ reason: Reason, _ verdict: RefusedVerdict) {
-        let identity = local.identity
-        portal.services.note(
-            Denial(
-                reason: reason, route: nil, user: identity?.user, subject: identity?.subject,
-                credentialID: identity?.credentialID, address: local.clientAddress, requestID: local.requestID, at: now,
-                asked: RefusedRequest(
-                    method: local.method, host: local.host, path: String(local.path.prefix(RefusedRequest.longestPath)),
-                    rule: nil, verdict: verdict.rawValue, shape: "portal")))
-    }
-
-    /// The verdicts of refusals, as `explain` names them.
-    enum RefusedVerdict: String {
-        case deny
-        case stepUp = "step_up"
-    }
-
     private static func isRequestID(_ text: String) -> Bool {
         (1...128).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in

@@ -32,10 +32,10 @@ extension PortalRequest {
         let factors = try operations.factors(of: principal)
         // Who has proved two already lacks a passkey.
         guard (local.identity?.factors ?? 0) < 2 ? factors.hasAny : factors.passkeys > 0 else {
-            noteRefused(.factorMissing, .stepUp)
             return page(
                 "message", title: "factor_title", status: 403,
-                ["text": text("factor_text"), "request": local.requestID, "set_up": true])
+                ["text": text("factor_text"), "request": local.requestID, "set_up": true]
+            ).refused(.factorMissing)
         }
         let (flow, cookies) = try beginFlow(returnTo, stepUp: .factorMissing)
         return Answer.seeOther("/.auth/two-factor?flow=\(flow)").setting(cookies)

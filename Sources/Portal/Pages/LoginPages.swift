@@ -37,7 +37,6 @@ extension PortalRequest {
     private func sendOn(_ principal: Principal, to returnTo: ReturnAddress?) -> Answer {
         guard let returnTo else { return .seeOther("/.auth/account") }
         guard portal.loops.count(principal.session, to: returnTo, at: now) else { return .seeOther(returnTo.url) }
-        noteRefused(.loginLoop, .deny)
         portal.log.warning(
             "a sign-in goes round in circles",
             metadata: [
@@ -46,7 +45,8 @@ extension PortalRequest {
             ])
         return page(
             "loop", title: "loop_title", status: 403,
-            ["user": local.identity?.user ?? "", "target": returnTo.url, "request": local.requestID])
+            ["user": local.identity?.user ?? "", "target": returnTo.url, "request": local.requestID]
+        ).refused(.loginLoop)
     }
 
     /// A form for a sign-in that begins now.

@@ -21,10 +21,14 @@ struct PendingSignIn: Sendable {
 
 /// The sign-ins that have begun, in memory: after a restart a person ends on the account page. Bounded, also each place's
 /// share of it (``FairShares``): nobody pushes out those of others, but by coming from as many sites as there is room for.
+/// Those that go on to a long address have room of their own, and less: together they take no more than the others.
 final class PendingSignIns: Sendable {
     static let lifetime = Duration.seconds(3600)
+    /// Longer addresses are few among people's.
+    static let usualAddress = 1024
 
     private let all: Mutex<FairShares<PendingSignIn>>
+    private let long: Mutex<FairShares<PendingSignIn>>
 
     /// - Parameters:
     ///   - capacity: of all clients together.
@@ -32,38 +36,44 @@ final class PendingSignIns: Sendable {
     ///   - networkShare: of a /64 in it.
     init(capacity: Int = 16_384, siteShare: Int = 2048, networkShare: Int = 128) {
         all = Mutex(FairShares(capacity: capacity, siteShare: siteShare, networkShare: networkShare))
+        long = Mutex(FairShares(capacity: capacity / 8, siteShare: siteShare / 8, networkShare: networkShare / 4))
     }
 
     /// Keeps a sign-in under an id that nobody can guess.
     func insert(_ pending: PendingSignIn, id: String, from place: ClientPlace) {
-        all.withLock { all in _ = all.insert(pending, id: id, from: place) }
+        if pending.returnTo.map({ $0.path.utf8.count > Self.usualAddress }) ?? false {
+            long.withLock { all in _ = all.insert(pending, id: id, from: place) }
+        } else {
+            all.withLock { all in _ = all.insert(pending, id: id, from: place) }
+        }
     }
 
     /// The sign-in of that form in that browser; it stays until ``remove(_:)``.
     func find(_ id: String, browser: [UInt8], at now: Timestamp) -> PendingSignIn? {
-        all.withLock { all in
-            guard let pending = all[id] else { return nil }
-            guard pending.expiresAt > now else {
-                all.remove(id)
-                return nil
-            }
-            return constantTimeEqual(pending.browser, browser) ? pending : nil
+        guard let pending = all.withLock({ $0[id] }) ?? long.withLock({ $0[id] }) else { return nil }
+        guard pending.expiresAt > now else {
+            remove(id)
+            return nil
         }
+        return constantTimeEqual(pending.browser, browser) ? pending : nil
     }
 
     /// The first proof was good.
     func note(_ partial: PartialSignIn, of id: String) {
         all.withLock { $0.change(id) { $0.partial = partial } }
+        long.withLock { $0.change(id) { $0.partial = partial } }
     }
 
     /// Removes all whose time is over.
     func sweep(at now: Timestamp) {
         all.withLock { all in _ = all.removeAll { $0.expiresAt <= now } }
+        long.withLock { all in _ = all.removeAll { $0.expiresAt <= now } }
     }
 
     /// It has been gone through with.
     func remove(_ id: String) {
         all.withLock { $0.remove(id) }
+        long.withLock { $0.remove(id) }
     }
 }
 

@@ -35,8 +35,8 @@ public struct ReturnPolicy: Sendable {
         self.apps = apps
     }
 
-    /// The longest address that is kept.
-    static let longest = 4096
+    /// The longest address that is kept: as long as the target of a request may be.
+    static let longest = 8 * 1024
 
     /// An address that may be gone to, or nil.
     ///

@@ -1,3 +1,5 @@
+internal import Core
+
 /// The fields of a form or a query (`application/x-www-form-urlencoded`), each at most once.
 struct FormFields: Sendable {
     private var values: [String: String] = [:]
@@ -20,20 +22,11 @@ struct FormFields: Sendable {
 
     subscript(name: String) -> String? { values[name] }
 
-    /// A value as it stands in a query: whatever is not a letter, a digit or one of `-._~` by its bytes.
+    /// A value as it stands in a query: whatever is not a letter, a digit or one of `-._~` by its bytes. Of a long one
+    /// only what a query would be misread by, so that an address that came in a target fits into one again.
     static func escape(_ text: String) -> String {
-        var escaped = ""
-        for byte in text.utf8 {
-            switch byte {
-            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
-                escaped.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = Array("0123456789ABCDEF")
-                escaped += "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
-            }
-        }
-        return escaped
+        let escaped = QueryValue.escaped(text.utf8, sparingly: false)
+        return escaped.utf8.count <= QueryValue.usual ? escaped : QueryValue.escaped(text.utf8, sparingly: true)
     }
 
     private static func decode(_ bytes: ArraySlice<UInt8>) -> String? {

@@ -66,6 +66,8 @@ struct PortalFailure: Error, Equatable {
     /// For people; never a secret.
     var detail: String
     var retryAfter: Duration?
+    /// The word for it in the list that all of Gatehouse has; nil: there is none.
+    var reason: Reason?
 
     /// What an operation's failure is in HTTP.
     init(_ error: AccountsError) {
@@ -85,6 +87,7 @@ struct PortalFailure: Error, Equatable {
             status: status, code: error.code.reason,
             detail: status == 503 ? "The store cannot be used at the moment." : error.message,
             retryAfter: error.retryAfter ?? (status == 503 ? .seconds(5) : nil))
+        if error.code == .accountLocked { reason = .userLocked }
     }
 
     init(status: Int, code: String, detail: String, retryAfter: Duration? = nil) {
@@ -92,16 +95,21 @@ struct PortalFailure: Error, Equatable {
         self.code = code
         self.detail = detail
         self.retryAfter = retryAfter
+        reason = Reason(rawValue: code)
     }
 
     static let notFound = PortalFailure(status: 404, code: "not_found", detail: "There is nothing here.")
     static let crossSite = PortalFailure(
         status: 403, code: "cross_site", detail: "This did not come from a page of this site.")
 
-    /// `Retry-After` in seconds, never less than one.
+    /// The reason, and `Retry-After` in seconds, never less than one.
     var headers: [(name: String, value: String)] {
-        guard let retryAfter else { return [] }
-        return [("Retry-After", "\(max(1, (retryAfter.wholeMilliseconds + 999) / 1000))")]
+        var headers: [(name: String, value: String)] = []
+        if let reason { headers.append((Answer.reasonHeader, reason.rawValue)) }
+        if let retryAfter {
+            headers.append(("Retry-After", "\(max(1, (retryAfter.wholeMilliseconds + 999) / 1000))"))
+        }
+        return headers
     }
 }
 

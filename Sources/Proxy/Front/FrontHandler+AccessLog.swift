@@ -39,6 +39,16 @@ struct AccessNote {
         self.reason = reason
     }
 
+    mutating func name(_ state: CredentialState) {
+        switch state {
+        case .none: break
+        case .identity(let identity): name(identity)
+        case .refused(let refusal):
+            user = refusal.user
+            credential = refusal.credentialID
+        }
+    }
+
     mutating func name(_ identity: Identity?) {
         user = identity?.user
         credential = identity?.credentialID
@@ -61,52 +71,9 @@ extension FrontHandler {
         var note = AccessNote(
             method: text(incoming.head.method), host: text(incoming.head.host),
             path: Self.withoutToken(text(incoming.head.path)), verdict: verdict, reason: reason)
-        switch state {
-        case .none: break
-        case .identity(let identity): note.name(identity)
-        case .refused(let refusal):
-            note.user = refusal.user
-            note.credential = refusal.credentialID
-        }
+        note.name(state)
         current.access = note
     }
-
-    /// The links of mails carry a secret in their path, which is good until it is used. A path that is spelled in another
-    /// way may have been refused, and its secret is as good.
-    static func withoutToken(_ path: String) -> String {
-        if path.hasPrefix("/.auth/") {
-            for page in linkPages where path.hasPrefix("/.auth/\(page)/") { return "/.auth/\(page)/…" }
-        }
-        guard
-            path.utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: ";") })
-                || ["//", "/./", "/../", "\\"].contains(where: path.contains)
-        else { return path }
-        let plain = path.utf8.contains(UInt8(ascii: "%")) ? unescaped(path) : path
-        guard plain.contains(".auth") else { return path }
-        for page in linkPages where plain.contains(page) { return "/.auth/\(page)/…" }
-        return path
-    }
-
-    /// With every escape decoded once; what is none stays.
-    private static func unescaped(_ path: String) -> String {
-        var bytes: [UInt8] = []
-        var rest = Array(path.utf8)[...]
-        while let byte = rest.popFirst() {
-            let digits = rest.prefix(2)
-            if byte == UInt8(ascii: "%"), digits.count == 2,
-                let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
-            {
-                bytes.append(value)
-                rest = rest.dropFirst(2)
-            } else {
-                bytes.append(byte)
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    /// The pages that are followed by a link's secret.
-    static let linkPages = ["reset-password", "verify-email", "magic-link", "unlock", "enrol-factor"]
 
     func noteRule(_ judgement: borrowing Judgement) {
         current.access?.rule = judgement.ruleName ?? judgement.ruleIndex.map { "\($0)" }

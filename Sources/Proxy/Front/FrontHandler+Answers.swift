@@ -169,10 +169,7 @@ extension FrontHandler {
     /// Something went wrong after the verdict.
     func answerFailure(status: Int, reason: Reason?, detail: String, malformed: Bool = false) {
         if let reason { current.access?.reason = reason }
-        // Inline the verdict has been counted already; what fails behind it is counted by its upstream.
-        if current.shape == .portal {
-            loop.counters.countRefused(route: -1, shape: .portal, verdict: .deny, reason: reason)
-        }
+        countFailure(reason)
         writeRefusal(RefusalAnswer(status: status, reason: reason, verdict: .deny), basic: false, detail: detail)
         conclude(status: status, malformed: malformed)
     }

@@ -94,6 +94,7 @@ extension FrontHandler {
             loop.context.decisions.used(known, address: current.clientAddress, at: incoming.now)
         }
         noteAccess(incoming, state: resolved.state, verdict: .allow, reason: nil)
+        localCredential = resolved.state
         var request = localRequest(incoming, identity)
         if case .refused(let refusal) = resolved.state { request.refusedCredential = refusal.reason }
         if isPortalHost {
@@ -197,11 +198,13 @@ extension FrontHandler {
     func respond() {
         clientDeadline = .max
         guard var request = localRequest else { return }
-        localRequest = nil
         request.body = collected
         collected = []
         guard loop.shared.takeLocalRequest() else {
-            if let refusal = refusalPage { return answerRefused(refusal) }
+            if let refusal = refusalPage {
+                localRequest = nil
+                return answerRefused(refusal)
+            }
             return answerFailure(status: 503, reason: .rateLimited, detail: "Too many requests are being answered.")
         }
         errand &+= 1
@@ -231,6 +234,7 @@ extension FrontHandler {
         let refusal = refusalPage
         guard let response, refusal == nil || response.status == refusal?.status else {
             if let refusal {
+                localRequest = nil
                 answerRefused(refusal)
                 return resumeInput()
             }
@@ -238,7 +242,9 @@ extension FrontHandler {
             return resumeInput()
         }
         refusalPage = nil
-        if refusal == nil { loop.counters.countAllowed(route: -1, shape: .portal) }
+        let reason = refusal == nil ? noteLocalAnswer(response) : refusal?.reason
+        localRequest = nil
+        localCredential = .none
         let setting = setting
         let hasBody = response.status != 204 && response.status != 304 && response.status >= 200
         loop.scratch.clear()
@@ -250,7 +256,7 @@ extension FrontHandler {
             loop.scratch.writeString(value)
             loop.scratch.writeStaticString("\r\n")
         }
-        writeReasonAndID(refusal?.reason)
+        writeReasonAndID(reason)
         AnswerWriter.writeConnection(setting, into: &loop.scratch)
         if hasBody {
             AnswerWriter.writeBody(ByteBuffer(bytes: response.body), setting, into: &loop.scratch)

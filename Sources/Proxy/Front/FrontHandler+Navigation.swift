@@ -12,41 +12,31 @@ extension FrontHandler {
         let path: UnsafeRawBufferPointer
         let query: UnsafeRawBufferPointer?
 
-        /// Longer ones are left out of the redirect: proxies give up on heads of a few KiB.
-        static let longest = 2048
-
-        private static let digits = Array("0123456789ABCDEF".utf8)
+        /// The target of the login page may have 8 KiB, and there are its other fields. Longer ones are left out.
+        static let longest = 8000
 
         /// Without a colon that no port stands behind.
         private var bareHost: UnsafeRawBufferPointer {
             host.last == UInt8(ascii: ":") ? UnsafeRawBufferPointer(rebasing: host.dropLast()) : host
         }
 
-        /// As the value of a query, every byte escaped that is not unreserved (RFC 3986 section 2.3); empty when it
-        /// would be too long.
+        /// As the value of a query; empty when it would be too long.
         var escaped: String {
-            var text = "\(scheme.rawValue)%3A%2F%2F"
-            escape(bareHost, into: &text)
-            escape(path, into: &text)
-            if let query {
-                text += "%3F"
-                escape(query, into: &text)
-            }
-            return text.utf8.count <= Self.longest ? text : ""
+            let full = escaped(sparingly: false)
+            if full.utf8.count <= QueryValue.usual { return full }
+            let short = escaped(sparingly: true)
+            return short.utf8.count <= Self.longest ? short : ""
         }
 
-        private func escape(_ bytes: UnsafeRawBufferPointer, into text: inout String) {
-            for byte in bytes {
-                switch byte {
-                case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                    UInt8(ascii: "~"):
-                    text.unicodeScalars.append(Unicode.Scalar(byte))
-                default:
-                    text += "%"
-                    text.unicodeScalars.append(Unicode.Scalar(Self.digits[Int(byte >> 4)]))
-                    text.unicodeScalars.append(Unicode.Scalar(Self.digits[Int(byte & 15)]))
-                }
+        private func escaped(sparingly: Bool) -> String {
+            var text = QueryValue.escaped("\(scheme.rawValue)://".utf8, sparingly: sparingly)
+            text += QueryValue.escaped(bareHost, sparingly: sparingly)
+            text += QueryValue.escaped(path, sparingly: sparingly)
+            if let query {
+                text += QueryValue.escaped("?".utf8, sparingly: sparingly)
+                text += QueryValue.escaped(query, sparingly: sparingly)
             }
+            return text
         }
     }
 

@@ -52,6 +52,8 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// The body of a request for ourselves.
     var collected: [UInt8] = []
     var localRequest: LocalRequest?
+    /// What it came with.
+    var localCredential = CredentialState.none
     /// The refusal whose page is being made.
     var refusalPage: RefusalAnswer?
     /// Raised whenever what was asked for elsewhere is of no interest any more.

@@ -46,8 +46,10 @@ struct Exposition: Sendable {
     }
 
     private static func renderConnections(_ samples: [Sample], _ out: inout String) {
+        out += "# HELP gatehouse_connections Connections of clients that are open.\n"
         out += "# TYPE gatehouse_connections gauge\n"
         out += "gatehouse_connections \(samples.reduce(0) { $0 + $1.open })\n"
+        out += "# HELP gatehouse_connections_refused_total Connections that were not served, by why.\n"
         out += "# TYPE gatehouse_connections_refused_total counter\n"
         for kind in RefusedConnection.allCases {
             let count = samples.reduce(UInt64(0)) { $0 + $1.counters.refusedConnections[kind.rawValue] }
@@ -81,6 +83,7 @@ struct Exposition: Sendable {
                 counts[text, default: 0] += count
             }
         }
+        out += "# HELP gatehouse_requests_total Requests by their verdict, and once more those that failed behind it.\n"
         out += "# TYPE gatehouse_requests_total counter\n"
         for (labels, count) in counts.sorted(by: { $0.key < $1.key }) {
             out += "gatehouse_requests_total{\(labels)} \(count)\n"
@@ -112,6 +115,7 @@ struct Exposition: Sendable {
                 }
             }
         }
+        out += "# HELP gatehouse_request_seconds From the head of a request to the end of its answer.\n"
         out += "# TYPE gatehouse_request_seconds histogram\n"
         for (key, histogram) in histograms.sorted(by: { $0.key < $1.key }) {
             var sum: UInt64 = 0
@@ -130,6 +134,7 @@ struct Exposition: Sendable {
         // By name: while a reload goes from loop to loop they may know different upstreams.
         let names = samples.first?.counters.upstreamNames ?? []
         let kinds = UpstreamFailure.allCases
+        out += "# HELP gatehouse_upstream_errors_total Failures of upstreams, by kind.\n"
         out += "# TYPE gatehouse_upstream_errors_total counter\n"
         for name in names {
             for kind in kinds {
@@ -141,6 +146,7 @@ struct Exposition: Sendable {
                     "gatehouse_upstream_errors_total{upstream=\"\(escaped(name))\",kind=\"\(kind.label)\"} \(count)\n"
             }
         }
+        out += "# HELP gatehouse_upstream_connections Connections to upstreams, with a request or kept for one.\n"
         out += "# TYPE gatehouse_upstream_connections gauge\n"
         for name in names {
             var idle = 0
@@ -180,6 +186,7 @@ struct Exposition: Sendable {
             for name in sample.counters.routeNames { counts[name, default: 0] += 0 }
             for (name, count) in sample.tunnels { counts[name, default: 0] += count }
         }
+        out += "# HELP gatehouse_tunnels WebSockets and other tunnels that are open.\n"
         out += "# TYPE gatehouse_tunnels gauge\n"
         for (name, count) in counts.sorted(by: { $0.key < $1.key }) {
             out += "gatehouse_tunnels{route=\"\(escaped(name))\"} \(count)\n"

@@ -10,10 +10,13 @@ struct MonitorListener {
     let loop: NIOLoopBound<ProxyLoop>
     let exposition: Exposition
     let services: ProxyServer.Services
+    /// No more connections are taken, and those that are there come to their end.
+    let isStopping: @Sendable () -> Bool
 
     func bind(_ address: ListenerAddress) async throws(ProxyError) -> (channel: any Channel, bound: BoundAddress) {
         let exposition = exposition
         let services = services
+        let isStopping = isStopping
         let loop = loop
         let bootstrap = ServerBootstrap(group: loop.eventLoop)
             .serverChannelInitializer { channel in
@@ -26,7 +29,8 @@ struct MonitorListener {
             .serverChannelOption(.backlog, value: 64)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let handler = MonitorHandler(exposition: exposition, services: services)
+                    let handler = MonitorHandler(
+                        exposition: exposition, services: services, isStopping: isStopping)
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }
@@ -61,15 +65,19 @@ final class MonitorHandler: ChannelInboundHandler {
 
     private let exposition: Exposition
     private let services: ProxyServer.Services
+    private let isStopping: @Sendable () -> Bool
     private var parser = RequestParser()
     private var head = RequestHead()
     private var input = ByteBuffer()
     private var isAnswering = false
     private var timeout: Scheduled<Void>?
 
-    init(exposition: Exposition, services: ProxyServer.Services) {
+    init(
+        exposition: Exposition, services: ProxyServer.Services, isStopping: @escaping @Sendable () -> Bool
+    ) {
         self.exposition = exposition
         self.services = services
+        self.isStopping = isStopping
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -105,11 +113,12 @@ final class MonitorHandler: ChannelInboundHandler {
         }
         let exposition = exposition
         let services = services
+        let isStopping = isStopping
         let eventLoop = context.eventLoop
         let handler = NIOLoopBound(self, eventLoop: eventLoop)
         let boundContext = NIOLoopBound(context, eventLoop: eventLoop)
         Task {
-            let page = await Page.make(path, exposition, services)
+            let page = await Page.make(path, exposition, services, isStopping: isStopping)
             eventLoop.execute {
                 handler.value.answer(
                     boundContext.value, status: page.status, type: page.type, body: page.body, isHead: isHead)
@@ -138,9 +147,13 @@ private struct Page: Sendable {
     var type = "text/plain"
     let body: String
 
-    static func make(_ path: String, _ exposition: Exposition, _ services: ProxyServer.Services) async -> Page {
+    static func make(
+        _ path: String, _ exposition: Exposition, _ services: ProxyServer.Services, isStopping: () -> Bool
+    ) async -> Page {
         switch path {
         case "/healthz": return Page(body: "alive\n")
+        // A load balancer that was told otherwise would send people to a closed door.
+        case "/readyz" where isStopping(): return Page(status: 503, body: "not ready\nstopping\n")
         case "/readyz":
             switch await services.readiness() {
             case .ready: return Page(body: "ready\n")

@@ -159,7 +159,9 @@ public final class ProxyServer: Sendable {
             let exposition = Exposition(
                 loops: running.loops, clock: services.clock, more: services.metrics,
                 expiries: { [weak self] in self?.certificates.expiries ?? [] })
-            let monitor = MonitorListener(loop: running.loops[0], exposition: exposition, services: services)
+            let monitor = MonitorListener(
+                loop: running.loops[0], exposition: exposition, services: services,
+                isStopping: { [weak self] in self?.isStopped ?? true })
             running.monitor = try await monitor.bind(address)
             if case .unix(let path, _, _) = address { running.socketFiles.append(path) }
         }
@@ -207,6 +209,10 @@ public final class ProxyServer: Sendable {
         } catch {
             throw ProxyError(.contextFailed, "an event loop could not take the new configuration: \(error)")
         }
+    }
+
+    private var isStopped: Bool {
+        state.withLock { if case .stopped = $0 { true } else { false } }
     }
 
     private var certificates: Certificates {

@@ -118,7 +118,8 @@ struct KeyGroup: CommandGroup {
 
     struct Rotate: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Sign with new keys from now on; the old stay until their last token has ended.")
+            abstract:
+                "Publish new keys now; they sign a day later, and the old stay until their last token has ended.")
 
         @OptionGroup var options: CommonOptions
 
