@@ -103,7 +103,7 @@ extension FrontHandler {
         if answer.status == 405 {
             loop.scratch.writeStaticString("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
         }
-        if answer.status == 503 { loop.scratch.writeStaticString("Retry-After: 1\r\n") }
+        if answer.status == 503 || answer.status == 429 { loop.scratch.writeStaticString("Retry-After: 1\r\n") }
         writeReasonAndID(answer.reason)
         AnswerWriter.writeConnection(setting, into: &loop.scratch)
         AnswerWriter.writeBody(body, setting, into: &loop.scratch)
