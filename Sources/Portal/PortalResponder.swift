@@ -43,6 +43,8 @@ public final class PortalResponder: LocalResponder {
         federated.sweep(at: now)
     }
 
+    public func lane(of local: LocalRequest) -> LocalLane { Endpoint.lane(of: local) }
+
     public func respond(to local: LocalRequest) async -> LocalResponse? {
         let configuration = current.withLock { $0 }
         let request = PortalRequest(

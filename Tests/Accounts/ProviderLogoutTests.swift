@@ -86,11 +86,12 @@ extension LogoutNotice {
             scene.test.clock.advance(.seconds(100))
         }
         func kept() throws -> Int { try scene.store.read { try Tables.logoutTokens.count(in: $0) } }
-        #expect(try kept() == 3)
+        // One of each, and one of whom they are about.
+        #expect(try kept() == 4)
         scene.test.clock.advance(.seconds(100))
         while try scene.store.sweep() > 0 {}
-        #expect(try kept() == 2)
-        scene.test.clock.advance(.seconds(1000))
+        #expect(try kept() == 3)
+        scene.test.clock.advance(Store.longestWay)
         while try scene.store.sweep() > 0 {}
         #expect(try kept() == 0)
         #expect(try scene.store.check() == [])
@@ -165,6 +166,35 @@ extension LogoutNotice {
         #expect(await enter(identity("a"))?.code == .twoFactorRequired)
         while try scene.store.sweep() > 0 {}
         #expect(try scene.store.read { try Tables.logoutTokens.count(in: $0) } == 0)
+    }
+
+    /// Nobody has signed in by this identity yet, and a token that names the subject alone comes while they are about to.
+    @Test(arguments: [nil, "s1"] as [String?])
+    func whoIsNotLinkedYetIsRemembered(_ session: String?) async throws {
+        let scene = try FederationScene()
+        func enter(_ subject: String, at brought: Timestamp, issuer: String = Self.issuer) async -> AccountsError.Code?
+        {
+            let identity = FederatedIdentity(
+                provider: "corp", issuer: issuer, subject: subject, email: EmailAddress("\(subject)@example.com"),
+                emailIsVerified: true, sessionID: session, broughtAt: brought)
+            return await refusal {
+                _ = try await scene.operations.signIn(
+                    by: identity, FederationTerms(createsUsers: true), as: .page(remember: false), from: scene.client)
+            }
+        }
+        let brought = scene.accounts.now
+        scene.test.clock.advance(.seconds(1))
+        let notice = LogoutNotice.test(subject: "new", at: scene.accounts.now)
+        #expect(try await scene.operations.endSessions(notice, from: scene.client) == 0)
+        #expect(await enter("new", at: brought) == .invalidToken)
+        let event = try #require(try scene.test.events().first)
+        #expect(event.type == "sign_in" && !event.success && event.reason == "provider_ended")
+        #expect(await refusal { _ = try scene.store.user("new@example.com") } == .notFound)
+        // Nobody else is meant, and not what begins afterwards.
+        #expect(await enter("other", at: brought) == nil)
+        #expect(await enter("new", at: notice.goodUntil) == nil)
+        // What was brought before stays worth nothing, linked or not.
+        #expect(await enter("new", at: brought) == .invalidToken)
     }
 
     /// A logout token that comes while somebody is on their way to link, or to prove themselves once more.

@@ -89,6 +89,38 @@ import Testing
         #expect(try test.store.check().isEmpty)
     }
 
+    /// It never gets an answer, or the receiver dies of it: the others pass it just so.
+    @Test(arguments: [FetchError.Code.timedOut, .notConnected, .malformed])
+    func oneThatNeverGetsAnAnswerIsPassed(_ code: FetchError.Code) throws {
+        try append(3)
+        let poison = try #require(try next()).step.sequence
+        let began = test.now
+        var seen: [UInt64] = []
+        while seen.count < 2, test.now - began < .seconds(3600) {
+            seen += try tell { message in
+                message.step.sequence == poison
+                    ? .failure(FetchError(code, "no answer", wasSent: true)) : Self.taken
+            }
+            test.clock.advance(.seconds(10))
+        }
+        #expect(seen == [poison + 1, poison + 2])
+        #expect(test.now - began < .seconds(120), "\(test.now - began)")
+        #expect(try test.store.outboxCounts() == OutboxCounts(queued: 1, failed: 0))
+        #expect(try test.store.check().isEmpty)
+    }
+
+    /// Nobody could be reached: no event's fault, and none is put aside.
+    @Test func whileNobodyIsThereTheFirstOneWaits() throws {
+        try append(3)
+        for _ in 0..<5 {
+            #expect(try tell { _ in .failure(FetchError(.timedOut, "no connection")) }.isEmpty)
+            test.clock.advance(.seconds(4 * 3600))
+        }
+        // The one that is waited for.
+        #expect(try test.store.outboxCounts() == OutboxCounts(queued: 1, failed: 0))
+        #expect(try tell { _ in Self.taken }.count == 3)
+    }
+
     /// Nothing is taken besides, so nobody knows whose fault it is: it is tried for two days.
     @Test func oneThatHangsAloneIsGivenUpInTheEnd() throws {
         try append(1)

@@ -99,26 +99,33 @@ struct LocalRequestTests {
         let entered: Counter
         let gate: Counter
 
+        func lane(of request: LocalRequest) -> LocalLane { request.path == "/.auth/slow" ? .provider : .prompt }
+
         func respond(to request: LocalRequest) async -> LocalResponse? {
+            guard lane(of: request) == .provider else { return LocalResponse(status: 200) }
             entered.add(1)
             while gate.value == 0 { try? await Task.sleep(for: .milliseconds(2)) }
             return LocalResponse(status: 200)
         }
     }
 
-    @Test func atMostSixtyFourAtATime() async throws {
+    /// Whoever is too many in one is told to come back; everybody else is answered.
+    @Test func aFullLaneTakesNothingFromAnother() async throws {
         let responder = Waiting(entered: Counter(), gate: Counter())
+        let places = SharedState.places(in: .provider, isKnown: false)
         try await withHarness(try await Harness(responders: [responder])) { harness in
             var clients: [RawClient] = []
-            for _ in 0..<64 {
+            for _ in 0..<places {
                 let client = try harness.connect()
-                try await client.write(Harness.request("GET", "/.auth/x"))
+                try await client.write(Harness.request("GET", "/.auth/slow"))
                 clients.append(client)
             }
-            while responder.entered.value < 64 { try await Task.sleep(for: .milliseconds(1)) }
-            let answer = try await harness.get("/.auth/x")
-            #expect(answer.status == 503)
-            #expect(answer["Retry-After"] != nil)
+            while responder.entered.value < places { try await Task.sleep(for: .milliseconds(1)) }
+            let answer = try await harness.get("/.auth/slow")
+            #expect(answer.status == 429)
+            #expect(answer["Retry-After"] == "1" && answer["Gatehouse-Reason"] == "rate_limited")
+            let other = try await harness.get("/.auth/x")
+            #expect(other.status == 200)
             #expect(harness.records.denials.map(\.reason) == [.rateLimited])
             responder.gate.add(1)
             for client in clients {
@@ -128,9 +135,27 @@ struct LocalRequestTests {
                 }
             }
             do {
-                let value = try await harness.get("/.auth/x").status
+                let value = try await harness.get("/.auth/slow").status
                 #expect(value == 200)
             }
         }
+    }
+
+    @Test(arguments: LocalLane.allCases)
+    func strangersLeaveAQuarterToWhoIsKnown(_ lane: LocalLane) {
+        let shared = SharedState()
+        let (strangers, all) = (
+            SharedState.places(in: lane, isKnown: false), SharedState.places(in: lane, isKnown: true)
+        )
+        #expect(all == strangers + strangers / 4)
+        for _ in 0..<strangers { #expect(shared.takeLocalRequest(lane, isKnown: false)) }
+        #expect(!shared.takeLocalRequest(lane, isKnown: false))
+        for _ in strangers..<all { #expect(shared.takeLocalRequest(lane, isKnown: true)) }
+        #expect(!shared.takeLocalRequest(lane, isKnown: true))
+        for other in LocalLane.allCases where other != lane {
+            #expect(shared.takeLocalRequest(other, isKnown: false))
+        }
+        shared.returnLocalRequest(lane)
+        #expect(shared.takeLocalRequest(lane, isKnown: true))
     }
 }

@@ -35,6 +35,8 @@ public struct LogoutNotice: Sendable, Equatable {
 /// A logout token that was carried out. Its row goes when the token is too old to be taken anyway.
 struct UsedLogoutToken: JSONRecord, Equatable {
     var goodUntil: Timestamp
+    /// When all that was proved of an identity up to then became worth nothing; nil in the other rows.
+    var endedAt: Timestamp?
 }
 
 extension Store {
@@ -71,6 +73,27 @@ extension Store {
         return try Tables.logoutTokens.get(row(ofEnded: place), in: transaction).map { $0.goodUntil > now } ?? false
     }
 
+    /// The row of an identity whose proofs are worth nothing, also among `logout_tokens`: it may have no link yet.
+    private func row(ofEnded identity: BlockSubject) -> [UInt8] { Array("subject ".utf8) + identity.key }
+
+    /// The provider has ended what it had proved of an identity before it brought this, linked or not.
+    func hasEnded(
+        _ identity: FederatedIdentity, at now: Timestamp, in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> Bool {
+        let row = row(ofEnded: .subject(issuer: identity.issuer, subject: identity.subject))
+        guard let ended = try Tables.logoutTokens.get(row, in: transaction), ended.goodUntil > now else { return false }
+        return identity.isEnded(by: ended.endedAt, at: now)
+    }
+
+    private func noteEnd(
+        of identity: BlockSubject, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws {
+        let end = now + Self.longestWay
+        let row = row(ofEnded: identity)
+        try Tables.logoutTokens.put(UsedLogoutToken(goodUntil: end, endedAt: now), for: row, in: transaction)
+        try scheduleSweep(.logoutToken(Hexadecimal.encode(row)), at: end, in: transaction)
+    }
+
     private func noteEnd(
         of place: String, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws {
@@ -87,8 +110,9 @@ extension Store {
         let place = logout.sessionID.map { FederatedSession.place(issuer: logout.issuer, sessionID: $0) }
         if let place { try noteEnd(of: place, at: now, in: transaction) }
         if let subject = logout.subject {
-            let key = BlockSubject.subject(issuer: logout.issuer, subject: subject).key
-            guard let link = try end(provedBy: key, at: now, in: transaction),
+            let identity = BlockSubject.subject(issuer: logout.issuer, subject: subject)
+            try noteEnd(of: identity, at: now, in: transaction)
+            guard let link = try end(provedBy: identity.key, at: now, in: transaction),
                 let user = try Tables.users.get(link.userID, in: transaction)
             else { return 0 }
             // A session that began without a name there may be the one that is meant.

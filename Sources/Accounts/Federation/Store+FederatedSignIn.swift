@@ -33,18 +33,20 @@ extension Store {
         let identity = signIn.identity
         if try isBlocked(identity, in: transaction) { return .failure(.blocked) }
         if try hasEnded(identity.place, at: now, in: transaction) { return .failure(.sessionEnded) }
+        let hasEnded = try hasEnded(identity, at: now, in: transaction)
         if let link = try Tables.socialAccounts.get(identity.key, in: transaction) {
             guard var user = try Tables.users.get(link.userID, in: transaction) else {
                 return .failure(.noAccount)
             }
             if let refusal = try standing(of: user, in: transaction) { return .failure(refusal) }
-            if identity.isEnded(by: link, at: now) {
+            if hasEnded || identity.isEnded(by: link.endedAt, at: now) {
                 return .failure(.ended(user.id, user.username))
             }
             try noteGroups(identity, signIn.terms, of: link, for: &user, in: transaction)
             try Tables.users.put(user, for: user.id, in: transaction)
             return .success((user, link))
         }
+        if hasEnded { return .failure(.sessionEnded) }
         guard let email = identity.email, identity.emailIsVerified else { return .failure(.unverified) }
         let known = try findUser(email: email, in: transaction)
         var user: UserRecord
@@ -98,8 +100,8 @@ extension Store {
         _ identity: FederatedIdentity, _ link: SocialAccountRecord?, at now: Timestamp,
         in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> Bool {
-        if let link, identity.isEnded(by: link, at: now) { return true }
-        return try hasEnded(identity.place, at: now, in: transaction)
+        if let link, identity.isEnded(by: link.endedAt, at: now) { return true }
+        return try hasEnded(identity, at: now, in: transaction) || hasEnded(identity.place, at: now, in: transaction)
     }
 
     /// The operator made it, and there never was anything to sign in to it with.
@@ -121,7 +123,8 @@ extension Store {
         }
         let user = UserRecord(
             id: signIn.userID, email: email.description, username: username,
-            name: (try? validatedLabel(signIn.identity.name, what: "name")) ?? "", groups: [], service: false,
+            name: (try? validatedLabel(VisibleText.stripped(signIn.identity.name), what: "name")) ?? "", groups: [],
+            service: false,
             disabled: false, epoch: 1, createdAt: now)
         try Tables.usersByEmail.put(ReferenceRecord(user.id), for: email.canonical, in: transaction)
         try Tables.usersByName.put(
@@ -136,8 +139,9 @@ extension Store {
 }
 
 extension FederatedIdentity {
-    fileprivate func isEnded(by link: SocialAccountRecord, at now: Timestamp) -> Bool {
-        link.endedAt.map { $0 >= broughtAt ?? now + .milliseconds(1) } ?? false
+    /// - Parameter end: up to when what was proved is worth nothing; nil: nothing has ended.
+    func isEnded(by end: Timestamp?, at now: Timestamp) -> Bool {
+        end.map { $0 >= broughtAt ?? now + .milliseconds(1) } ?? false
     }
 }
 

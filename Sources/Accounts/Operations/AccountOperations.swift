@@ -127,23 +127,27 @@ public struct AccountOperations: Sendable {
         }
     }
 
-    func hash(_ password: SecretBytes, for person: PasswordPolicy.Person) async throws(AccountsError) -> String {
+    func hash(
+        _ password: SecretBytes, for person: PasswordPolicy.Person, from client: Client
+    ) async throws(AccountsError) -> String {
         try await requireAcceptable(password, for: person)
-        return try await hashAccepted(password)
+        return try await hashAccepted(password, from: client)
     }
 
     /// A hash of a password that the policy has taken already: it is not asked about twice.
-    func hashAccepted(_ password: SecretBytes) async throws(AccountsError) -> String {
+    func hashAccepted(_ password: SecretBytes, from client: Client) async throws(AccountsError) -> String {
         do {
-            return try await hasher.hash(password).text
+            return try await hasher.hash(password, for: client.site).text
         } catch {
             throw Self.wrapping(error)
         }
     }
 
-    func verify(_ password: SecretBytes, against stored: String?) async throws(AccountsError) -> PasswordVerdict {
+    func verify(
+        _ password: SecretBytes, against stored: String?, from client: Client
+    ) async throws(AccountsError) -> PasswordVerdict {
         do {
-            return try await hasher.verify(password, against: stored)
+            return try await hasher.verify(password, against: stored, for: client.site)
         } catch {
             throw Self.wrapping(error)
         }

@@ -31,6 +31,15 @@ public struct Client: Sendable {
     /// The network that counts as one place where failed sign-ins come from: /24, or /64 of IPv6.
     var addressClass: String { DenialGroups.addressClass(address) }
 
+    /// The network whose sign-ins wait in one line: /24, or /48 of IPv6, since whoever has one has all that is in it.
+    var site: String {
+        guard let address else { return "unknown" }
+        switch address.family {
+        case .v4: return "v4 \(address.bits >> 8)"
+        case .v6: return "v6 \(address.bits >> 80)"
+        }
+    }
+
     /// Names the device in words of ours only: what a stranger sends must not stand in a mail of ours, where a link in
     /// it would be believed.
     func occasion(at now: Timestamp) -> MailOccasion {
@@ -39,16 +48,14 @@ public struct Client: Sendable {
 
     private static let longestUserAgent = 256
 
-    /// The user agent as it is kept: bounded, control characters replaced.
+    /// The user agent as it is kept: bounded, and what is not seen replaced.
     var keptUserAgent: String? {
         guard let userAgent, !userAgent.isEmpty else { return nil }
-        let plain = userAgent.unicodeScalars.prefix(Self.longestUserAgent).map { scalar -> Character in
-            scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) ? "?" : Character(scalar)
-        }
-        return String(plain)
+        return VisibleText.masked(
+            String(String.UnicodeScalarView(userAgent.unicodeScalars.prefix(Self.longestUserAgent))))
     }
 
-    /// - Throws: `invalid` when the client's own name for its device has control characters or is too long.
+    /// - Throws: `invalid` when the client's own name for its device is not all seen, or too long.
     func keptDeviceName() throws(AccountsError) -> String? {
         if let deviceName, !deviceName.isEmpty {
             return try validatedLabel(deviceName, what: "device name", maximumBytes: 64)

@@ -25,7 +25,7 @@ extension AccountOperations {
         let (attempt, gate, verdict) = try await check(
             current, of: principal, event: .passwordChanged, from: client, at: now)
         var hash = ""
-        if case .right = verdict { hash = try await hashAccepted(new) }
+        if case .right = verdict { hash = try await hashAccepted(new, from: client) }
         let newHash = hash
         let outcome = try await store.writing { transaction -> Result<SessionSecrets?, AccountsError> in
             var (_, session) = try store.requireRecentFactor(principal, at: now, in: transaction)
@@ -69,7 +69,7 @@ extension AccountOperations {
         let person = try store.read { transaction in
             try store.usableLink(digest, for: purposes, at: now, in: transaction).user.person
         }
-        let hash = try await self.hash(password, for: person)
+        let hash = try await self.hash(password, for: person, from: client)
         try await store.writing { transaction in
             let (link, user) = try store.usableLink(digest, for: purposes, at: now, in: transaction)
             try store.removeLink(link, digest: digest, in: transaction)

@@ -31,8 +31,9 @@ public enum PasswordHasherError: Error, Sendable, Equatable, CustomStringConvert
 /// The one place where passwords are hashed and checked. One a process.
 ///
 /// A run costs 19 MiB and tens of milliseconds, so runs are bounded in number (threads at nice 19: they take what
-/// checks and pages leave) and those who wait in number and time. Memory is bounded by the threads: a hash of another
-/// system that needs more than 64 MiB runs alone.
+/// checks and pages leave) and those who wait in time and number. Networks of clients take turns. Memory is bounded by
+/// the threads, since who waits holds a password and little else: a hash of another system that needs more than 64 MiB
+/// runs alone.
 public final class PasswordHasher: Sendable {
     /// The bounds.
     public struct Configuration: Sendable {
@@ -45,12 +46,12 @@ public final class PasswordHasher: Sendable {
         /// What new hashes cost.
         public var parameters: Argon2Parameters
 
-        /// One thread, 40 waiting, five seconds, OWASP's parameters unless said otherwise.
+        /// One thread, five seconds, 512 waiting, OWASP's parameters unless said otherwise.
         ///
-        /// Fewer wait than requests are answered by the pages at once (64): who comes to a storm of sign-ins is told at
-        /// once to come back, and everybody else still gets a page.
+        /// Time is what bounds who waits: at 30 ms a run some 170 do, who all get in, and whose clients are still there
+        /// by then. The length bounds memory alone.
         public init(
-            threads: Int = 1, queueLength: Int = 40, maximumWait: Duration = .seconds(5),
+            threads: Int = 1, queueLength: Int = 512, maximumWait: Duration = .seconds(5),
             parameters: Argon2Parameters = .standard
         ) {
             self.threads = max(1, threads)
@@ -88,11 +89,13 @@ public final class PasswordHasher: Sendable {
 
     /// A new hash.
     ///
-    /// - Parameter password: UTF-8 as typed.
+    /// - Parameters:
+    ///   - password: UTF-8 as typed.
+    ///   - place: the network of whoever waits for it; networks take turns.
     /// - Throws: ``PasswordHasherError`` or `CancellationError`.
-    public func hash(_ password: SecretBytes) async throws -> PasswordHash {
+    public func hash(_ password: SecretBytes, for place: String = "") async throws -> PasswordHash {
         let text = try Self.text(password)
-        return try await perform { try self.make(text) }
+        return try await perform(for: place) { try self.make(text) }
     }
 
     /// As ``hash(_:)``, on the calling thread, for the command line.
@@ -106,13 +109,16 @@ public final class PasswordHasher: Sendable {
     /// - Parameters:
     ///   - password: UTF-8 as typed.
     ///   - stored: the hash as it is stored; nil where there is no such user or the user has no password.
+    ///   - place: the network of whoever waits for it; networks take turns.
     /// - Throws: ``PasswordHasherError`` or `CancellationError`: the password was not checked then, and nothing may
     ///   be concluded or counted.
-    public func verify(_ password: SecretBytes, against stored: String?) async throws -> PasswordVerdict {
+    public func verify(
+        _ password: SecretBytes, against stored: String?, for place: String = ""
+    ) async throws -> PasswordVerdict {
         guard let text = try? PasswordText(password) else { return .wrong }
         // A stored hash was parsed before it was stored; one that cannot be read any more matches nothing.
         let hash = stored.flatMap { try? PasswordHash.parse($0) }
-        return try await perform { try self.check(text, hash) }
+        return try await perform(for: place) { try self.check(text, hash) }
     }
 
     /// Refuses those who wait and ends the threads.
@@ -150,9 +156,11 @@ public final class PasswordHasher: Sendable {
         }
     }
 
-    private func perform<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+    private func perform<Value: Sendable>(
+        for place: String, _ work: @escaping @Sendable () throws -> Value
+    ) async throws -> Value {
         do {
-            return try await queue.run(work)
+            return try await queue.run(for: place, work)
         } catch let busy as HashQueue.Busy {
             throw PasswordHasherError.busy(retryAfter: busy.retryAfter)
         }

@@ -44,7 +44,7 @@ extension AccountOperations {
         if let password { try await requireAcceptable(password, for: Self.person(email, name)) }
         try takeMail(.registration, to: email, as: .userRegistered, from: client, at: now)
         var hash: String?
-        if let password { hash = try await hashAccepted(password) }
+        if let password { hash = try await hashAccepted(password, from: client) }
         let registration = Registration(
             email: email, name: name, hash: hash, token: try SecretText(store.random),
             invitation: try SecretText(store.random), client: client,
@@ -88,7 +88,7 @@ extension AccountOperations {
         if configuration.passwordIsEnabled {
             if let password {
                 guard let email = EmailAddress(link.email) else { throw AccountsError.invalidLink }
-                hash = try await self.hash(password, for: Self.person(email, name))
+                hash = try await self.hash(password, for: Self.person(email, name), from: client)
             } else if let chosen = link.passwordHash {
                 hash = chosen
             } else {

@@ -161,7 +161,7 @@ extension AccountOperations {
             return try gate.look(user.canonicalEmail, user, client, at: now, in: transaction)
         }
         try await refuseIfLocked(attempt, gate, event: event, at: now)
-        return (attempt, gate, try await verify(password, against: attempt.hash))
+        return (attempt, gate, try await verify(password, against: attempt.hash, from: client))
     }
 }
 

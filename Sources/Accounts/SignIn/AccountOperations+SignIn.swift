@@ -35,7 +35,7 @@ extension AccountOperations {
             return attempt
         }
         try await refuseIfLocked(looked, gate, event: .signIn, at: now)
-        let verdict = try await verify(password, against: looked.hash)
+        let verdict = try await verify(password, against: looked.hash, from: client)
         let attempt = await comparingRegistration(looked, verdict, password)
         let materials = try SignInMaterials(store.random)
         var signIn = CompleteSignIn(
@@ -64,7 +64,9 @@ extension AccountOperations {
     ) async -> PasswordGate.Attempt {
         guard case .wrong = verdict, let hash = attempt.registrationHash else { return attempt }
         var attempt = attempt
-        if case .right? = try? await verify(password, against: hash) { attempt.isRegistrants = true }
+        if case .right? = try? await verify(password, against: hash, from: attempt.client) {
+            attempt.isRegistrants = true
+        }
         return attempt
     }
 

@@ -65,18 +65,18 @@ enum GroupName {
     }
 }
 
-/// A value in a message: bounded, and without control characters.
+/// A value in a message: bounded, and with nothing in it that is not seen.
 func quoted(_ text: String) -> String {
-    let shown = text.unicodeScalars.prefix(80).map { $0.value < 0x20 || $0.value == 0x7f ? "?" : String($0) }.joined()
-    return "\"\(shown)\""
+    "\"\(VisibleText.masked(String(String.UnicodeScalarView(text.unicodeScalars.prefix(80)))))\""
 }
 
-/// A display name or a key's name: text without control characters.
+/// A display name, or the name of a key, a passkey or a device: text that is all seen.
 func validatedLabel(_ text: String, what: String, maximumBytes: Int = 128) throws(AccountsError) -> String {
-    let plain = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7f...0x9f).contains($0.value) }
-    guard plain, text.utf8.count <= maximumBytes else {
+    guard text.utf8.count <= maximumBytes, VisibleText.isAll(of: text) else {
         throw AccountsError(
-            .invalid, "\(quoted(text)) is no \(what): use at most \(maximumBytes) bytes without control characters.")
+            .invalid,
+            "\(quoted(text)) is no \(what): use at most \(maximumBytes) bytes, without control and invisible characters."
+        )
     }
     return text
 }

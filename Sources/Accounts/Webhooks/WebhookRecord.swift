@@ -3,8 +3,9 @@ internal import Core
 /// How far a webhook has come, under its id. The audit log is its queue: an event waits there until the webhook has
 /// taken it, in order, however long that lasts and whichever process has written it.
 ///
-/// One event must not silence a receiver, since a stranger may choose what stands in it: what is answered and not taken is
-/// put aside, and the next one passes it. While nobody is there at all, the event waits.
+/// One event must not silence a receiver, since a stranger may choose what stands in it: what reaches it and is not taken,
+/// whether it is answered, hung on or died of, is put aside, and the next one passes it. While nobody is there at all, the
+/// event waits.
 ///
 /// ```
 ///   audit   1  2  3  4  5  6  7          taken ──▶ the position moves on
@@ -25,7 +26,7 @@ struct WebhookRecord: JSONRecord, Equatable {
         var since: Timestamp
         /// The row in `outbox` that it came from, when it was put aside or had been given up before.
         var letter: String?
-        /// How many of the attempts may have been its own fault: those that were answered and, since it is aside, all.
+        /// How many of the attempts may have been its own fault: those that came there and, since it is aside, all.
         var answers: Int?
     }
 
@@ -43,7 +44,7 @@ struct WebhookRecord: JSONRecord, Equatable {
     var failingSince: Timestamp?
     /// How many letters there may be; nil: not counted yet.
     var letters: Int?
-    /// How many in a row were answered and not taken, or were of events that are aside.
+    /// How many in a row came there and were not taken, or were of events that are aside.
     var turnedAway: Int?
     /// When one was taken last.
     var takenAt: Timestamp?
@@ -87,7 +88,8 @@ enum WebhookSchedule {
             case 400..<500: return .refused("the answer was \(response.status)")
             default: return .turnedAway("the answer was \(response.status)")
             }
-        case .failure(let error): return .unavailable(error.message)
+        // Whoever hangs on an event, or dies of it, may take the next one.
+        case .failure(let error): return error.wasSent ? .turnedAway(error.message) : .unavailable(error.message)
         }
     }
 

@@ -1,3 +1,4 @@
+internal import Core
 internal import FoundationEssentials
 internal import Glibc
 
@@ -17,7 +18,8 @@ struct Output: Sendable {
             return
         }
         var table = [columns.map(\.0)]
-        for element in elements { table.append(columns.map { $0.1(element) }) }
+        // What strangers chose stands here too, and a terminal acts on some of what is not seen.
+        for element in elements { table.append(columns.map { VisibleText.masked($0.1(element)) }) }
         let widths = columns.indices.map { column in table.map { $0[column].count }.max() ?? 0 }
         for row in table {
             let cells = row.enumerated().map { column, text in

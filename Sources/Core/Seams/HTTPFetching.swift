@@ -63,11 +63,14 @@ public struct FetchError: Error, Sendable, CustomStringConvertible {
     public let code: Code
     /// What went wrong, for the log; holds no credential.
     public let message: String
+    /// The server was reached and asked: it may have taken what was sent, or choke on it.
+    public let wasSent: Bool
 
     /// - Parameter message: for people; must not hold a credential.
-    public init(_ code: Code, _ message: String) {
+    public init(_ code: Code, _ message: String, wasSent: Bool = false) {
         self.code = code
         self.message = message
+        self.wasSent = wasSent
     }
 
     public var description: String { "\(code.rawValue): \(message)" }

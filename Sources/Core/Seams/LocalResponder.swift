@@ -91,8 +91,27 @@ public struct LocalRefusal: Sendable, Equatable {
     }
 }
 
+/// What the answer to a request waits for besides our own processor and disk. Each lane has places of its own: a crowd
+/// that waits in one of them takes none of another's.
+public enum LocalLane: Sendable, CaseIterable {
+    /// Nothing.
+    case prompt
+    /// Its turn at the hash of a password.
+    case password
+    /// Somebody else's server.
+    case provider
+}
+
 /// Answers requests for Gatehouse's own documents, pages and API, off the loops.
 public protocol LocalResponder: Sendable {
+    /// Where `request` waits. Asked on the loop, before anything is done for it.
+    func lane(of request: LocalRequest) -> LocalLane
+
     /// Answers `request`; nil when it has nothing at that path, so that the next responder is asked.
     func respond(to request: LocalRequest) async -> LocalResponse?
+}
+
+extension LocalResponder {
+    /// Prompt, whatever is asked for.
+    public func lane(of request: LocalRequest) -> LocalLane { .prompt }
 }

@@ -68,11 +68,9 @@ struct PersonDocument {
     /// A display name that can be kept.
     var name: String? { Self.usableName(value("name")?.string) }
 
-    /// A name, if it is one that can be kept.
+    /// What can be kept of a name: nobody is kept out by what their provider calls them.
     static func usableName(_ name: String?) -> String? {
-        guard let name, name.utf8.count <= 128,
-            name.unicodeScalars.allSatisfy({ $0.value >= 0x20 && !(0x7f...0x9f).contains($0.value) })
-        else { return nil }
+        guard let name = name.map(VisibleText.stripped), name.utf8.count <= 128 else { return nil }
         return name
     }
 

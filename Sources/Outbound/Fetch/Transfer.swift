@@ -29,9 +29,13 @@ final class Transfer {
         try configure(handle, list)
         let code = withExtendedLifetime(self) { curl_easy_perform(handle) }
         if isTooLarge {
-            throw FetchError(.tooLarge, "the answer is longer than \(request.maximumBodyBytes) bytes")
+            throw FetchError(.tooLarge, "the answer is longer than \(request.maximumBodyBytes) bytes", wasSent: true)
         }
-        guard code == CURLE_OK else { throw Self.error(code) }
+        guard code == CURLE_OK else {
+            var sent = 0
+            gh_curl_get_long(handle, CURLINFO_REQUEST_SIZE, &sent)
+            throw Self.error(code, wasSent: sent > 0)
+        }
         var status = 0
         gh_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
         return FetchResponse(status: status, headers: headers, body: body)
@@ -119,16 +123,17 @@ final class Transfer {
         return bytes.count
     }
 
-    private static func error(_ code: CURLcode) -> FetchError {
+    private static func error(_ code: CURLcode, wasSent: Bool) -> FetchError {
         let message = String(cString: curl_easy_strerror(code))
         return switch code {
         case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL: FetchError(.invalidURL, message)
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: FetchError(.nameNotResolved, message)
-        case CURLE_OPERATION_TIMEDOUT: FetchError(.timedOut, message)
+        case CURLE_OPERATION_TIMEDOUT: FetchError(.timedOut, message, wasSent: wasSent)
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CIPHER:
             FetchError(.tlsFailed, message)
-        case CURLE_COULDNT_CONNECT, CURLE_SEND_ERROR, CURLE_RECV_ERROR: FetchError(.notConnected, message)
-        default: FetchError(.malformed, message)
+        case CURLE_COULDNT_CONNECT, CURLE_SEND_ERROR, CURLE_RECV_ERROR:
+            FetchError(.notConnected, message, wasSent: wasSent)
+        default: FetchError(.malformed, message, wasSent: wasSent)
         }
     }
 }

@@ -106,7 +106,7 @@ extension FrontHandler {
         if answer.status == 405 {
             loop.scratch.writeStaticString("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
         }
-        if let seconds = answer.retryAfter ?? (answer.status == 503 ? 1 : nil) {
+        if let seconds = answer.retryAfter ?? (answer.status == 503 || answer.status == 429 ? 1 : nil) {
             loop.scratch.writeStaticString("Retry-After: ")
             loop.scratch.writeString("\(seconds)\r\n")
         }

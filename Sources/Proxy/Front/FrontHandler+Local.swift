@@ -200,12 +200,14 @@ extension FrontHandler {
         guard var request = localRequest else { return }
         request.body = collected
         collected = []
-        guard loop.shared.takeLocalRequest() else {
+        let lane = loop.responders.lazy.map { $0.lane(of: request) }.first { $0 != .prompt } ?? .prompt
+        guard loop.shared.takeLocalRequest(lane, isKnown: request.identity != nil) else {
             if let refusal = refusalPage {
                 localRequest = nil
                 return answerRefused(refusal)
             }
-            return answerFailure(status: 503, reason: .rateLimited, detail: "Too many requests are being answered.")
+            return answerFailure(
+                status: 429, reason: .rateLimited, detail: "Too many requests are being answered: try again soon.")
         }
         errand &+= 1
         let mine = errand
@@ -221,7 +223,7 @@ extension FrontHandler {
                 if answer != nil { break }
             }
             let found = answer
-            shared.returnLocalRequest()
+            shared.returnLocalRequest(lane)
             eventLoop.execute {
                 let handler = handler.value
                 guard handler.errand == mine, handler.exchange.state == .responding else { return }

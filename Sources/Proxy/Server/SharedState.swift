@@ -1,3 +1,4 @@
+import Core
 import Synchronization
 
 /// The few numbers that all loops share; touched when a connection or a request for ourselves begins and ends, never
@@ -7,10 +8,23 @@ final class SharedState: Sendable {
     /// By client.
     let clients = ClientConnections()
     let rareLog = Mutex(RareLog())
-    private let localRequests = Atomic<Int>(0)
+    private let prompt = Atomic<Int>(0)
+    private let forPasswords = Atomic<Int>(0)
+    private let forProviders = Atomic<Int>(0)
 
-    /// How many requests for ourselves may be answered at a time.
-    static let localRequestLimit = 64
+    /// How many requests for ourselves may be under way at a time in a lane. Whoever is known may still come when strangers
+    /// have taken that many, up to a quarter more.
+    ///
+    /// For a password more may wait than the hasher takes (512): that one says who is told to come back, and when.
+    static func places(in lane: LocalLane, isKnown: Bool) -> Int {
+        let places =
+            switch lane {
+            case .prompt: 512
+            case .password: 768
+            case .provider: 256
+            }
+        return isKnown ? places + places / 4 : places
+    }
 
     /// How many connections may be accepted beyond the maximum before a listener pauses.
     static let connectionSlack = 256
@@ -26,12 +40,22 @@ final class SharedState: Sendable {
         connections.subtract(1, ordering: .relaxed)
     }
 
-    func takeLocalRequest() -> Bool {
-        Self.take(localRequests, maximum: Self.localRequestLimit)
+    /// - Returns: false when the lane is full; then nothing was taken.
+    func takeLocalRequest(_ lane: LocalLane, isKnown: Bool) -> Bool {
+        let maximum = Self.places(in: lane, isKnown: isKnown)
+        return switch lane {
+        case .prompt: Self.take(prompt, maximum: maximum)
+        case .password: Self.take(forPasswords, maximum: maximum)
+        case .provider: Self.take(forProviders, maximum: maximum)
+        }
     }
 
-    func returnLocalRequest() {
-        localRequests.subtract(1, ordering: .relaxed)
+    func returnLocalRequest(_ lane: LocalLane) {
+        switch lane {
+        case .prompt: prompt.subtract(1, ordering: .relaxed)
+        case .password: forPasswords.subtract(1, ordering: .relaxed)
+        case .provider: forProviders.subtract(1, ordering: .relaxed)
+        }
     }
 
     private static func take(_ counter: borrowing Atomic<Int>, maximum: Int) -> Bool {
