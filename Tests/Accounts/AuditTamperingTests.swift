@@ -124,6 +124,7 @@ import Testing
         let test = try TestStore(masterKey: nil)
         try test.addUser()
         try test.reopen()
+        try test.store.maintainSigningKeys()
         _ = try test.store.issueAccessToken(user: "ada@example.com", lifetime: .seconds(60), by: TestStore.cli)
         #expect(try test.store.check() == [])
         #expect(try test.events(AuditFilter(type: "audit_resealed")).map(\.success) == [true])
