@@ -119,6 +119,18 @@ import Testing
         #expect(try test.store.verifyAudit().problem != nil)
     }
 
+    /// The first signing key may be made by a command, in the transaction that is sealed first.
+    @Test func aFirstSigningKeyBehindUnsealedEventsIsNoTampering() throws {
+        let test = try TestStore(masterKey: nil)
+        try test.addUser()
+        try test.reopen()
+        try test.store.maintainSigningKeys()
+        _ = try test.store.issueAccessToken(user: "ada@example.com", lifetime: .seconds(60), by: TestStore.cli)
+        #expect(try test.store.check() == [])
+        #expect(try test.events(AuditFilter(type: "audit_resealed")).map(\.success) == [true])
+        #expect(test.store.takeAuditAlarms().isEmpty)
+    }
+
     /// Commands come before the server, and after it without its `audit.key`.
     @Test func commandsWithoutTheKeyAreNoTampering() throws {
         let test = try TestStore(masterKey: nil)

@@ -54,8 +54,8 @@ extension Store {
                 guard let anchor = head.anchor, anchor.sequence >= seal.sequence else { return .notGenuine }
             }
         } else {
-            // The server seals its first event, and has no signing keys before that.
-            guard try Tables.keys.count(in: transaction) == 0 else { return .missing }
+            // Whoever makes the first signing key has the audit key, and seals the event of that.
+            guard try !hasOldSigningKeys(in: transaction) else { return .missing }
         }
         var isForged = false
         let (next, overflow) = (head.seal?.sequence ?? 0).addingReportingOverflow(1)
@@ -74,6 +74,10 @@ extension Store {
         where try !Tables.users.isNew(id, in: transaction) {
             return true
         }
+        return try hasOldSigningKeys(in: transaction)
+    }
+
+    private func hasOldSigningKeys(in transaction: borrowing WriteTransaction) throws -> Bool {
         for kid in try Tables.keys.keys(limit: Self.batchSize, in: transaction)
         where try !Tables.keys.isNew(kid, in: transaction) {
             return true

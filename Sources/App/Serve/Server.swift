@@ -71,7 +71,7 @@ final class Server: Sendable {
                 launch.log.warning("the last stop was not a clean one; the audit log says so")
             }
             if isBesideAnother {
-                launch.log.warning("another server runs on the same data_dir; `gatehouse reload` reaches this one alone")
+                launch.log.warning("another server runs on the same data_dir; `gatehouse reload` reaches this one")
             }
             Upkeep.tellAlarms(of: store, launch.log)
             _ = try store.maintainSigningKeys()
