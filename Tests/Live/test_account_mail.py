@@ -9,8 +9,8 @@ import pytest
 from support.browser import Browser
 from support.clock import MovedClock
 from support.mail import MailServer
+from support.portal import APP, PASSWORD, PORTAL, add_person, api, login, sign_in
 from support.receiver import Breaches
-from test_portal import APP, PASSWORD, PORTAL, add_person, api, login, sign_in
 
 OTHER = "seven grey otters sleep"
 

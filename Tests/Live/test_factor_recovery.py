@@ -16,10 +16,10 @@ from support.browser import Browser
 from support.gatehouse import Gatehouse
 from support.mail import MailServer
 from support.origins import RawOrigin
+from support.portal import PASSWORD, add_person, api, login
 from support.waiting import eventually
 from support.wire import request
 from test_passkeys import ask, creation, use
-from test_portal import PASSWORD, add_person, api, login
 
 PORTAL = "https://auth.example.com"
 APP = "https://app.example.com"

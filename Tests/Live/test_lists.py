@@ -5,7 +5,7 @@ import re
 import pytest
 
 from support.browser import Browser
-from test_portal import PORTAL, add_person, api, login, portal, sign_in  # noqa: F401 - a fixture
+from support.portal import PORTAL, add_person, api, login, portal, sign_in  # noqa: F401 - a fixture
 from test_providers import APP, LENA, come_back, go, make_portal, make_provider  # noqa: F401 - fixtures
 
 

@@ -10,9 +10,9 @@ import pyotp
 import pytest
 
 from support.gatehouse import Failed, binary
+from support.portal import PASSWORD, add_person, api, login
 from support.waiting import eventually
 from support.wire import Connection, head
-from test_portal import PASSWORD, add_person, api, login
 
 PEOPLE = 2500
 

@@ -9,7 +9,7 @@ import zxingcpp
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from test_portal import PASSWORD, add_person
+from support.portal import PASSWORD, add_person
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 from fido2.cose import CoseKey
 
 from support.authenticator import BS, UP, UV, Authenticator, encode
+from support.portal import add_person, api, login
 from support.wire import request
-from test_portal import add_person, api, login
 
 ORIGIN = "https://auth.example.com"
 RP = "auth.example.com"

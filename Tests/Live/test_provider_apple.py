@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from support.apple import CLIENT, PERSON, RELAY, SIX_MONTHS, TEAM, Apple
 from support.browser import Browser
 from support.gatehouse import Gatehouse
+from support.portal import APP, PORTAL, api
 from support.provider import b64
-from test_portal import APP, PORTAL, api
 from test_provider_misbehaves import ANSWERS, CLAIMS, SIGNED, TOKENS, refused, some
 from test_providers import last, who
 

@@ -4,7 +4,7 @@ whom it goes on belonging to, and nobody else."""
 import pytest
 
 from support.browser import Browser
-from test_portal import api
+from support.portal import api
 from test_provider_flows import VERIFIER, code_of, confirm, events
 from test_providers import LENA, come_back, enter, go, last, make_portal, make_provider, who  # noqa: F401
 

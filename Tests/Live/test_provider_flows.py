@@ -11,9 +11,9 @@ import urllib.parse
 import pytest
 
 from support.browser import Browser
+from support.portal import PORTAL, add_person, api, login
 from support.provider import SECRET, Provider, b64
 from support.waiting import eventually
-from test_portal import PORTAL, add_person, api, login
 from test_provider_kinds import logout
 from test_providers import LENA, come_back, enter, go, last, make_portal, make_provider, provider, who  # noqa: F401
 from test_two_factor import enrol, fresh_code

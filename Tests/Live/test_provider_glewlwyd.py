@@ -6,7 +6,7 @@ import pytest
 
 from support.browser import Browser
 from support.glewlwyd import Glewlwyd, is_installed
-from test_portal import APP, PORTAL
+from support.portal import APP, PORTAL
 from test_providers import come_back, last, make_portal, who  # noqa: F401
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="glewlwyd is not installed")

@@ -7,8 +7,8 @@ import pytest
 
 from support.browser import Browser
 from support.github import EMAILS, ORGS, USER, GitHub
+from support.portal import PORTAL
 from support.provider import CLIENT, Provider
-from test_portal import PORTAL
 from test_providers import LENA, come_back, enter, go, last, make_portal, make_provider, provider, who  # noqa: F401
 
 LOGOUT = "http://schemas.openid.net/event/backchannel-logout"

@@ -8,8 +8,8 @@ import pytest
 from support.browser import Browser
 from support.gatehouse import Gatehouse
 from support.oauth2 import CLAIMS, GROUPS, PROFILE, OAuth2
+from support.portal import APP, PORTAL, add_person, sign_in
 from support.wire import request
-from test_portal import APP, PORTAL, add_person, sign_in
 from test_provider_misbehaves import ANSWERS, BIG, TOKENS, refused, some
 from test_providers import come_back, enter, go, last, who
 

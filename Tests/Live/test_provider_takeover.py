@@ -7,8 +7,8 @@ import pytest
 from support.browser import Browser
 from support.gatehouse import Gatehouse
 from support.oauth2 import PROFILE, OAuth2
+from support.portal import PASSWORD, PORTAL, add_person, api, sign_in
 from support.provider import Provider
-from test_portal import PASSWORD, PORTAL, add_person, api, sign_in
 from test_providers import come_back, enter, go, last, who
 
 

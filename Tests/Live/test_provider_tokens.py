@@ -10,10 +10,10 @@ import pytest
 
 from support.browser import Browser
 from support.glewlwyd import Glewlwyd, is_installed
+from support.portal import APP, PORTAL, api, login
 from support.provider import b64
 from support.token_provider import TokenProvider
 from support.waiting import eventually
-from test_portal import APP, PORTAL, api, login
 from test_provider_glewlwyd import go as go_to_glewlwyd
 from test_providers import LENA, come_back, enter, go, make_portal, who  # noqa: F401
 

@@ -8,8 +8,8 @@ import urllib.parse
 import pytest
 
 from support.browser import Browser
+from support.portal import APP, PASSWORD, PORTAL, add_person, api, sign_in
 from support.provider import Provider, b64
-from test_portal import APP, PASSWORD, PORTAL, add_person, api, sign_in
 
 LENA = {"sub": "lena", "email": "lena@corp.example", "email_verified": True, "name": "Lena Lind"}
 

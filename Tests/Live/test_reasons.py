@@ -12,9 +12,9 @@ import urllib.parse
 import pytest
 
 from support.browser import Browser
+from support.portal import APP, PASSWORD, PORTAL, add_person, api, login, portal, sign_in  # noqa: F401
 from support.waiting import eventually
 from support.wire import Connection, head, request
-from test_portal import APP, PASSWORD, PORTAL, add_person, api, login, portal, sign_in  # noqa: F401
 
 
 def count(gate, name, **labels):

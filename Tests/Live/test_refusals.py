@@ -8,7 +8,7 @@ import pytest
 from support.browser import Browser
 from support.waiting import eventually
 from support.wire import request
-from test_portal import APP, PORTAL, portal, sign_in  # noqa: F401  (a fixture)
+from support.portal import APP, PORTAL, portal, sign_in  # noqa: F401  (a fixture)
 
 
 def explain(gate, request_id, *more):

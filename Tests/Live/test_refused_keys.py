@@ -42,7 +42,7 @@ def test_revoked_keys_at_the_portal_as_well(simple):
     assert me(gate.mary_key).status == 403, "a good key is told that it changes no account"
     # It is no wrong password: nobody is locked out of anything.
     gate.cli("user", "set-password", "mary", input="three quiet herons fly\n")
-    from test_portal import login
+    from support.portal import login
     assert login(gate, password="three quiet herons fly").status == 200
 
 

@@ -8,8 +8,8 @@ from soft_webauthn import SoftWebauthnDevice
 
 from support.authenticator import decode, encode
 from support.gatehouse import Gatehouse
+from support.portal import PASSWORD, add_person, api, login
 from test_passkeys import ORIGIN, RP, ask, creation, use
-from test_portal import PASSWORD, add_person, api, login
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from support.browser import Browser
 from support.gatehouse import Gatehouse
-from test_portal import add_person, sign_in
+from support.portal import add_person, sign_in
 
 
 def part(value):

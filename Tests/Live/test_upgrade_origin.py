@@ -4,7 +4,7 @@ import pytest
 
 from support.browser import Browser
 from support.wire import request
-from test_portal import APP, portal, sign_in  # noqa: F401  (a fixture)
+from support.portal import APP, portal, sign_in  # noqa: F401  (a fixture)
 
 PAGES = "https://pages.example.com"
 HANDSHAKE = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13"),

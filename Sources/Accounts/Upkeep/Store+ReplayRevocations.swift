@@ -57,7 +57,7 @@ extension [AuditEvent] {
 
 extension AuditEvent {
     /// Tells events of two logs with one beginning apart.
-    fileprivate var place: String { "\(sequence) \(previousHash)" }
+    fileprivate var place: String { "\(sequence) \(type) \(userID ?? "") \(createdAt.milliseconds)" }
 
     fileprivate var blockedText: [AuditValue?] { [metadata["email"], metadata["issuer"], metadata["subject"]] }
 }

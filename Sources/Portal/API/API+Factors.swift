@@ -46,7 +46,7 @@ private enum FactorWire {
 
 extension PortalRequest {
     func apiSetUpTOTP() async throws -> Answer {
-        let setUp = try await operations.setUpTOTP(try writerOfNothing(), showsCodes: true, from: client())
+        let setUp = try await operations.setUpTOTP(try writer(), showsCodes: true, from: client())
         guard let picture = QRCode(setUp.uri)?.pngAddress else {
             throw PortalFailure(status: 500, code: "internal", detail: "The picture could not be made.")
         }

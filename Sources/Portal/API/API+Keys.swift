@@ -14,6 +14,8 @@ extension Endpoint {
 
 private enum KeyWire {
     struct New: APIBody {
+        static let isOpen = false
+
         var name: String
         var scopes: [String]?
         var routes: [String]?
@@ -120,7 +122,7 @@ extension PortalRequest {
     }
 
     func apiRevokeKey() async throws -> Answer {
-        let principal = try writerOfNothing()
+        let principal = try writer()
         guard try await operations.revokeAPIKey(parameters["id"] ?? "", of: principal, from: client()) else {
             throw PortalFailure(status: 404, code: "not_found", detail: "This key was revoked before.")
         }
@@ -128,7 +130,7 @@ extension PortalRequest {
     }
 
     func apiRotateKey() async throws -> Answer {
-        let principal = try writerOfNothing()
+        let principal = try writer()
         let issued = try await operations.rotateAPIKey(parameters["id"] ?? "", of: principal, from: client())
         return try json(issued: issued)
     }

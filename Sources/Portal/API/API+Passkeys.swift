@@ -17,9 +17,6 @@ extension Endpoint {
 private enum PasskeyWire {
     /// Beside the members of a `PublicKeyCredential`.
     struct More: APIBody {
-        /// What a browser says of a credential grows with WebAuthn.
-        static let isOpen = true
-
         var name: String?
         var code: String?
         var deviceName: String?
@@ -117,7 +114,7 @@ extension PortalRequest {
     private static let unreadable = PortalFailure(
         status: 400, code: "invalid_request", detail: "The body is no PublicKeyCredential as JSON.")
 
-    func apiPasskeyCreation() throws -> Answer { options(try operations.beginPasskey(try writerOfNothing())) }
+    func apiPasskeyCreation() throws -> Answer { options(try operations.beginPasskey(try writer())) }
 
     func apiAddPasskey() async throws -> Answer {
         let principal = try writer()
@@ -130,7 +127,6 @@ extension PortalRequest {
     }
 
     func apiPasskeyRequest() throws -> Answer {
-        try requireNoMembers()
         return options(try operations.beginPasskeySignIn())
     }
 
@@ -158,7 +154,7 @@ extension PortalRequest {
     }
 
     func apiRemovePasskey() async throws -> Answer {
-        try await operations.removePasskey(parameters["id"] ?? "", of: try writerOfNothing(), from: client())
+        try await operations.removePasskey(parameters["id"] ?? "", of: try writer(), from: client())
         return Self.noContent
     }
 }

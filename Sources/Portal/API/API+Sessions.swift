@@ -156,7 +156,7 @@ extension PortalRequest {
     }
 
     func apiLogout() async throws -> Answer {
-        let principal = try writerOfNothing()
+        let principal = try writer()
         guard let identity = local.identity else { throw PortalFailure.notFound }
         try await operations.signOut(identity, from: client())
         return principal.usesCookie ? Self.noContent.setting(cookies.none) : Self.noContent
@@ -206,8 +206,7 @@ extension PortalRequest {
         guard let identity = local.identity, identity.bounds == nil, identity.scopes == nil else {
             throw local.refusedCredential.map(PortalFailure.init(credential:))
                 ?? PortalFailure(
-                    status: 401, code: Reason.signInRequired.rawValue, detail: "Nobody is signed in.",
-                    reason: .signInRequired)
+                    status: 401, code: Reason.signInRequired.rawValue, detail: "Nobody is signed in.")
         }
         return try json(
             Wire.Me(
@@ -226,7 +225,7 @@ extension PortalRequest {
     }
 
     func apiRevokeSession() async throws -> Answer {
-        let principal = try writerOfNothing()
+        let principal = try writer()
         guard try await operations.revokeSession(parameters["id"] ?? "", of: principal, from: client()) else {
             throw PortalFailure(status: 404, code: "not_found", detail: "This session was ended before.")
         }
@@ -234,7 +233,7 @@ extension PortalRequest {
     }
 
     func apiRevokeOthers() async throws -> Answer {
-        try await operations.revokeSessions(of: try writerOfNothing(), from: client())
+        try await operations.revokeSessions(of: try writer(), from: client())
         return Self.noContent
     }
 

@@ -15,7 +15,7 @@ extension PortalRequest {
         } catch {
             guard error.code == .invalidToken, local.identity == nil else { throw PortalFailure(error) }
             throw PortalFailure(
-                status: 401, code: Reason.signInRequired.rawValue, detail: error.message, reason: .signInRequired)
+                status: 401, code: Reason.signInRequired.rawValue, detail: error.message)
         }
     }
 
@@ -26,13 +26,6 @@ extension PortalRequest {
             guard isSameOrigin else { throw PortalFailure.crossSite }
             try requireJSON()
         }
-        return principal
-    }
-
-    /// Whoever asks, for a change that takes nothing but the asking.
-    func writerOfNothing() throws -> Principal {
-        let principal = try writer()
-        try requireNoMembers()
         return principal
     }
 
@@ -92,16 +85,14 @@ extension PortalFailure {
         switch reason {
         case .credentialsDisagree:
             self.init(
-                status: 401, code: reason.rawValue, detail: "The request carries cookies of different sessions.",
-                reason: reason)
+                status: 401, code: reason.rawValue, detail: "The request carries cookies of different sessions.")
         case .storeUnavailable:
             self.init(
                 status: 503, code: reason.rawValue, detail: "The store cannot be used at the moment.",
-                retryAfter: .seconds(5), reason: reason)
+                retryAfter: .seconds(5))
         default:
             self.init(
-                status: 401, code: reason.rawValue, detail: "The credential is not good, or not any more.",
-                reason: reason)
+                status: 401, code: reason.rawValue, detail: "The credential is not good, or not any more.")
         }
     }
 }

@@ -2,17 +2,17 @@ internal import Accounts
 internal import Core
 internal import FoundationEssentials
 
-/// The body of an operation: an object with the members that are documented and no others. A member that is not known is
-/// refused and not passed over: it may have been meant to restrict what is asked for.
+/// The body of an operation: an object with the members that are documented.
 protocol APIBody: Decodable {
     associatedtype CodingKeys: CodingKey & CaseIterable
 
-    /// There may be other members besides: a browser's.
+    /// There may be other members besides, which are passed over. Not where one that is misspelt would have restricted
+    /// what is asked for.
     static var isOpen: Bool { get }
 }
 
 extension APIBody {
-    static var isOpen: Bool { false }
+    static var isOpen: Bool { true }
 }
 
 extension PortalRequest {
@@ -33,12 +33,6 @@ extension PortalRequest {
         }
     }
 
-    /// For what takes nothing: a member would be meant for something.
-    func requireNoMembers() throws(PortalFailure) {
-        guard !local.body.isEmpty else { return }
-        try requireOnly([], in: try object())
-    }
-
     private func object() throws(PortalFailure) -> JSONBody {
         try requireJSON()
         guard let body = JSONBody(local.body) else {
@@ -51,8 +45,7 @@ extension PortalRequest {
         guard let unknown = body.names.first(where: { !known.contains($0) }) else { return }
         let shown = String(unknown.unicodeScalars.prefix(40).map { $0.properties.isWhitespace ? " " : Character($0) })
         throw .invalidRequest(
-            "\"\(shown)\" is not known here; "
-                + (known.isEmpty ? "this takes nothing." : "this takes \(known.joined(separator: ", "))."))
+            "\"\(shown)\" is not known here; this takes \(known.joined(separator: ", ")).")
     }
 
     /// Says which member it is, never what stood there.

@@ -153,7 +153,7 @@ extension PortalRequest {
     }
 
     func apiUnlink() async throws -> Answer {
-        try await operations.unlink(parameters["id"] ?? "", of: try writerOfNothing(), from: client())
+        try await operations.unlink(parameters["id"] ?? "", of: try writer(), from: client())
         return Self.noContent
     }
 }
