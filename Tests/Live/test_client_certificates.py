@@ -110,7 +110,7 @@ def test_only_what_the_route_looks_at_decides_before_it(make_mutual, ask, client
         assert seen["Remote-User"] == "cert:robot"
         assert gate.admin_key not in repr(seen) and "__Host-gatehouse" not in repr(seen)
     # What is looked at decides, good or not.
-    gone = [("Cookie", "__Host-gatehouse=gone")]
+    gone = [("Cookie", "__Secure-gatehouse=gone")]
     assert ask(gate, "/robot/a", robot, "auth.example.com", "auth.example.com", gone).status == 401
     assert ask(gate, "/robot/a", robot, headers=[("X-API-Key", "gate_gone")]).status == 401
 

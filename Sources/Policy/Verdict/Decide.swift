@@ -27,16 +27,21 @@ extension Snapshot {
     /// - Parameter route: what ``route(for:)`` answered for the same facts; nil, or a route of another snapshot, is
     ///   looked up again.
     public func decide(_ facts: borrowing Facts, route: Route?, credential: CredentialState) -> Judgement {
-        guard MethodReadings.areTwo(facts.method) else {
-            return Judgement(opinion(facts, route: route, credential))
-        }
+        MethodReadings.areTwo(facts.method)
+            ? Judgement(strictest(facts, route: route, credential))
+            : Judgement(opinion(facts, route: route, credential))
+    }
+
+    /// Of both readings of the method.
+    private func strictest(_ facts: borrowing Facts, route: Route?, _ credential: CredentialState) -> Opinion {
         let raised = MethodReadings.raised(facts.method)
         var opinion = opinion(MethodReadings.asSent(facts), route: route, credential)
         opinion.tighten(self.opinion(MethodReadings.raised(facts, raised.span), route: route, credential))
-        return Judgement(opinion)
+        return opinion
     }
 
     /// One reading of the method, all of the path.
+    @inline(__always)
     private func opinion(_ facts: borrowing Facts, route: Route?, _ credential: CredentialState) -> Opinion {
         switch PathScan(facts.path) {
         case .refused: return .refusal(.pathRefused, route: route, identity: credential.identity)

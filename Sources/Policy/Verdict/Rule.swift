@@ -41,6 +41,7 @@ final class Rule: Sendable {
         self.preflight = preflight
     }
 
+    @inline(__always)
     func outcome(_ facts: borrowing Facts, _ path: Span<UInt8>, _ credential: CredentialState) -> Outcome {
         if let condition = failedCondition(facts, path) { return .notMatching(condition) }
         switch effect {
@@ -69,6 +70,7 @@ final class Rule: Sendable {
         }
     }
 
+    @inline(__always)
     private func failedCondition(_ facts: borrowing Facts, _ path: Span<UInt8>) -> Condition? {
         if preflight, !facts.isPreflight { return .preflight }
         if let methods, !methods.contains(facts.method) { return .methods }

@@ -1,43 +1,49 @@
 /// Which fields of a head are left out when it is forwarded, one bit a field.
+///
+/// Held in place and without references: it is copied on the way of every request.
 struct FieldMask: Equatable {
-    private var bits: UInt128 = 0
-    /// Of the fields behind the first 128, which hardly any request has; nil: none of them.
-    private var beyond: [UInt64]?
+    /// As many fields as a head may have.
+    static let capacity = 128 + 64 * 14
 
+    private var first: UInt128 = 0
+    /// Of the fields behind the first 128, which hardly any request has.
+    private var beyond = InlineArray<14, UInt64>(repeating: 0)
+    private var count = 0
+
+    var isEmpty: Bool { count == 0 }
+
+    /// - Parameter index: of the field; one that no head can have changes nothing.
     mutating func insert(_ index: Int) {
-        guard index >= 128 else {
-            if index >= 0 { bits |= 1 << UInt128(index) }
-            return
+        guard !contains(index), (0..<Self.capacity).contains(index) else { return }
+        count += 1
+        if index < 128 {
+            first |= 1 << UInt128(index)
+        } else {
+            beyond[(index - 128) / 64] |= 1 << UInt64(index % 64)
         }
-        let word = (index - 128) / 64
-        var words = beyond ?? []
-        beyond = nil
-        while words.count <= word { words.append(0) }
-        words[word] |= 1 << UInt64(index % 64)
-        beyond = words
     }
 
     mutating func remove(_ index: Int) {
-        guard index >= 128 else {
-            if index >= 0 { bits &= ~(1 << UInt128(index)) }
-            return
+        guard contains(index) else { return }
+        count -= 1
+        if index < 128 {
+            first &= ~(1 << UInt128(index))
+        } else {
+            beyond[(index - 128) / 64] &= ~(1 << UInt64(index % 64))
         }
-        let word = (index - 128) / 64
-        guard var words = beyond, word < words.count else { return }
-        words[word] &= ~(1 << UInt64(index % 64))
-        beyond = words.allSatisfy { $0 == 0 } ? nil : words
     }
 
+    @inline(__always)
     func contains(_ index: Int) -> Bool {
-        guard index < 128 else { return containsBeyond(index) }
-        return bits != 0 && index >= 0 && bits >> UInt128(index) & 1 == 1
+        guard count > 0, index >= 0 else { return false }
+        return index < 128 ? first >> UInt128(index) & 1 == 1 : containsBeyond(index)
     }
 
     private func containsBeyond(_ index: Int) -> Bool {
-        let word = (index - 128) / 64
-        guard let beyond, word < beyond.count else { return false }
-        return beyond[word] >> UInt64(index % 64) & 1 == 1
+        index < Self.capacity && beyond[(index - 128) / 64] >> UInt64(index % 64) & 1 == 1
     }
 
-    var isEmpty: Bool { bits == 0 && beyond == nil }
+    static func == (left: FieldMask, right: FieldMask) -> Bool {
+        left.first == right.first && left.beyond.indices.allSatisfy { left.beyond[$0] == right.beyond[$0] }
+    }
 }

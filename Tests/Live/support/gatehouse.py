@@ -35,7 +35,7 @@ def free_ports(count):
 
 
 def with_cookie_domain(document):
-    """`document` with the domain above the portal and all its apps, without which a configuration is refused that asks
+    """`document` with the domain above the portal and all its apps, without which a configuration is warned of that asks
     people on other hosts to sign in. What a test says of the cookie itself stays; where no domain fits, nothing is said."""
     portal = urlsplit(document["public_url"]).hostname
     hosts = [portal]
