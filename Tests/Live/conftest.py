@@ -28,6 +28,19 @@ APP_RULES = [
     {"allow": {"groups": ["staff", "corp:staff"]}},
 ]
 
+# Modules that measure memory or times of a second, or load the machine.
+ALONE = {
+    "test_allocations", "test_endurance", "test_http2_floods", "test_http2_load", "test_lasting", "test_leaving",
+    "test_limits", "test_many_sign_ins", "test_reload", "test_restart", "test_streaming", "test_tunnels",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.module.__name__ in ALONE:
+            item.add_marker(pytest.mark.alone)
+
 
 @pytest.fixture(scope="session")
 def origin():
