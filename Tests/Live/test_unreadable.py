@@ -77,8 +77,9 @@ def nginx(make_gate, tmp_path):
 
 @pytest.mark.parametrize("name, lines, status", [
     ("nothing special", [], 200),
+    ("many lines", [(f"X-{number}", "v") for number in range(240)], 200),
     # nginx itself takes a thousand.
-    ("many lines", [(f"X-{number}", "v") for number in range(990)], 200),
+    ("too many lines", [(f"X-{number}", "v") for number in range(990)], 403),
     ("a control byte", [("X", "a\x01b")], 403), ("DEL", [("X", "a\x7fb")], 403),
     ("an expectation, which nginx keeps to itself", [("Expect", "x")], 200),
     ("more than a head holds", [(f"X-{number}", "v" * 10_000) for number in range(4)], 403),
@@ -185,13 +186,13 @@ def test_so_does_one_in_tls(secure, tmp_path, version):
         assert result.stdout == "401", result
 
 
-def test_a_head_may_have_as_many_lines_as_fit(simple):
+def test_a_head_may_have_many_lines(simple):
     gate = simple()
-    lines = [(f"X-{number}", "v") for number in range(1000)]
+    lines = [(f"X-{number}", "v") for number in range(240)]
     assert gate.get("/page", headers=lines, key=gate.mary_key).status == 200
     seen = gate.origin.requests[-1]
-    assert not any(name.lower() == "x-api-key" for name, _ in seen.headers) and ("X-999", "v") in seen.headers
-    refused = gate.get("/page", headers=[("A", "b")] * 1030)
+    assert not any(name.lower() == "x-api-key" for name, _ in seen.headers) and ("X-239", "v") in seen.headers
+    refused = gate.get("/page", headers=[("A", "b")] * 260)
     assert refused.status == 431 and refused.code == "too_large"
 
 

@@ -8,7 +8,7 @@ import Testing
 /// Heads of many lines: the head's bytes are the bound that is felt, and nothing of ours gets by behind the others.
 @Suite(.serialized)
 struct ManyFieldsTests {
-    private static let padding = (0..<900).map { "X-\($0): v" }
+    private static let padding = (0..<240).map { "X-\($0): v" }
 
     @Test func aKeyBehindManyLinesIsReadAndTakenOut() async throws {
         try await withHarness(try await Harness()) { harness in
@@ -16,7 +16,7 @@ struct ManyFieldsTests {
                 "/x", Self.padding + ["X-API-Key: gate_anna", "Cookie: gatehouse=c-bert"])
             #expect(answer.status == 200)
             let seen = try #require(harness.origin.requests.first)
-            #expect(seen.all("X-899") == ["v"] && seen.all("Remote-User") == ["anna"])
+            #expect(seen.all("X-239") == ["v"] && seen.all("Remote-User") == ["anna"])
             #expect(seen.all("X-API-Key").isEmpty && !seen.head.contains("c-bert"))
             // As for one who is let in anyway.
             let open = try await harness.get(
@@ -43,7 +43,7 @@ struct ManyFieldsTests {
         }
     }
 
-    @Test(arguments: [(1023, 200), (1024, 431)])
+    @Test(arguments: [(255, 200), (256, 431)])
     func theirNumberIsBoundedToo(_ count: Int, _ status: Int) async throws {
         try await withHarness(try await Harness()) { harness in
             let client = try harness.connect()

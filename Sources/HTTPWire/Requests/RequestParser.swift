@@ -15,7 +15,7 @@ public struct RequestParser: Sendable {
 
         /// The contract's limits unless others are given. The number of fields is bounded for what is kept of a head
         /// whose end has not come: 20 bytes each.
-        public init(headBytes: Int = 32 * 1024, targetBytes: Int = 8 * 1024, fields: Int = 1024) {
+        public init(headBytes: Int = 32 * 1024, targetBytes: Int = 8 * 1024, fields: Int = 256) {
             self.headBytes = headBytes
             self.targetBytes = targetBytes
             self.fields = fields

@@ -3,47 +3,29 @@
 /// Held in place and without references: it is copied on the way of every request.
 struct FieldMask: Equatable {
     /// As many fields as a head may have.
-    static let capacity = 128 + 64 * 14
+    static let capacity = 256
 
     private var first: UInt128 = 0
-    /// Of the fields behind the first 128, which hardly any request has.
-    private var beyond = InlineArray<14, UInt64>(repeating: 0)
-    private var count = 0
+    private var second: UInt128 = 0
 
-    var isEmpty: Bool { count == 0 }
+    var isEmpty: Bool { first | second == 0 }
 
     /// - Parameter index: of the field; one that no head can have changes nothing.
     mutating func insert(_ index: Int) {
-        guard !contains(index), (0..<Self.capacity).contains(index) else { return }
-        count += 1
-        if index < 128 {
-            first |= 1 << UInt128(index)
-        } else {
-            beyond[(index - 128) / 64] |= 1 << UInt64(index % 64)
-        }
+        guard (0..<Self.capacity).contains(index) else { return }
+        if index < 128 { first |= Self.bit(index) } else { second |= Self.bit(index) }
     }
 
     mutating func remove(_ index: Int) {
-        guard contains(index) else { return }
-        count -= 1
-        if index < 128 {
-            first &= ~(1 << UInt128(index))
-        } else {
-            beyond[(index - 128) / 64] &= ~(1 << UInt64(index % 64))
-        }
+        guard (0..<Self.capacity).contains(index) else { return }
+        if index < 128 { first &= ~Self.bit(index) } else { second &= ~Self.bit(index) }
     }
 
     @inline(__always)
     func contains(_ index: Int) -> Bool {
-        guard count > 0, index >= 0 else { return false }
-        return index < 128 ? first >> UInt128(index) & 1 == 1 : containsBeyond(index)
+        guard !isEmpty, (0..<Self.capacity).contains(index) else { return false }
+        return (index < 128 ? first : second) & Self.bit(index) != 0
     }
 
-    private func containsBeyond(_ index: Int) -> Bool {
-        index < Self.capacity && beyond[(index - 128) / 64] >> UInt64(index % 64) & 1 == 1
-    }
-
-    static func == (left: FieldMask, right: FieldMask) -> Bool {
-        left.first == right.first && left.beyond.indices.allSatisfy { left.beyond[$0] == right.beyond[$0] }
-    }
+    private static func bit(_ index: Int) -> UInt128 { 1 &<< UInt128(index & 127) }
 }
