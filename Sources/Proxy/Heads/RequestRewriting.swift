@@ -105,6 +105,7 @@ struct RequestRewriting {
         writer.text("\r\n")
     }
 
+    @inline(__always)
     private func copies(_ index: Int, of incoming: borrowing FrontHandler.Incoming) -> Bool {
         if removed.contains(index) || filtered.contains(index) { return false }
         let field = incoming.head.fields[index]
