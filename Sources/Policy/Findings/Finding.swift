@@ -51,6 +51,8 @@ public struct Finding: Sendable, Equatable {
 
     /// What kind.
     public let code: Code
+    /// Nothing that contradicts what the routes are for: they can be compiled, and whoever wrote them is told.
+    public var isWarning: Bool { code == .ruleNeverMetHere }
     /// Where.
     public let place: Place
     /// The earlier route or rule that is in the way.

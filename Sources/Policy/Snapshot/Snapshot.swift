@@ -15,20 +15,20 @@ public final class Snapshot: Sendable {
 
     /// Compiles what the configuration wrote.
     ///
-    /// - Throws: `invalidRoutes` with all findings at once.
+    /// - Throws: `invalidRoutes` with all findings at once, unless all of them are warnings.
     public static func compile(
         _ routes: [RouteDescription], generation: UInt64 = 0
     ) throws(PolicyError) -> Snapshot {
         var compiler = Compiler()
         let compiled = compiler.compile(routes)
-        guard compiler.findings.isEmpty else {
+        guard compiler.findings.allSatisfy(\.isWarning) else {
             let places = compiler.findings.map { "routes[\($0.place.route)]: \($0.message)" }
             throw PolicyError(.invalidRoutes, places.joined(separator: "\n"), findings: compiler.findings)
         }
         return Snapshot(routes: compiled, generation: generation)
     }
 
-    /// What ``compile(_:generation:)`` would throw, without throwing; empty when it would succeed.
+    /// What ``compile(_:generation:)`` would throw, without throwing, and what it warns of.
     public static func findings(in routes: [RouteDescription]) -> [Finding] {
         var compiler = Compiler()
         _ = compiler.compile(routes)

@@ -212,8 +212,7 @@ extension RouteBuilder {
                     let file = other.0.file == location.file ? "" : " of \(other.0.file)"
                     return "; see \(other.1) on line \(other.0.line)\(file)"
                 } ?? ""
-            if finding.code == .ruleNeverMetHere {
-                // It matches and refuses: nothing contradicts what the route is for.
+            if finding.isWarning {
                 reading.warning(location, path, finding.message + hint)
             } else {
                 reading.problem(location, path, finding.message + hint)
