@@ -127,7 +127,7 @@ public final class PortalResponder: LocalResponder {
             log.error(
                 "a request of the portal failed",
                 metadata: [
-                    "path": "\(Endpoint.all.first { $0.takes(request.local.path) }?.path ?? "-")", "error": "\(error)",
+                    "path": "\(Endpoint.first(at: request.local.path)?.path ?? "-")", "error": "\(error)",
                     "request_id": "\(request.local.requestID)",
                 ])
         }

@@ -1,6 +1,7 @@
 internal import Core
 internal import JOSE
 internal import LMDB
+internal import Synchronization
 
 /// An access token that has just been made: the only time that its text is there.
 public struct IssuedToken: Sendable {
@@ -74,8 +75,10 @@ extension Store {
         let from = Timestamp(seconds: now.seconds)
         let until = Timestamp(seconds: expiresAt.seconds)
         return try read { transaction in
-            var ring = try SigningKeyRing(.access, store: self, in: transaction)
-            let signer = try ring.signer(self, at: self.clock.now())
+            let signer = try self.accessKeys.withLock { ring in
+                try ring.refresh(self, in: transaction)
+                return try ring.signer(self, at: self.clock.now())
+            }
             let bytes = try signer.sign(
                 self.accessTokenPayload(
                     userID, session: session, proof, authenticatedAt, now: from, expiresAt: until),

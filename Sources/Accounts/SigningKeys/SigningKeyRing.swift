@@ -2,8 +2,9 @@ internal import Core
 internal import JOSE
 internal import LMDB
 
-/// A loop's copy of the keys of one purpose, renewed when the one row that every change of a key rewrites has another
-/// revision.
+/// A copy of the keys of one purpose, renewed when the one row that every change of a key rewrites has another revision.
+/// To read and open them costs more than all else that is done for a sign-in but the hash: whoever signs or verifies
+/// often keeps one.
 struct SigningKeyRing {
     let purpose: SigningPurpose
     private var records: [SigningKeyRecord] = []
@@ -26,11 +27,14 @@ struct SigningKeyRing {
     /// - Parameter read: runs its argument on the newest view.
     mutating func refresh<Key: Hashable>(_ store: Store, _ reading: borrowing LoopReading<Key>) throws {
         guard transactionID != reading.lastTransactionID else { return }
-        try reading.read { transaction in
-            let newest = try Dependency.revision(of: .signingKeys, in: transaction)
-            if transactionID == nil || newest != revision { try load(store, in: transaction) }
-            transactionID = transaction.transactionID
-        }
+        try reading.read { transaction in try refresh(store, in: transaction) }
+    }
+
+    /// Makes the keys those of `transaction`.
+    mutating func refresh(_ store: Store, in transaction: borrowing ReadTransaction) throws {
+        let newest = try Dependency.revision(of: .signingKeys, in: transaction)
+        if transactionID == nil || newest != revision { try load(store, in: transaction) }
+        transactionID = transaction.transactionID
     }
 
     /// The key that signs at `now`, opened with the master key when it becomes so.

@@ -56,6 +56,8 @@ public final class Store: Sendable {
     let random: any RandomSource
     private let keyring: Mutex<Keyring>
     let passkeyChallenges = PasskeyChallenges()
+    /// For tokens that are signed outside of the event loops, which have copies of their own.
+    let accessKeys = Mutex(SigningKeyRing(.access))
     private let queuesMail: Atomic<Bool>
     private let noticeBits: Atomic<UInt32>
 

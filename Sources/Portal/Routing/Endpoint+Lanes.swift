@@ -28,6 +28,7 @@ extension Endpoint {
     static func lane(of request: LocalRequest) -> LocalLane {
         // A refusal's page stands in for whatever was asked for.
         guard request.refusal == nil else { return .prompt }
-        return lanes.first { $0.endpoint.method == request.method && $0.endpoint.takes(request.path) }?.lane ?? .prompt
+        let given = segments(of: request.path)
+        return lanes.first { $0.endpoint.method == request.method && $0.endpoint.takes(given) }?.lane ?? .prompt
     }
 }

@@ -14,6 +14,15 @@ struct Endpoint: Sendable {
     let path: String
     let face: Face
     let handler: Handler
+    private let segments: [Substring]
+
+    init(method: String, path: String, face: Face, handler: @escaping Handler) {
+        self.method = method
+        self.path = path
+        self.face = face
+        self.handler = handler
+        segments = path.split(separator: "/")
+    }
 
     static func page(_ method: String, _ path: String, _ handler: @escaping Handler) -> Endpoint {
         Endpoint(method: method, path: "/.auth" + path, face: .page, handler: handler)
@@ -28,19 +37,29 @@ struct Endpoint: Sendable {
         pages + links + registration + magicLinks + account + activity + factors + passkeys + providers + keys
         + operations + activityOperations + keyOperations + factorOperations + passkeyOperations + providerOperations
 
+    /// What a request's path is to be held against ``takes(_:)`` as.
+    static func segments(of path: String) -> ArraySlice<Substring> {
+        path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+    }
+
     /// Whether a path is one of this endpoint, whatever the method.
-    func takes(_ path: String) -> Bool {
-        let wanted = self.path.split(separator: "/")
-        let given = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
-        return wanted.count == given.count
-            && zip(wanted, given).allSatisfy { $0.hasPrefix("{") ? !$1.isEmpty : $0 == $1 }
+    func takes(_ given: ArraySlice<Substring>) -> Bool {
+        segments.count == given.count
+            && zip(segments, given).allSatisfy { $0.utf8.first == UInt8(ascii: "{") ? !$1.isEmpty : $0 == $1 }
+    }
+
+    /// The first of those at a path, for a log line.
+    static func first(at path: String) -> Endpoint? {
+        let given = segments(of: path)
+        return all.first { $0.takes(given) }
     }
 
     private var variables: Int { path.utf8.count { $0 == UInt8(ascii: "{") } }
 
     /// The methods that a path has; empty for one that there is not.
     static func methods(of path: String) -> [String] {
-        let taking = all.filter { $0.takes(path) }
+        let given = segments(of: path)
+        let taking = all.filter { $0.takes(given) }
         // A path that is written out is no value of a variable part.
         let fewest = taking.map(\.variables).min()
         let own = taking.filter { $0.variables == fewest }.map(\.method)

@@ -126,6 +126,8 @@ public final class ProxyServer: Sendable {
             let shared = shared
             do {
                 let loop = try await eventLoop.submit {
+                    // A check takes microseconds; it should not wait for milliseconds of somebody's sign-in.
+                    Scheduling.takeTurns(of: .microseconds(100))
                     let context = try services.makeContext(number)
                     let loop = ProxyLoop(
                         eventLoop: eventLoop, site: site, context: context, services: services, shared: shared,
