@@ -32,6 +32,7 @@ APP_RULES = [
 ALONE = {
     "test_allocations", "test_endurance", "test_http2_floods", "test_http2_load", "test_lasting", "test_leaving",
     "test_limits", "test_many_sign_ins", "test_reload", "test_restart", "test_streaming", "test_tunnels",
+    "test_waiting_clients",
 }
 
 

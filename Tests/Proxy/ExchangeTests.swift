@@ -190,6 +190,17 @@ struct ExchangeTests {
         var idle = Exchange()
         #expect(idle.inputClosed() == .abort)
     }
+
+    /// Who half-closed while its head waited gets an answer that ends the connection, as everybody does who half-closes.
+    @Test func aHeadThatIsReadOnceMoreKnowsOfTheEnd() {
+        var waiting = begun()
+        #expect(waiting.inputClosed() == .none)
+        waiting.head(keepsAlive: true, hasBody: false)
+        #expect(!waiting.answerKeepsAlive)
+        waiting.forward()
+        waiting.responseBegan()
+        #expect(waiting.answered() == .close)
+    }
 }
 
 struct UpstreamExchangeTests {
@@ -221,8 +232,8 @@ struct UpstreamExchangeTests {
         #expect(exchange.state == .tunnelling)
         #expect(exchange.received() == true)
         exchange.finalHead()
+        #expect(exchange.retry(after: .closed, isUnsent: false) == .never)
         #expect(exchange.ended(keepAlive: true, requestEnded: true, leftOver: false) == false)
-        #expect(exchange.failed() == false)
     }
 
     @Test func bytesThatNobodyAskedForCloseIt() {
@@ -234,7 +245,8 @@ struct UpstreamExchangeTests {
     @Test func onlyAReusedConnectionWithoutAByteOfAnAnswerMayBeRetried() {
         var fresh = UpstreamExchange()
         fresh.begin()
-        #expect(fresh.failed() == false)
+        #expect(fresh.retry(after: .closed, isUnsent: false) == .never)
+        #expect(fresh.retry(after: .closed, isUnsent: true) == .always)
 
         var reused = UpstreamExchange()
         reused.begin()
@@ -243,9 +255,14 @@ struct UpstreamExchangeTests {
         _ = reused.ended(keepAlive: true, requestEnded: true, leftOver: false)
         var answering = reused
         reused.begin()
-        #expect(reused.failed() == true)
+        #expect(reused.retry(after: .closed, isUnsent: false) == .whenIdempotent)
+        // It may be at work on the request.
+        #expect(reused.retry(after: .firstByteTimeout, isUnsent: false) == .never)
+        reused.failed()
+        #expect(reused.retry(after: .closed, isUnsent: true) == .never)
         answering.begin()
         _ = answering.received()
-        #expect(answering.failed() == false)
+        #expect(answering.retry(after: .closed, isUnsent: false) == .never)
+        #expect(answering.retry(after: .reset, isUnsent: true) == .never)
     }
 }

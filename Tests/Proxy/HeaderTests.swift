@@ -145,6 +145,17 @@ struct HeaderTests {
         #expect(harness.log.all.allSatisfy { !$0.contains("\n") && !$0.contains("\r") })
     }
 
+    /// `tracestate` is about the parent that it came with: where another is made there is none.
+    @Test func theStateOfATraceGoesOnWithItsParentOnly() async throws {
+        let parent = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        let cases = [([parent], true), (["traceparent: 00-0-0-01"], false), ([parent, parent], false), ([], false)]
+        for (lines, kept) in cases {
+            let request = try await seen(lines + ["tracestate: vendor=1"])
+            #expect(request.all("tracestate") == (kept ? ["vendor=1"] : []), "\(lines)")
+            #expect(request.all("traceparent").count == 1)
+        }
+    }
+
     @Test func configuredHeaderNamesAreReservedToo() async throws {
         var routes = Harness.routes
         routes[0].headers = try IdentityHeaders.Layout([(.user, "X-App-User")])

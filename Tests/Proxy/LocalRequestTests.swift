@@ -66,6 +66,23 @@ struct LocalRequestTests {
         }
     }
 
+    private struct Saying: LocalResponder {
+        func respond(to request: LocalRequest) async -> LocalResponse? {
+            LocalResponse(status: Int(request.path.suffix(3)) ?? 500)
+        }
+    }
+
+    @Test(arguments: [
+        (200, "OK"), (201, "Created"), (202, "Accepted"), (204, "No Content"), (409, "Conflict"),
+        (413, "Content Too Large"), (415, "Unsupported Media Type"), (418, ""),
+    ])
+    func everyStatusHasItsPhraseOrNone(_ status: Int, _ phrase: String) async throws {
+        try await withHarness(try await Harness(responders: [Saying()])) { harness in
+            let answer = try await harness.get("/.auth/\(status)")
+            #expect(answer.requestLine == "HTTP/1.1 \(status) \(phrase)")
+        }
+    }
+
     private struct Refusing: LocalResponder {
         func respond(to request: LocalRequest) async -> LocalResponse? {
             let isLoop = request.path == "/.auth/loop"

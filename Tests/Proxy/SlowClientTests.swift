@@ -64,6 +64,24 @@ import Testing
         }
     }
 
+    /// Our own pages take no streams: a body for them has to come at some rate whatever its framing.
+    @Test(arguments: ["Content-Length: 100000", "Content-Length: 60000", "Transfer-Encoding: chunked"])
+    func aBodyForOurselvesHasToComeAtSomeRate(_ framing: String) async throws {
+        let harness = try await patient {
+            $0.bodyGrace = .milliseconds(400)
+            $0.minimumBodyRate = 1_000_000
+        }
+        try await withHarness(harness) { harness in
+            let client = try harness.connect()
+            try await client.write(Harness.request("POST", "/.auth/x", [framing]))
+            let piece = framing.hasPrefix("T") ? "1\r\nx\r\n" : "x"
+            let writing = Task { await dribble(client, piece, count: 1000) }
+            let answer = try await client.readAnswer()
+            writing.cancel()
+            #expect(answer.status == (framing.hasSuffix("100000") ? 413 : 408))
+        }
+    }
+
     @Test func aByteNowAndThenDoesNotExtendTheTimeForAHead() async throws {
         let harness = try await patient { $0.headTimeout = .milliseconds(400) }
         try await withHarness(harness) { harness in

@@ -32,6 +32,21 @@ struct SurfaceTests {
         #expect(answer.1 == (status == 303 ? "/.auth/account" : nil))
     }
 
+    /// It is an exchange as others are.
+    @Test func theFrontDoorIsLoggedAndCounted() async throws {
+        try await withHarness(try await Harness { $0.requestLog = .all }) { harness in
+            let answer = try await harness.get("/", host: "auth.example.com")
+            #expect(answer.status == 303)
+            #expect(harness.log.contains("request") && harness.log.contains("shape=portal status=303 verdict=allow"))
+            let monitor = try RawClient(port: try #require(harness.server.monitorAddress?.port))
+            try await monitor.write("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            let metrics = try await monitor.readToEnd()
+            #expect(
+                metrics.contains(
+                    "gatehouse_requests_total{route=\"\",shape=\"portal\",verdict=\"allow\",reason=\"\"} 1\n"))
+        }
+    }
+
     @Test func aRouteThatTakesTheFrontDoorHasItOnEveryListener() async throws {
         let routes =
             Harness.routes + [

@@ -33,6 +33,29 @@ struct UpstreamFailureTests {
         }
     }
 
+    /// Who has to mend the app is told what is wrong with its answers, by the warning and by the access line.
+    @Test(arguments: [
+        ("garbage\r\n\r\n", "malformed_status_line"), ("HTTP/1.1 200 OK\n\n", "bare_line_feed"),
+        ("HTTP/1.1 200 OK\r\nX : y\r\n\r\n", "space_before_colon"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "chunk_size_invalid"),
+        ("HTTP/1.1 101 Switching Protocols\r\n\r\n", "switch_not_asked_for"),
+        (String(repeating: "HTTP/1.1 100 Continue\r\n\r\n", count: 33), "too_many_interim_answers"),
+    ])
+    func nonsenseHasAName(_ text: String, _ code: String) async throws {
+        let origin = Origin { connection, _ in
+            _ = try Origin.readRequest(connection)
+            connection.writeNow(text)
+        }
+        try await withHarness(try await Harness(origin: origin) { $0.requestLog = .denied }) { harness in
+            let client = try harness.connect()
+            try await client.write(Harness.request("GET", "/", [Self.key, "X-Request-Id: r1", "Connection: close"]))
+            let all = try await client.readToEnd()
+            #expect(all.contains("HTTP/1.1 502 "))
+            #expect(harness.log.contains("warning an upstream failed code=\(code) kind=malformed request_id=r1"))
+            #expect(harness.log.all.contains { $0.contains(" request ") && $0.contains("code=\(code)") })
+        }
+    }
+
     @Test func nobodyListeningIs503() async throws {
         let (descriptor, port) = Sockets.listening()
         close(descriptor)

@@ -5,6 +5,9 @@ public import NIOCore
 ///     head(n)  data of n bytes  tail  …  end                    without trailers
 ///     head(n)  data of n bytes  tail  …  lastChunk  field lines  tail
 public enum ChunkedEncoder {
+    /// Bytes that stand around the data of one chunk and, without trailers, behind the last, at most.
+    public static let frame = 16 + 2 + 2 + 5
+
     /// The size line of a chunk of `count` bytes. Nothing for none: a size of zero would end the body.
     public static func writeHead(_ count: Int, into buffer: inout ByteBuffer) {
         guard count > 0 else { return }

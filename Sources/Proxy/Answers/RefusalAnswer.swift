@@ -109,6 +109,8 @@ enum AnswerText {
     static func phrase(_ status: Int) -> StaticString {
         switch status {
         case 200: "OK"
+        case 201: "Created"
+        case 202: "Accepted"
         case 204: "No Content"
         case 303: "See Other"
         case 308: "Permanent Redirect"
@@ -118,8 +120,10 @@ enum AnswerText {
         case 404: "Not Found"
         case 405: "Method Not Allowed"
         case 408: "Request Timeout"
+        case 409: "Conflict"
         case 413: "Content Too Large"
         case 414: "URI Too Long"
+        case 415: "Unsupported Media Type"
         case 417: "Expectation Failed"
         case 421: "Misdirected Request"
         case 429: "Too Many Requests"
@@ -130,7 +134,8 @@ enum AnswerText {
         case 504: "Gateway Timeout"
         case 505: "HTTP Version Not Supported"
         case 508: "Loop Detected"
-        default: "Status"
+        // A client takes the number alone (RFC 9112 section 4).
+        default: ""
         }
     }
 

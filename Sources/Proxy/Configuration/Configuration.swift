@@ -255,6 +255,9 @@ public struct Limits: Sendable, Hashable {
     /// When the server stops, a connection without a request is closed after so long: a request that is on its way
     /// already is still answered, with `Connection: close`.
     public var lingering: Duration = .seconds(1)
+    /// Between two pieces for an end that sends nothing more, or whose connection only waits for the rest of an answer to
+    /// be taken: it may be gone altogether.
+    public var halfClosedTimeout: Duration = .seconds(30)
     /// From then on an exchange is one that lasts, and is judged again while it does.
     public var lastingAfter: Duration = .milliseconds(150)
     /// How often timeouts are looked at.

@@ -10,6 +10,7 @@ struct Patience: Sendable {
     let bodyGrace: Int64
     let lasting: Int64
     let lingering: Int64
+    let halfClosed: Int64
 
     init(_ limits: Limits) {
         handshake = limits.handshakeTimeout.wholeMilliseconds
@@ -19,5 +20,6 @@ struct Patience: Sendable {
         bodyGrace = limits.bodyGrace.wholeMilliseconds
         lasting = limits.lastingAfter.wholeMilliseconds
         lingering = limits.lingering.wholeMilliseconds
+        halfClosed = limits.halfClosedTimeout.wholeMilliseconds
     }
 }

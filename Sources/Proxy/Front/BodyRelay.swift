@@ -49,7 +49,10 @@ struct BodyRelay {
             var position = 0
             // What the bytes hold is known before the first is copied, so that it can be one chunk.
             let total = chunked ? reader.measure(bytes)?.data ?? 0 : 0
-            if total > 0 { ChunkedEncoder.writeHead(total, into: &out) }
+            if total > 0 {
+                out.reserveCapacity(minimumWritableBytes: total + ChunkedEncoder.frame)
+                ChunkedEncoder.writeHead(total, into: &out)
+            }
             while true {
                 let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
                 switch reader.next(rest) {

@@ -102,6 +102,8 @@ struct Exchange: Equatable {
     private(set) var isLast = false
     /// The answer that is out said that the connection stays.
     private var saidToStay = false
+    /// The client has sent its last byte.
+    private var inputHasEnded = false
 
     var expects: Expectation {
         switch state {
@@ -118,10 +120,10 @@ struct Exchange: Equatable {
     /// An answer that is written now may say that the connection stays.
     var answerKeepsAlive: Bool { keepsAlive && requestEnded && !isLast }
 
-    /// A head was accepted by the parser.
+    /// A head was accepted by the parser, for the first time or, after a wait, once more.
     mutating func head(keepsAlive: Bool, hasBody: Bool) {
         state = .resolving
-        self.keepsAlive = keepsAlive
+        self.keepsAlive = keepsAlive && !inputHasEnded
         requestEnded = !hasBody
     }
 
@@ -278,6 +280,7 @@ struct Exchange: Equatable {
 
     /// The client sent its last byte. A request that is complete still gets its answer.
     mutating func inputClosed() -> Action {
+        inputHasEnded = true
         keepsAlive = false
         switch state {
         case .closed: return .none

@@ -92,7 +92,7 @@ extension FrontHandler {
                 status: answer.status, reason: answer.reason, detail: detail, requestID: current.id,
                 loginURL: site.loginURL)
         }
-        loop.scratch.clear()
+        loop.clearScratch()
         AnswerWriter.writeStatusLine(answer.status, into: &loop.scratch)
         loop.writeDate(at: loop.clock.now(), into: &loop.scratch)
         if hasBody { loop.scratch.writeStaticString("Content-Type: application/problem+json\r\n") }
@@ -155,7 +155,7 @@ extension FrontHandler {
         skipBody(incoming)
         noteAccess(incoming, state: .none, verdict: .allow, reason: nil)
         let setting = setting
-        loop.scratch.clear()
+        loop.clearScratch()
         AnswerWriter.writeStatusLine(204, into: &loop.scratch)
         loop.writeDate(at: incoming.now, into: &loop.scratch)
         loop.scratch.writeStaticString("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")

@@ -135,7 +135,7 @@ extension FrontHandler {
         skipBody(incoming)
         let setting = setting
         let dateLine = loop.dateLine(at: incoming.now)
-        loop.scratch.clear()
+        loop.clearScratch()
         loop.scratch.writeHead { writer in
             writer.text("HTTP/1.1 200 OK\r\n")
             writer.bytes(dateLine)

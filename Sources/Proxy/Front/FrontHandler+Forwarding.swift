@@ -13,6 +13,9 @@ extension FrontHandler {
     /// The request is complete on this side; the upstream may answer.
     var requestIsComplete: Bool { exchange.requestEnded }
 
+    /// In bytes: heads that are larger are rare.
+    private static let keptForHeads = 4096
+
     // MARK: The way there
 
     func dispatch(_ lease: consuming Lease) {
@@ -165,7 +168,7 @@ extension FrontHandler {
         guard let upstream else { return false }
         let before = buffer.readableBytes
         if before > 0 { current.bodyWasPassed = true }
-        loop.scratch.clear()
+        loop.clearScratch()
         let relay = BodyRelay(chunked: body.isChunked, hygiene: site.hygiene)
         let passed = relay.pass(&buffer, reader: &body, allowance: &current.bodyAllowance, out: &loop.scratch)
         switch passed.outcome {
@@ -244,15 +247,13 @@ extension FrontHandler {
     /// 1xx but 101 (RFC 9110 section 15.2).
     func upstreamInformed(_ head: ResponseHead, _ bytes: UnsafeRawBufferPointer) {
         guard !current.isOldVersion, case .forwarding(_, .awaited) = exchange.state else { return }
-        loop.scratch.clear()
+        loop.clearScratch()
         ResponseRewriting(bytes: bytes, site: site).write(head, framing: .none, closes: false, into: &loop.scratch)
         write(loop.scratch)
     }
 
-    /// The final head; `rest` is what came behind it and stays for `upstreamSent`.
-    func upstreamAnswered(
-        _ head: ResponseHead, _ bytes: UnsafeRawBufferPointer, rest: UnsafeRawBufferPointer, body: BodyReader
-    ) {
+    /// The final head. It goes out with the first of the body, for which `upstreamSent` is called in any case.
+    func upstreamAnswered(_ head: ResponseHead, _ bytes: UnsafeRawBufferPointer, body: BodyReader) {
         exchange.responseBegan()
         if exchange.state == .forwarding(.streaming, .streaming), upstream?.isWritable == true { awaitBody() }
         current.status = head.status
@@ -262,7 +263,7 @@ extension FrontHandler {
         current.answersChunked = framing == .chunked && !body.isEmpty
         if framing == .untilClose { exchange.closeAfterwards() }
         let closes = !exchange.keepsAlive || exchange.isLast
-        loop.scratch.clear()
+        loop.clearScratch()
         ResponseRewriting(bytes: bytes, site: site).write(
             head, framing: framing, closes: closes, keepAliveForOld: current.isOldVersion && !closes,
             into: &loop.scratch)
@@ -272,34 +273,34 @@ extension FrontHandler {
     /// Body bytes of the answer; `body` is the upstream's framing.
     func upstreamSent(_ buffer: inout ByteBuffer, body: inout BodyReader) -> UpstreamBodyOutcome {
         let beginsAnswer = headIsPending
-        if !beginsAnswer { loop.scratch.clear() }
+        if !beginsAnswer { loop.clearScratch() }
         headIsPending = false
         var allowance = UInt64.max
         let relay = BodyRelay(chunked: current.answersChunked, hygiene: site.hygiene)
         let passed = relay.pass(&buffer, reader: &body, allowance: &allowance, out: &loop.scratch)
-        if case .invalid = passed.outcome {
+        if case .invalid(let refusal) = passed.outcome {
             // Nothing of the answer is out, so there can be a better one.
             if beginsAnswer { exchange.responseWithdrawn() }
-            return .invalid
+            return .invalid(refusal)
         }
         if loop.scratch.readableBytes > 0 { write(loop.scratch) }
         if let piece = passed.piece { write(piece) }
         upstreamDeadline = loop.ticks + idleTimeout
         noteProgress()
         switch passed.outcome {
-        case .more:
+        case .ended: return .ended
+        // There is no bound for it to be too large for.
+        case .more, .tooLarge, .invalid:
             flushAnswer()
             if !clientIsWritable { upstream?.setPaused(true) }
             return .more
-        case .ended: return .ended
-        case .invalid, .tooLarge: return .invalid
         }
     }
 
     /// The close was the end of the body that was agreed.
     func upstreamClosedBody() {
         guard current.answersChunked else { return }
-        loop.scratch.clear()
+        loop.clearScratch()
         ChunkedEncoder.writeEnd(into: &loop.scratch)
         write(loop.scratch)
     }
@@ -308,6 +309,9 @@ extension FrontHandler {
     func upstreamEnded() {
         upstream = nil
         lease = nil
+        // The storage is used again for the next request, but a large one would be kept for as long as the connection is
+        // idle.
+        if requestBuffer.storageCapacity > Self.keptForHeads { requestBuffer = ByteBuffer() }
         finishTiming()
         let action = exchange.answered(saidToStay: true)
         flushAnswer()
@@ -327,7 +331,8 @@ extension FrontHandler {
         }
     }
 
-    func upstreamFailed(_ kind: UpstreamFailure, retry: UpstreamRetry) {
+    /// - Parameter code: what was wrong with an answer that is malformed.
+    func upstreamFailed(_ kind: UpstreamFailure, retry: UpstreamRetry, code: String? = nil) {
         upstream = nil
         if case .tunnelling = exchange.state { return tunnelLost() }
         guard let pool = lease?.pool else { return }
@@ -344,6 +349,10 @@ extension FrontHandler {
         var metadata: Logger.Metadata = [
             "upstream": "\(pool.description.name)", "kind": "\(kind.label)", "request_id": "\(current.id.text)",
         ]
+        if let code {
+            metadata["code"] = "\(code)"
+            current.access?.code = code
+        }
         let place = lease?.endpoint ?? -1
         let server = place >= 0 ? pool.server(place).label : nil
         if let server { metadata["server"] = "\(server)" }

@@ -46,7 +46,8 @@ extension FrontHandler {
 
     func closeWhenWritten() {
         flushAnswer()
-        clientDeadline = loop.ticks + Self.halfClosedPatience
+        clientDeadline = loop.ticks + site.patience.halfClosed
+        noteUntaken()
         guard !isStream else {
             channelContext?.close(mode: .output, promise: nil)
             return

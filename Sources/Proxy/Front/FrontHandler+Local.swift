@@ -108,7 +108,7 @@ extension FrontHandler {
         exchange.collect()
         if exchange.requestEnded { return respond() }
         if head.expectContinue {
-            loop.scratch.clear()
+            loop.clearScratch()
             loop.scratch.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
             write(loop.scratch)
         }
@@ -173,7 +173,8 @@ extension FrontHandler {
         buffer.moveReaderIndex(forwardBy: step.used)
         switch step.state {
         case .more:
-            clientDeadline = loop.ticks + site.patience.body
+            if step.used > 0 { clientDeadline = loop.ticks + site.patience.body }
+            current.bodyReceived &+= Int64(step.used)
         case .complete:
             exchange.collected()
             respond()
@@ -249,7 +250,7 @@ extension FrontHandler {
         localCredential = .none
         let setting = setting
         let hasBody = response.status != 204 && response.status != 304 && response.status >= 200
-        loop.scratch.clear()
+        loop.clearScratch()
         AnswerWriter.writeStatusLine(response.status, into: &loop.scratch)
         loop.writeDate(at: loop.clock.now(), into: &loop.scratch)
         for (name, value) in response.headers where Self.isWritable(name, value) {

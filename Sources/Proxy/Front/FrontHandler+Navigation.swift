@@ -147,7 +147,7 @@ extension FrontHandler {
             return refuse(incoming, RefusalAnswer(status: 421, reason: .noRoute, verdict: .deny))
         }
         guard role.serve.contains(.portal) else { return refuseNotServed(incoming) }
-        answerSeeOther(incoming, to: "/.auth/account")
+        openFrontDoor(incoming)
     }
 
     /// A path of an app on a listener that serves none.
@@ -156,6 +156,13 @@ extension FrontHandler {
         guard role.serve.contains(.portal), isPortalsFrontDoor(incoming), !isTakenByRoute(incoming) else {
             return refuseNotServed(incoming)
         }
+        openFrontDoor(incoming)
+    }
+
+    private func openFrontDoor(_ incoming: borrowing Incoming) {
+        current.shape = .portal
+        noteAccess(incoming, state: .none, verdict: .allow, reason: nil)
+        loop.counters.countAllowed(route: -1, shape: .portal)
         answerSeeOther(incoming, to: "/.auth/account")
     }
 
@@ -178,7 +185,7 @@ extension FrontHandler {
     func answerSeeOther(_ incoming: borrowing Incoming, to location: String, reason: Reason? = nil) {
         skipBody(incoming)
         let setting = setting
-        loop.scratch.clear()
+        loop.clearScratch()
         AnswerWriter.writeStatusLine(303, into: &loop.scratch)
         loop.writeDate(at: incoming.now, into: &loop.scratch)
         loop.scratch.writeStaticString("Cache-Control: no-store\r\nLocation: ")

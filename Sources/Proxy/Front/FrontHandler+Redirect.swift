@@ -64,7 +64,7 @@ extension FrontHandler {
         skipBody(incoming)
         noteAccess(incoming, state: .none, verdict: .allow, reason: nil)
         let setting = setting
-        loop.scratch.clear()
+        loop.clearScratch()
         AnswerWriter.writeStatusLine(308, into: &loop.scratch)
         loop.writeDate(at: incoming.now, into: &loop.scratch)
         loop.scratch.writeStaticString("Location: https://")

@@ -29,14 +29,14 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     var exchange = Exchange()
     private var parser = RequestParser()
     /// Bytes that nobody could use yet.
-    private var input: ByteBuffer?
+    private(set) var input: ByteBuffer?
     /// The body of the request, as far as it is still to come.
     var body = BodyReader(BodyFraming.none)
 
     /// The configuration that this exchange keeps to.
     var site: Site
     var current = CurrentRequest()
-    /// The head as the upstream gets it, kept until the answer begins.
+    /// The head as the upstream gets it, for as long as it may have to be sent again.
     var requestBuffer = ByteBuffer()
     /// What the request was judged by, to judge it again while it lasts.
     var judged = JudgedRequest()
@@ -65,6 +65,8 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var isReadingPaused = false
     private(set) var inputIsClosed = false
     private var hasUnflushed = false
+    /// Bytes that waited for the client when it was given its time.
+    var untaken = 0
     var outputIsEnding = false
     /// It is one of the loop's `lingering`.
     var isLingering = false
@@ -138,7 +140,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         if case ChannelEvent.inputClosed? = event as? ChannelEvent {
             inputIsClosed = true
             perform(exchange.inputClosed())
-            clientDeadline = loop.ticks + Self.halfClosedPatience
+            clientDeadline = loop.ticks + site.patience.halfClosed
         } else if case .handshakeCompleted(let agreed)? = event as? TLSUserEvent {
             clientDeadline = loop.ticks + site.patience.head
             security?.noteHandshake(context.pipeline)
@@ -146,9 +148,6 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
         context.fireUserInboundEventTriggered(event)
     }
-
-    /// How long a client that has sent its last byte may be without a piece of its answer: it may be gone altogether.
-    static let halfClosedPatience: Int64 = 30_000
 
     /// Keeps to the configuration that is in force now.
     func takeSite() {
@@ -307,30 +306,6 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     var clientIsWritable: Bool { channel?.isWritable ?? false }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        let isWritable = context.channel.isWritable
-        if let upstream { upstream.setPaused(!isWritable) }
-        if case .tunnelling = exchange.state {
-            // Whoever does not take bytes is idle, and that has its own time.
-        } else if isWritable {
-            clientDeadline = inputIsClosed ? loop.ticks + Self.halfClosedPatience : .max
-            if upstream != nil { upstreamDeadline = loop.ticks + idleTimeout }
-            if exchange.state == .idle {
-                clientDeadline = loop.ticks + site.patience.keepAlive
-                if input != nil { resumeInput() }
-            }
-        } else {
-            clientDeadline = loop.ticks + site.patience.body
-            upstreamDeadline = .max
-        }
-        context.fireChannelWritabilityChanged()
-    }
-
-    /// A client that has sent its last byte is still taking what we send.
-    func noteProgress() {
-        if inputIsClosed { clientDeadline = loop.ticks + Self.halfClosedPatience }
-    }
-
     // MARK: Actions and timeouts
 
     func perform(_ action: Exchange.Action) {
@@ -344,7 +319,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .endUpstream: upstream?.endOutput()
         case .endClient:
             endOutput()
-            clientDeadline = loop.ticks + Self.halfClosedPatience
+            clientDeadline = loop.ticks + site.patience.halfClosed
         case .finishUpstream:
             lease = nil
             if let upstream {
@@ -385,8 +360,9 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
             exchange.closeAfterwards()
             answerFailure(status: 408, reason: nil, detail: "The request body did not come in time.")
             flushAnswer()
-        case .idle, .resolving, .responding, .forwarding, .tunnelling, .draining, .lingering, .closed:
-            abort()
+        case .idle, .responding, .forwarding, .closed:
+            if !isTakingItsAnswer() { abort() }
+        case .resolving, .tunnelling, .draining, .lingering: abort()
         }
     }
 }

@@ -14,8 +14,8 @@ struct RequestRewriting {
     let peer: Peer
     let requestID: RequestID
 
-    /// What stands before and after the value of `Host`, so that another server of the same upstream can be given its
-    /// own.
+    /// Where the value of `Host` stands, in bytes from the beginning of the buffer, so that another server of the same
+    /// upstream can be given its own.
     struct HostPlace {
         var offset: Int
         var count: Int
@@ -112,7 +112,8 @@ struct RequestRewriting {
         switch field.id {
         case .host, .xRequestID, .xForwardedFor: return false
         case .expect where !incoming.head.expectContinue: return false
-        case .traceparent: return keepsTraceParent(incoming)
+        // What vendors have to say is about that parent, and about no other (W3C Trace Context, section 3.3.1.1).
+        case .traceparent, .tracestate: return keepsTraceParent(incoming)
         default: return site.hygiene.forwards(field, of: incoming.head, in: incoming.bytes)
         }
     }

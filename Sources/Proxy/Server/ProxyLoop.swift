@@ -20,7 +20,7 @@ final class ProxyLoop {
     var responseHead = ResponseHead()
     /// The same for answers that go out as HTTP/2.
     var streamHead = ResponseHead()
-    /// Reused for every answer; free again as soon as the kernel has taken the bytes.
+    /// Reused for every answer, by way of `clearScratch`; free again as soon as the kernel has taken the bytes.
     var scratch = ByteBuffer()
     var identities: IdentityBlockCache
     private var requestIDs: RequestIDSource
@@ -145,6 +145,14 @@ final class ProxyLoop {
         }
         return dateBytes
     }
+
+    /// Makes `scratch` empty. Where its bytes still wait for a client that takes none, the waiting answer keeps the storage,
+    /// and the next gets a small one: as large as the last again it would be kept for each of the few hundred bytes that
+    /// every further answer has, and who pipelines without reading would be given megabytes.
+    func clearScratch() { scratch.clear(minimumCapacity: Self.smallAnswer) }
+
+    /// In bytes.
+    private static let smallAnswer = 512
 
     func writeDate(at now: Timestamp, into buffer: inout ByteBuffer) {
         buffer.writeBytes(dateLine(at: now))

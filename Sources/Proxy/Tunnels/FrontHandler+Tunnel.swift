@@ -15,7 +15,7 @@ extension FrontHandler {
     func upstreamSwitched(_ head: ResponseHead, _ bytes: UnsafeRawBufferPointer) {
         exchange.switched()
         current.status = head.status
-        loop.scratch.clear()
+        loop.clearScratch()
         ResponseRewriting(bytes: bytes, site: site).write(head, framing: .none, closes: false, into: &loop.scratch)
         write(loop.scratch)
         if current.access != nil { noteFirstByte() }
@@ -57,7 +57,7 @@ extension FrontHandler {
 
     private func noteTunnelProgress() {
         upstreamDeadline = loop.ticks + idleTimeout
-        if exchange.state != .tunnelling(.open) { clientDeadline = loop.ticks + Self.halfClosedPatience }
+        if exchange.state != .tunnelling(.open) { clientDeadline = loop.ticks + site.patience.halfClosed }
     }
 
     /// The upstream's last byte has come.

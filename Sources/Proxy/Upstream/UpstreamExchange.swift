@@ -79,14 +79,19 @@ struct UpstreamExchange: Equatable {
     }
 
     /// The connection ended or has to.
+    mutating func failed() {
+        state = .closed
+    }
+
+    /// Whether the request may be sent again, as far as this connection is concerned, if it fails now. One that does not
+    /// answer in time may be at work on it.
     ///
-    /// - Returns: whether the request may be sent again elsewhere, as far as this connection is concerned: it had been
-    ///   used before and died without a byte of an answer.
-    mutating func failed() -> Bool {
-        defer { state = .closed }
-        switch state {
-        case .awaiting(sawBytes: false): return isReused
-        case .idle, .awaiting(sawBytes: true), .streaming, .tunnelling, .closed: return false
-        }
+    /// - Parameters:
+    ///   - failure: how.
+    ///   - isUnsent: the server has not begun to do anything about the request.
+    func retry(after failure: UpstreamFailure, isUnsent: Bool) -> UpstreamRetry {
+        guard state == .awaiting(sawBytes: false) else { return .never }
+        if isUnsent { return .always }
+        return failure == .closed && isReused ? .whenIdempotent : .never
     }
 }

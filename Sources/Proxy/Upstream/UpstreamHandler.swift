@@ -33,10 +33,12 @@ final class UpstreamHandler: ChannelInboundHandler {
     /// When the pool gives it up, in ticks of the loop.
     var idleUntil: Int64 = 0
 
-    /// - Parameter isReused: the connection below has carried a whole exchange.
     /// The pool counts on it: its end is to be told.
     var isCounted = true
 
+    /// - Parameters:
+    ///   - connection: the one in HTTP/2 that this is a stream of.
+    ///   - isReused: the connection below has carried a whole exchange.
     init(
         loop: ProxyLoop, pool: UpstreamPool, endpoint: Int, connection: UpstreamConnection? = nil,
         isReused: Bool = false
@@ -53,7 +55,6 @@ final class UpstreamHandler: ChannelInboundHandler {
 
     var isUsable: Bool { exchange.state == .idle && channel?.isActive == true }
     var isWritable: Bool { channel?.isWritable ?? false }
-    var isReused: Bool { exchange.isReused }
     var isStream: Bool { connection != nil }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -109,7 +110,7 @@ final class UpstreamHandler: ChannelInboundHandler {
 
     /// The pool, which has taken it off its lists, wants nothing more of it.
     func discard() {
-        _ = exchange.failed()
+        exchange.failed()
         close()
     }
 
@@ -128,12 +129,13 @@ final class UpstreamHandler: ChannelInboundHandler {
     func finish() {
         client = nil
         pool.forget(self)
-        _ = exchange.failed()
+        exchange.failed()
         flush()
         guard let context = channelContext else { return }
         context.closeBehindWrites(outputIsEnding: outputIsEnding)
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        _ = context.eventLoop.scheduleTask(in: .milliseconds(FrontHandler.halfClosedPatience)) { bound.value.close() }
+        let patience = loop.site.patience.halfClosed
+        _ = context.eventLoop.scheduleTask(in: .milliseconds(patience)) { bound.value.close() }
     }
 
     // MARK: What the server says
@@ -190,8 +192,8 @@ final class UpstreamHandler: ChannelInboundHandler {
         case .incomplete:
             if buffer.readableBytes > 0 { pending = buffer }
             return .wait
-        case .refused:
-            fail(.malformed)
+        case .refused(let refusal):
+            fail(.malformed, code: refusal.code.rawValue)
             return .wait
         case .complete:
             buffer.moveReaderIndex(forwardBy: used)
@@ -202,7 +204,9 @@ final class UpstreamHandler: ChannelInboundHandler {
     private func receive(_ head: ResponseHead, _ bytes: UnsafeRawBufferPointer, for client: FrontHandler) {
         if head.isInformational {
             informationalHeads += 1
-            guard informationalHeads <= Self.informationalLimit else { return fail(.malformed) }
+            guard informationalHeads <= Self.informationalLimit else {
+                return fail(.malformed, code: "too_many_interim_answers")
+            }
             return client.upstreamInformed(head, bytes)
         }
         guard head.status != 101 else { return switchProtocols(head, bytes, for: client) }
@@ -210,13 +214,14 @@ final class UpstreamHandler: ChannelInboundHandler {
         body = BodyReader(head.framing)
         exchange.finalHead()
         pool.answered(endpoint)
-        client.upstreamAnswered(
-            head, bytes, rest: UnsafeRawBufferPointer(rebasing: bytes[head.headLength...]), body: body)
+        client.upstreamAnswered(head, bytes, body: body)
     }
 
     /// A 101 to a protocol that nobody asked for is no answer (RFC 9110 section 15.2.2).
     private func switchProtocols(_ head: ResponseHead, _ bytes: UnsafeRawBufferPointer, for client: FrontHandler) {
-        guard let token = head.upgrade, client.asked(for: token.bytes(in: bytes)) else { return fail(.malformed) }
+        guard let token = head.upgrade, client.asked(for: token.bytes(in: bytes)) else {
+            return fail(.malformed, code: "switch_not_asked_for")
+        }
         exchange.switched()
         pool.answered(endpoint)
         isNewTunnel = true
@@ -231,7 +236,7 @@ final class UpstreamHandler: ChannelInboundHandler {
         case .more:
             if buffer.readableBytes > 0 { pending = buffer }
         case .ended: end(leftOver: buffer.readableBytes > 0)
-        case .invalid: fail(.malformed)
+        case .invalid(let refusal): fail(.malformed, code: refusal.code.rawValue)
         }
     }
 
@@ -247,28 +252,23 @@ final class UpstreamHandler: ChannelInboundHandler {
         client.upstreamEnded()
     }
 
-    /// One that does not answer in time may be at work on the request.
-    private func retry(after kind: UpstreamFailure, isUnsent: Bool) -> UpstreamRetry {
-        guard exchange.state == .awaiting(sawBytes: false) else { return .never }
-        if isUnsent { return .always }
-        return kind == .closed && exchange.isReused ? .whenIdempotent : .never
-    }
-
     /// The connection is of no use any more, for the reason `kind`.
     ///
-    /// - Parameter isUnsent: the server has not begun to do anything about the request.
-    func fail(_ kind: UpstreamFailure, isUnsent: Bool = false) {
-        let retry = retry(after: kind, isUnsent: isUnsent)
+    /// - Parameters:
+    ///   - isUnsent: the server has not begun to do anything about the request.
+    ///   - code: what is wrong with an answer that is malformed.
+    func fail(_ kind: UpstreamFailure, isUnsent: Bool = false, code: String? = nil) {
+        let retry = exchange.retry(after: kind, isUnsent: isUnsent)
         // A server may close a connection that was idle, just as we use it.
         let isAwaited = exchange.isAwaitingAnswer
-        _ = exchange.failed()
+        exchange.failed()
         if retry != .never { pool.doubt(endpoint) } else if isAwaited { pool.blame(endpoint, kind) }
         if kind == .firstByteTimeout { connection?.suspect(silentSince: began) }
         if isCounted { pool.forget(self) }
         close()
         guard let client else { return }
         self.client = nil
-        client.upstreamFailed(kind, retry: retry)
+        client.upstreamFailed(kind, retry: retry, code: code)
         client.flushAnswer()
     }
 

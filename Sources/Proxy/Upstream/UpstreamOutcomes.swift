@@ -1,3 +1,4 @@
+import HTTPWire
 import NIOCore
 
 /// An Upgrade is for a server that is spoken to in HTTP/2, which has none.
@@ -48,5 +49,6 @@ enum UpstreamRetry {
 
 /// How far the body of an answer has come.
 enum UpstreamBodyOutcome {
-    case more, ended, invalid
+    case more, ended
+    case invalid(Refusal)
 }
