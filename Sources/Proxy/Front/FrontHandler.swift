@@ -65,6 +65,8 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var isReadingPaused = false
     private(set) var inputIsClosed = false
     private var hasUnflushed = false
+    /// Looked at when the client has taken nothing for long.
+    var reader = SlowReader()
     var outputIsEnding = false
     /// It is one of the loop's `lingering`.
     var isLingering = false
@@ -370,6 +372,8 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         if upstreamDeadline <= now {
             upstreamDeadline = .max
             upstreamTimedOut()
+        } else if clientDeadline <= now, isBeingRead(now) {
+            clientDeadline = loop.ticks + site.patience.body
         } else if clientDeadline <= now || bodyIsTooSlow(now) {
             clientDeadline = .max
             clientTimedOut()
