@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 
 /// An Upgrade is for a server that is spoken to in HTTP/2, which has none.
@@ -17,7 +18,7 @@ extension UpstreamFailure {
         switch self {
         case .connect, .connectTimeout, .tls: .unreachable
         case .firstByteTimeout, .closed, .malformed, .reset: .unanswered
-        case .idleTimeout, .resolve, .unhealthy, .unsupported: nil
+        case .idleTimeout, .resolve, .unhealthy, .unsupported, .noDescriptor: nil
         }
     }
 }
@@ -31,6 +32,8 @@ extension UpstreamFailure {
             self = .resolve
         } else if error is UpstreamCannotTunnel {
             self = .unsupported
+        } else if error is NoUpstreamPlace || (error as? IOError)?.isShortage == true {
+            self = .noDescriptor
         } else {
             self = UpstreamTLS.isCause(of: error) ? .tls : .connect
         }
@@ -49,4 +52,14 @@ enum UpstreamRetry {
 /// How far the body of an answer has come.
 enum UpstreamBodyOutcome {
     case more, ended, invalid
+}
+
+extension IOError {
+    /// The process or the machine has no descriptor or no memory left for a socket; whoever is asked has no part in it.
+    var isShortage: Bool {
+        switch errnoCode {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: true
+        default: false
+        }
+    }
 }
