@@ -80,13 +80,17 @@ struct UpstreamExchange: Equatable {
 
     /// The connection ended or has to.
     ///
-    /// - Returns: whether the request may be sent again elsewhere, as far as this connection is concerned: it had been
-    ///   used before and died without a byte of an answer.
-    mutating func failed() -> Bool {
+    /// - Parameter isUnsent: the server has not begun to do anything about the request.
+    /// - Returns: whether the request may be sent again elsewhere, as far as this connection is concerned. One that does not
+    ///   answer in time may be at work on it.
+    @discardableResult
+    mutating func failed(_ kind: UpstreamFailure = .closed, isUnsent: Bool = false) -> UpstreamRetry {
         defer { state = .closed }
         switch state {
-        case .awaiting(sawBytes: false): return isReused
-        case .idle, .awaiting(sawBytes: true), .streaming, .tunnelling, .closed: return false
+        case .awaiting(sawBytes: false):
+            if isUnsent { return .always }
+            return kind == .closed && isReused ? .whenIdempotent : .never
+        case .idle, .awaiting(sawBytes: true), .streaming, .tunnelling, .closed: return .never
         }
     }
 }

@@ -33,10 +33,10 @@ final class UpstreamHandler: ChannelInboundHandler {
     /// When the pool gives it up, in ticks of the loop.
     var idleUntil: Int64 = 0
 
-    /// - Parameter isReused: the connection below has carried a whole exchange.
     /// The pool counts on it: its end is to be told.
     var isCounted = true
 
+    /// - Parameter isReused: the connection below has carried a whole exchange.
     init(
         loop: ProxyLoop, pool: UpstreamPool, endpoint: Int, connection: UpstreamConnection? = nil,
         isReused: Bool = false
@@ -109,7 +109,7 @@ final class UpstreamHandler: ChannelInboundHandler {
 
     /// The pool, which has taken it off its lists, wants nothing more of it.
     func discard() {
-        _ = exchange.failed()
+        exchange.failed()
         close()
     }
 
@@ -128,7 +128,7 @@ final class UpstreamHandler: ChannelInboundHandler {
     func finish() {
         client = nil
         pool.forget(self)
-        _ = exchange.failed()
+        exchange.failed()
         flush()
         guard let context = channelContext else { return }
         context.closeBehindWrites(outputIsEnding: outputIsEnding)
@@ -247,21 +247,13 @@ final class UpstreamHandler: ChannelInboundHandler {
         client.upstreamEnded()
     }
 
-    /// One that does not answer in time may be at work on the request.
-    private func retry(after kind: UpstreamFailure, isUnsent: Bool) -> UpstreamRetry {
-        guard exchange.state == .awaiting(sawBytes: false) else { return .never }
-        if isUnsent { return .always }
-        return kind == .closed && exchange.isReused ? .whenIdempotent : .never
-    }
-
     /// The connection is of no use any more, for the reason `kind`.
     ///
     /// - Parameter isUnsent: the server has not begun to do anything about the request.
     func fail(_ kind: UpstreamFailure, isUnsent: Bool = false) {
-        let retry = retry(after: kind, isUnsent: isUnsent)
         // A server may close a connection that was idle, just as we use it.
         let isAwaited = exchange.isAwaitingAnswer
-        _ = exchange.failed()
+        let retry = exchange.failed(kind, isUnsent: isUnsent)
         if retry != .never { pool.doubt(endpoint) } else if isAwaited { pool.blame(endpoint, kind) }
         if kind == .firstByteTimeout { connection?.suspect(silentSince: began) }
         if isCounted { pool.forget(self) }
