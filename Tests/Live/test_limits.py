@@ -152,11 +152,11 @@ def test_idle_connections_to_apps_make_room_for_others(make_gate, make_origin):
     names = ["one", "two", "three"]
     gate = make_gate(
         start=False, limits={"connections_per_client": 100000},
-        upstreams={name: {"url": [make_origin().url]} for name in names},
+        upstreams={name: {"url": [make_origin().url], "connect_timeout": "60s"} for name in names},
         routes=[{"name": name, "host": f"{name}.example.com", "upstream": name, "rules": [{"allow": "everyone"}]}
                 for name in names])
     limited(gate, 256)
-    clients = [Connection(gate.port, timeout=20) for _ in range(90)]
+    clients = [Connection(gate.port, timeout=60) for _ in range(90)]
     for name in names:
         for client in clients:
             client.send(head("GET", "/", f"{name}.example.com"))
@@ -174,7 +174,7 @@ def test_many_streams_leave_descriptors_for_the_rest(simple):
         threading.Event().wait(0.3)
         return answer()
 
-    gate = simple(behave, limits={"connections_per_client": 100000})
+    gate = simple(behave, limits={"connections_per_client": 100000}, upstream={"connect_timeout": "60s"})
     gate.stop()
     limited(gate, 256)
     load = subprocess.Popen(
