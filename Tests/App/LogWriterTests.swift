@@ -69,7 +69,9 @@ import Testing
         #expect(DescriptorBudget(limit: 256).connections == 96)
         #expect(DescriptorBudget(limit: 0).connections == 8)
         for limit in stride(from: 64, to: 4096, by: 7) {
-            #expect(DescriptorBudget(limit: limit).connections * 2 + 32 <= max(limit, 48))
+            let budget = DescriptorBudget(limit: limit)
+            #expect(budget.connections + budget.upstreamConnections + 24 <= max(limit, 48))
+            #expect(budget.upstreamConnections > budget.connections)
         }
     }
 }

@@ -57,6 +57,32 @@ import Testing
         #expect(recheck(scene, identity, with: reader([]).1).refusal == .credentialUnknown)
     }
 
+    /// A reload that only adds to what is accepted ends nothing; one by which the token would mean somebody else does.
+    @Test func afterAReloadTheTokenHasToMeanTheSame() async throws {
+        let scene = try Scene()
+        let identity = try await identified(scene)
+        let same = try #require(scene.issuers.all.first).configuration
+        func isGood(_ change: (inout IssuerConfiguration) -> Void) -> Bool {
+            var other = same
+            change(&other)
+            let issuers = Issuers(
+                [other], replacing: scene.issuers, fetcher: scene.fetcher, clock: scene.clock, log: quiet)
+            let reader = ForeignTokenReader(issuers: issuers, standing: scene.standing)
+            return recheck(scene, identity, with: reader).identity != nil
+        }
+        #expect(isGood { $0.audiences.append("more") })
+        #expect(isGood { $0.algorithms.insert(.ps512) })
+        #expect(!isGood { $0.algorithms = [.ps512] })
+        #expect(!isGood { $0.userPrefix = "other:" })
+        #expect(!isGood { $0.groupsPrefix = "other:" })
+        #expect(!isGood { $0.claims.user = "email" })
+        #expect(!isGood { $0.emailTrusted.toggle() })
+        #expect(!isGood { $0.matching = .email })
+        #expect(!isGood { $0.id = "other" })
+        #expect(!isGood { $0.issuer = "https://other.example.com" })
+        #expect(!isGood { $0.keys = .url("https://other.example.com/jwks") })
+    }
+
     @Test func otherIdentitiesAreNotMine() async throws {
         let scene = try Scene()
         let key = Identity(

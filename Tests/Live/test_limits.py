@@ -12,6 +12,7 @@ import time
 import pytest
 
 from support.gatehouse import binary
+from support.origins import answer
 from support.waiting import eventually
 from support.wire import Connection, head, request
 
@@ -140,6 +141,52 @@ def test_no_more_descriptors(simple):
         assert connection.read().status == 200
     for connection in served + waiting:
         connection.close()
+
+
+def descriptors(gate):
+    return len(os.listdir(f"/proc/{gate.process.pid}/fd"))
+
+
+def test_idle_connections_to_apps_make_room_for_others(make_gate, make_origin):
+    """What was needed for one app is not kept from another, nor from whoever else needs a descriptor."""
+    names = ["one", "two", "three"]
+    gate = make_gate(
+        start=False, limits={"connections_per_client": 100000},
+        upstreams={name: {"url": [make_origin().url], "connect_timeout": "60s"} for name in names},
+        routes=[{"name": name, "host": f"{name}.example.com", "upstream": name, "rules": [{"allow": "everyone"}]}
+                for name in names])
+    limited(gate, 256)
+    clients = [Connection(gate.port, timeout=60) for _ in range(90)]
+    for name in names:
+        for client in clients:
+            client.send(head("GET", "/", f"{name}.example.com"))
+        assert [client.read().status for client in clients] == [200] * 90
+        assert descriptors(gate) < 250
+        assert gate.monitor_get("/healthz")[0] == 200
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.skipif(not shutil.which("h2load"), reason="h2load is not installed")
+def test_many_streams_leave_descriptors_for_the_rest(simple):
+    """A connection of HTTP/2 may ask for a hundred connections to an app that speaks HTTP/1.1."""
+    def behave(*_):
+        threading.Event().wait(0.3)
+        return answer()
+
+    gate = simple(behave, limits={"connections_per_client": 100000}, upstream={"connect_timeout": "60s"})
+    gate.stop()
+    limited(gate, 256)
+    load = subprocess.Popen(
+        ["h2load", "-n", "800", "-c", "4", "-m", "100", "-H", ":authority: app.example.com",
+         f"http://127.0.0.1:{gate.port}/public/a"],
+        stdout=subprocess.PIPE, text=True, cwd=gate.folder)
+    most = 0
+    while load.poll() is None:
+        most = max(most, descriptors(gate))
+        assert gate.monitor_get("/healthz")[0] == 200
+    assert "800 succeeded, 0 failed" in load.stdout.read()
+    assert 100 < most < 250
 
 
 def test_accepting_fails_for_want_of_descriptors(simple):

@@ -80,6 +80,11 @@ def test_the_told_client_is_no_proxy(behind):
     unix = header(family=0x31, payload=b"/tmp/a.sock".ljust(216, b"\0"))
     assert ask(gate.port, "/office/a", unix, forwarded).status != 200
     assert ask(gate.port, "/public/a", unix).status == 200
+    # Neither is one that the proxy passes on without a word of whose it is (UNSPEC): the trust is not theirs.
+    unspecified = header(command=1, family=0, payload=b"")
+    assert ask(gate.port, "/office/a", unspecified, forwarded).status != 200
+    assert ask(gate.port, "/public/a", unspecified, forwarded).status == 200
+    assert gate.origin.last.get("X-Forwarded-For") != "198.51.100.7"
 
 
 @pytest.mark.parametrize("data", [

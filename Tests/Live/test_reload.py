@@ -1,13 +1,16 @@
 """Reloads: what is taken, what is refused, and that nobody notices; `gatehouse reload`, SIGHUP, `reload: watch`."""
 
 import json
+import select
 import signal
 import threading
 
 import pytest
 
 from support.load import Load
+from support.origins import answer
 from support.waiting import eventually
+from support.wire import Connection, head
 
 
 def rules_for(*groups):
@@ -88,8 +91,6 @@ def test_reload_of_the_same_changes_nothing(simple):
 
 
 def test_connections_are_kept(simple):
-    from support.wire import Connection, head
-
     gate = simple()
     with Connection(gate.port) as connection:
         ask = head("GET", "/", "app.example.com", [("X-API-Key", gate.mary_key)])
@@ -287,7 +288,8 @@ def test_no_token_is_refused_while_issuers_are_replaced(simple, make_issuer):
     fetches = issuer.fetches
     with Load(gate.port, [("Authorization", f"Bearer {issuer.token('ES256')}")], clients=4) as load:
         for turn in range(6):
-            gate.settings["jwt"]["issuers"][0]["user_prefix"] = f"corp{turn}:"
+            # Not what a token comes to: by that a request which is under way would be somebody else's.
+            gate.settings["jwt"]["issuers"][0]["audiences"].append(f"wiki-{turn}")
             gate.write(gate.settings)
             gate.cli("reload")
     assert load.failures == [] and load.answered > 20
@@ -300,6 +302,41 @@ def test_no_token_is_refused_while_issuers_are_replaced(simple, make_issuer):
     assert not any("issuer" in warning for warning in gate.json("reload")["warnings"])
     assert gate.get("/", headers=[("Authorization", f"Bearer {issuer.token('ES256')}")]).status == 200
     issuer.start_again()
+
+
+def test_requests_under_way_outlast_a_reload_of_their_issuer(simple, make_issuer):
+    """For as long as their token comes to the same identity."""
+    issuer = make_issuer()
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def behave(request, _):
+        asked.set()
+        assert may_answer.wait(60)
+        return answer()
+
+    gate = simple(behave, rules=[{"allow": "signed_in"}], jwt={"issuers": [issuer.settings()]})
+    corp = gate.settings["jwt"]["issuers"][0]
+
+    def status_over_reload(**changes):
+        asked.clear()
+        may_answer.clear()
+        with Connection(gate.port, timeout=60) as connection:
+            connection.send(head("GET", "/", "app.example.com", [("Authorization", f"Bearer {issuer.token('ES256')}")]))
+            assert asked.wait(60)
+            corp.update(changes)
+            gate.write(gate.settings)
+            gate.cli("reload")
+            if "user_prefix" not in changes:
+                # By now it has been judged again, were it to be refused.
+                assert not select.select([connection.socket], [], [], 1.5)[0]
+                may_answer.set()
+            try:
+                return connection.read().status
+            finally:
+                may_answer.set()
+
+    assert status_over_reload(audiences=[*corp["audiences"], "more"]) == 200
+    assert status_over_reload(user_prefix="other:") == 401
 
 
 def test_issuer_that_is_new_has_its_keys_at_once(simple, make_issuer):

@@ -11,8 +11,8 @@ struct DialQueueTests {
     private func full() -> DialQueue<Dial> {
         var queue = DialQueue<Dial>()
         for (number, dial) in dials.enumerated() {
-            let begins = queue.enter(dial)
-            #expect(begins == (number < DialQueue<Dial>.limit))
+            #expect(queue.isOpen == (number < DialQueue<Dial>.limit))
+            queue.enter(dial, begins: queue.isOpen)
         }
         return queue
     }
@@ -47,8 +47,23 @@ struct DialQueueTests {
     @Test func nobodyOvertakesWhoWaits() {
         var queue = full()
         queue.leave(dials[0], hadTurn: true)
-        let begins = queue.enter(Dial())
-        #expect(!begins)
+        #expect(!queue.isOpen && queue.hasNext)
+    }
+
+    /// Their turn alone is not enough: what else they need may be wanting.
+    @Test func whoCannotBeginWaitsThoughItIsTheirTurn() {
+        var queue = DialQueue<Dial>()
+        #expect(queue.isOpen && !queue.hasNext)
+        queue.enter(dials[0], begins: false)
+        #expect(!queue.isOpen && queue.hasNext)
+        queue.enter(dials[1], begins: false)
+        let first = queue.next()
+        #expect(first === dials[0])
+        queue.leave(dials[0], hadTurn: true)
+        queue.leave(dials[1], hadTurn: false)
+        #expect(queue.isUnused && queue.isOpen)
+        let none = queue.next()
+        #expect(none == nil)
     }
 
     @Test func onlyOneStartsOthers() {
@@ -59,6 +74,42 @@ struct DialQueueTests {
         queue.endStart()
         let third = queue.takeStart()
         #expect(third)
+    }
+}
+
+struct WaitingLineTests {
+    private final class Member {}
+
+    @Test func theyComeOutInOrderWhoeverLeaves() {
+        var line = WaitingLine<Member>()
+        let members = (0..<6).map { _ in Member() }
+        for member in members { line.append(member) }
+        line.remove(members[0])
+        line.remove(members[3])
+        line.remove(members[3])
+        line.remove(Member())
+        #expect(line.count == 4)
+        let odd = line.first { $0 !== members[1] }
+        #expect(odd === members[2])
+        let first = line.popFirst()
+        #expect(first === members[1])
+        line.append(members[1])
+        let rest = line.removeAll()
+        #expect(rest.elementsEqual([members[2], members[4], members[5], members[1]]) { $0 === $1 })
+        let nobody = line.popFirst()
+        #expect(nobody == nil && line.isEmpty && line.first { _ in true } == nil)
+    }
+
+    /// As many as one client may have streams: all of them leave at once, the last one first.
+    @Test func manyLeaveAsFastAsFew() {
+        var line = WaitingLine<Member>()
+        let members = (0..<100_000).map { _ in Member() }
+        for member in members { line.append(member) }
+        let began = ContinuousClock.now
+        for member in members.reversed() { line.remove(member) }
+        #expect(line.isEmpty)
+        // In a list this would take a hundred times as long.
+        #expect(ContinuousClock.now - began < .seconds(10))
     }
 }
 

@@ -37,10 +37,11 @@ import Testing
         #expect(parse(Self.v4TLVs) == .complete(.address(address, port: 54321), length: 39))
         let six = try #require(IPAddress("2001:db8::9"))
         #expect(parse(Self.v6) == .complete(.address(six, port: 80), length: 52))
-        #expect(parse(Self.unix) == .complete(.unix, length: 232))
+        #expect(parse(Self.unix) == .complete(.unknown, length: 232))
         #expect(parse(Self.local) == .complete(.socket, length: 28))
-        #expect(parse(Self.header(family: 0, payload: [])) == .complete(.socket, length: 16))
-        #expect(parse(Self.header(family: 0, payload: [1, 2, 3])) == .complete(.socket, length: 19))
+        // UNSPEC is somebody, and not the proxy itself.
+        #expect(parse(Self.header(family: 0, payload: [])) == .complete(.unknown, length: 16))
+        #expect(parse(Self.header(family: 0, payload: [1, 2, 3])) == .complete(.unknown, length: 19))
         // Whatever a LOCAL connection says of a family.
         #expect(parse(Self.header(command: 0x20, family: 0xff, payload: [])) == .complete(.socket, length: 16))
     }

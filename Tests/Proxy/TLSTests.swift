@@ -1,4 +1,5 @@
 import Core
+import Logging
 import NIOSSL
 import Policy
 import Testing
@@ -71,6 +72,59 @@ import Testing
         #expect(terminal.certificates.map(\.name) == [folder.files.certificate], "a file's name for want of another")
         folder.put(TestCertificates.namelessKey, "tls.key", mode: 0o644)
         #expect(throws: ProxyError(.badCertificate, "")) { try terminal.refresh() }
+    }
+
+    /// Renewed at a moment when nothing could be read, a certificate is not forgotten until the next renewal.
+    @Test func whatFailedForAnotherReasonIsTriedAgain() throws {
+        let folder = CertificateFolder()
+        folder.put()
+        let (made, problem) = (Counter(), Counter())
+        let product = try MadeOfFiles([folder.files.certificate]) { () throws(ProxyError) in
+            if problem.value > 0 { throw ProxyError(.badCertificate, "problem \(problem.value)") }
+            made.add(1)
+            return made.value
+        }
+        folder.put(TestCertificates.nameless, "tls.crt")
+        problem.add(1)
+        #expect(throws: ProxyError(.badCertificate, "")) { try product.refresh() }
+        #expect(try !product.refresh(), "said once")
+        problem.add(1)
+        #expect(throws: ProxyError(.badCertificate, "")) { try product.refresh() }
+        #expect(product.product == 1 && !product.isUpToDate)
+        problem.add(-2)
+        #expect(try product.refresh())
+        #expect(try !product.refresh())
+        #expect(product.product == 2 && product.isUpToDate)
+    }
+
+    /// So that a reload does not close connections that are good.
+    @Test func tlsToAnUpstreamStaysOverAReloadUntilSomethingChanges() throws {
+        let folder = CertificateFolder()
+        folder.put()
+        let names = NameThreads(StubResolver())
+        defer { names.stop() }
+        var configuration = Configuration(
+            listeners: [], publicURL: "https://auth.example.com", snapshot: try Snapshot.compile(Harness.routes),
+            routes: [RouteParameters(upstream: nil)],
+            upstreams: [UpstreamDescription(name: "wiki", addresses: [.tls(host: "127.0.0.1", port: 1)])])
+        configuration.upstreams[0].tls.keyPair = folder.files
+        func site(replacing old: Site? = nil) throws -> Site {
+            try Site(configuration, replacing: old, names: names, logger: Logger(label: "test"))
+        }
+        let first = try site()
+        // Another place in the list.
+        configuration.upstreams.insert(UpstreamDescription(name: "new", addresses: [.unix(path: "/x")]), at: 0)
+        let second = try site(replacing: first)
+        #expect(second.upstreamTLS[1] === first.upstreamTLS[0])
+        configuration.upstreams[1].tls.serverName = "wiki.example.com"
+        let third = try site(replacing: second)
+        #expect(third.upstreamTLS[1] !== second.upstreamTLS[1])
+        folder.put(TestCertificates.nameless, "tls.crt")
+        folder.put(TestCertificates.namelessKey, "tls.key")
+        let fourth = try site(replacing: third)
+        #expect(fourth.upstreamTLS[1] !== third.upstreamTLS[1])
+        folder.put(TestCertificates.wiki, "tls.crt")
+        #expect(throws: ProxyError(.badCertificate, "")) { try site(replacing: fourth) }
     }
 
     @Test func aServerWithoutItsFilesDoesNotStart() async throws {

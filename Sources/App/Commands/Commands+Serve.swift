@@ -8,14 +8,14 @@ extension Commands {
     public static func serve(_ invocation: Invocation) async throws {
         // First of all: a signal that comes while the server starts must not end it unsaid.
         let signals = SignalWaiter.signals([SIGTERM, SIGINT, SIGHUP])
+        // Nobody reading the log any more is no reason to end.
+        _ = signal(SIGPIPE, SIG_IGN)
         let launch = try Launch(
             invocation, manager: ServiceManager(ProcessEnvironment.value(of: "NOTIFY_SOCKET")),
             passed: PassedSockets.take())
         for warning in launch.loaded.warnings {
             launch.log.warning("configuration", metadata: ["warning": "\(warning)"])
         }
-        // Nobody reading the log any more is no reason to end.
-        _ = signal(SIGPIPE, SIG_IGN)
         defer { launch.writer.finish() }
         let server = try await Server.start(launch)
         announce(server.addresses, launch)

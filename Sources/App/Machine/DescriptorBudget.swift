@@ -6,6 +6,8 @@ struct DescriptorBudget: Sendable, Equatable {
     let limit: Int
     /// Connections of clients; each may need another one to an upstream.
     let connections: Int
+    /// Connections to upstreams, those that wait for a request included.
+    let upstreamConnections: Int
 
     /// More are of no use to one process of this kind.
     private static let mostConnections = 65_536
@@ -16,6 +18,8 @@ struct DescriptorBudget: Sendable, Equatable {
         // For the store, the log, listeners, idle connections to upstreams, and fetches.
         let reserve = max(32, min(512, limit / 4))
         connections = max(8, min(Self.mostConnections, (limit - reserve) / 2))
+        // Somewhat more than clients: some are accepted beyond the limit, and some connections wait where nobody asks.
+        upstreamConnections = connections + reserve / 4
     }
 
     /// Raises the soft limit to the hard one first, which nobody needs as it is: it is low for the sake of `select`.

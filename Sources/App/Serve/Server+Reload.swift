@@ -68,7 +68,7 @@ extension Server {
             try settings.issuerConfigurations(), replacing: old.issuers, fetcher: parts.fetcher, clock: parts.clock,
             log: log)
         let configuration = try settings.proxyConfiguration(
-            generation: generation, maximumConnections: launch.descriptors.connections)
+            generation: generation, descriptors: launch.descriptors)
         let portal = try settings.portalConfiguration(
             store: parts.store, hasher: parts.hasher, limiter: parts.limiter,
             breaches: settings.breachCheck(through: parts.breachFetcher, log), providers: providers)

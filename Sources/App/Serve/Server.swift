@@ -40,6 +40,7 @@ final class Server: Sendable {
     let proxy: ProxyServer
     let parts: Parts
     private let refusals: WorkerPool
+    private let cleaning: WorkerPool
     private let upkeep: Task<Void, Never>
     private let watcher = Mutex<Task<Void, Never>?>(nil)
     private let control: ServerControl
@@ -104,6 +105,8 @@ final class Server: Sendable {
         // Pages ask for their reasons here, beside what keeps the server going; what does not fit has no reason.
         let refusals = WorkerPool(name: "gh-refusals", threads: 1, capacity: 16)
         self.refusals = refusals
+        let cleaning = WorkerPool(name: "gh-cleaning", threads: 1, capacity: 16)
+        self.cleaning = cleaning
         let fetcher = Fetcher()
         let issuers = Issuers(
             try settings.issuerConfigurations(), fetcher: fetcher, clock: clock, log: launch.log)
@@ -135,7 +138,7 @@ final class Server: Sendable {
         self.parts = parts
         proxy = ProxyServer(
             configuration: try settings.proxyConfiguration(
-                generation: 1, maximumConnections: launch.descriptors.connections,
+                generation: 1, descriptors: launch.descriptors,
                 listeners: try settings.listenerDescriptions(launch.passed)),
             services: try parts.services(issuers), workers: settings.workers ?? ProcessEnvironment.availableCPUs)
         try await proxy.start()
@@ -149,7 +152,7 @@ final class Server: Sendable {
             forwardedTokens: { parts.inForce.value.settings.forwardedTokens },
             clock: clock, log: launch.log, refreshCertificates: { [proxy] in proxy.refreshCertificates() },
             sweepPages: { portal.sweep() }, keepControl: { control.takeNameBack() })
-        self.upkeep = Task { await upkeep.run(on: pool) }
+        self.upkeep = Task { await upkeep.run(on: pool, cleaning: cleaning) }
     }
 
     var inForce: InForce { parts.inForce.value }
@@ -204,6 +207,7 @@ final class Server: Sendable {
         await control.endReloads()
         pool.stop()
         refusals.stop()
+        cleaning.stop()
         do {
             try parts.limiter.drain(into: store, final: true)
             try parts.decisions.drain(final: true)

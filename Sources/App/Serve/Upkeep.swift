@@ -3,7 +3,7 @@ internal import Core
 internal import Logging
 
 /// What the server does beside answering: empties the loops' audit rings, frees expired rows, rotates signing keys,
-/// prunes the audit log. All of it on one thread, since all of it waits for the store's writer.
+/// prunes the audit log.
 struct Upkeep: Sendable {
     let store: Store
     let decisions: DecisionLog
@@ -30,12 +30,18 @@ struct Upkeep: Sendable {
         }
     }
 
-    /// Runs until the task is cancelled; each piece of work is handed to `pool` and waited for.
-    func run(on pool: WorkerPool) async {
-        var lastMinute = clock.now()
-        var lastHour = lastMinute
-        // What the configuration of this start wants no more.
-        await dropTokens(on: pool)
+    /// Runs until the task is cancelled; each piece of work is handed to a pool and waited for.
+    ///
+    /// - Parameters:
+    ///   - pool: for what is done at once. Readiness and reloads wait for it too.
+    ///   - cleaning: for what takes as long as there is something to be removed.
+    func run(on pool: WorkerPool, cleaning: WorkerPool) async {
+        async let often: Void = keepUp(on: pool)
+        await clean(on: cleaning)
+        await often
+    }
+
+    private func keepUp(on pool: WorkerPool) async {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(1))
             await perform("drain", on: pool) { try decisions.drain() }
@@ -43,6 +49,16 @@ struct Upkeep: Sendable {
             await perform("certificates", on: pool) { refreshCertificates() }
             await perform("control", on: pool) { keepControl() }
             Self.tellAlarms(of: store, log)
+        }
+    }
+
+    private func clean(on pool: WorkerPool) async {
+        var lastMinute = clock.now()
+        var lastHour = lastMinute
+        // What the configuration of this start wants no more.
+        await dropTokens(on: pool)
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(1))
             let now = clock.now()
             // The distance either way: a clock that was set back must not stop the work.
             if (now - lastMinute).magnitude >= .seconds(60) {

@@ -7,11 +7,11 @@ extension Settings {
     /// What the front is configured with.
     ///
     /// - Parameters:
-    ///   - maximumConnections: what the process has descriptors for.
+    ///   - descriptors: what the process has.
     ///   - listeners: what they become; of no account for a reload.
     /// - Throws: ``PolicyError``; not for settings that were loaded without problems.
     func proxyConfiguration(
-        generation: UInt64, maximumConnections: Int, listeners: [ListenerDescription] = []
+        generation: UInt64, descriptors: DescriptorBudget, listeners: [ListenerDescription] = []
     ) throws -> Proxy.Configuration {
         let positions = Dictionary(
             upstreams.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -29,7 +29,8 @@ extension Settings {
         configuration.trustedProxies = Proxy.TrustedProxies(
             networks: trustedProxies.networks, unix: trustedProxies.unix)
         configuration.proxySecret = proxySecret
-        configuration.limits.maximumConnections = maximumConnections
+        configuration.limits.maximumConnections = descriptors.connections
+        configuration.limits.maximumUpstreamConnections = descriptors.upstreamConnections
         configuration.connectionsPerClient = limits.connectionsPerClient
         configuration.exemptNetworks = limits.exemptNetworks
         configuration.requestLog = Self.requestLog(log.requests)

@@ -122,7 +122,7 @@ public final class ForeignTokenReader: CredentialReader {
         // Another configuration would have read the token in another way, if at all.
         guard
             let issuer = issuers.first(where: { $0 === proof.issuer })
-                ?? issuers.first(where: { $0.configuration == proof.issuer.configuration })
+                ?? issuers.first(where: { $0.configuration.reads(like: proof.issuer.configuration) })
         else { return refused }
         // A set that was never fetched since the configuration was read again says nothing against the key.
         guard let keys = issuer.current.keys ?? proof.issuer.current.keys, keys.contains(proof.key) else {

@@ -1,4 +1,3 @@
-import Glibc
 import Logging
 import NIOCore
 
@@ -30,16 +29,12 @@ final class AcceptGate: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let error = error as? IOError else { return context.fireErrorCaught(error) }
-        switch error.errnoCode {
-        case EMFILE, ENFILE, ENOBUFS, ENOMEM:
-            loop.value.counters.countRefusedConnection(.noDescriptor)
-            loop.value.logRarely("accept", .error, "no connection can be accepted for the moment") {
-                ["error": "\(error)"]
-            }
-            pause(context)
-        default: context.fireErrorCaught(error)
+        guard let error = error as? IOError, error.isShortage else { return context.fireErrorCaught(error) }
+        loop.value.counters.countRefusedConnection(.noDescriptor)
+        loop.value.logRarely("accept", .error, "no connection can be accepted for the moment") {
+            ["error": "\(error)"]
         }
+        pause(context)
     }
 
     private func pause(_ context: ChannelHandlerContext) {

@@ -82,7 +82,7 @@ final class ProxyProtocolHandler: ChannelInboundHandler, RemovableChannelHandler
         let address: SocketAddress?
         switch source {
         case .socket: address = socketAddress
-        case .unix: address = nil
+        case .unknown: address = nil
         case .address(let told, let port): address = SocketAddress(told, port: port)
         }
         do {

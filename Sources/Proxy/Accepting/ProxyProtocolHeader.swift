@@ -9,11 +9,12 @@ import Core
 enum ProxyProtocolHeader {
     /// Whose connection it is.
     enum Source: Equatable, Sendable {
-        /// The proxy's own (LOCAL), or one that it says nothing about (UNSPEC): the socket's address stays.
+        /// The proxy's own (LOCAL): the socket's address stays.
         case socket
         case address(IPAddress, port: UInt16)
-        /// A client of a unix socket on the proxy's machine, which says nothing about who it is here.
-        case unix
+        /// Somebody whose connection the proxy passes on without saying whose it is (UNSPEC), or a client of a unix socket
+        /// on its machine. The socket's address would give them the proxy's trust.
+        case unknown
     }
 
     /// Why the bytes are no header that we take.
@@ -63,7 +64,7 @@ enum ProxyProtocolHeader {
         guard length >= needed else { return .refused(.tooShort) }
         guard bytes.count >= fixedLength + length else { return .needMore }
         let payload = UnsafeRawBufferPointer(rebasing: bytes[fixedLength..<(fixedLength + length)])
-        return .complete(source(family, payload), length: fixedLength + length)
+        return .complete(isLocal ? .socket : source(family, payload), length: fixedLength + length)
     }
 
     /// Nil: a family or a transport that no stream of ours can have.
@@ -86,8 +87,7 @@ enum ProxyProtocolHeader {
         case 0x21:
             return .address(
                 IPAddress(v6: number(payload[0..<16])), port: UInt16(truncatingIfNeeded: number(payload[32..<34])))
-        case 0x31: return .unix
-        default: return .socket
+        default: return .unknown
         }
     }
 

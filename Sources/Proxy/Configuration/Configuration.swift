@@ -248,6 +248,8 @@ public struct Limits: Sendable, Hashable {
     public var minimumBodyRate: Int64 = 240
     /// Connections of all listeners together; who comes then waits until one of them ends. Read at the start only.
     public var maximumConnections: Int = 16_384
+    /// Connections to upstreams, of all loops together, idle ones included; who needs another waits until one of them ends.
+    public var maximumUpstreamConnections: Int = 16_384
     /// Idle connections kept for one server address and loop.
     public var maximumIdleUpstream: Int = 256
     /// How long an idle connection to an upstream is kept.

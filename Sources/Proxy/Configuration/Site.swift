@@ -66,10 +66,7 @@ final class Site: Sendable {
                     idleTimeout: upstream?.idleTimeout.wholeMilliseconds ?? .max / 4))
         }
         var upstreamTLS: [UpstreamTLS?] = []
-        for upstream in configuration.upstreams {
-            let speaksTLS = upstream.addresses.contains { if case .tls = $0 { true } else { false } }
-            upstreamTLS.append(speaksTLS ? try UpstreamTLS(upstream.tls) : nil)
-        }
+        for upstream in configuration.upstreams { upstreamTLS.append(try Self.tls(of: upstream, replacing: old)) }
         self.upstreamTLS = upstreamTLS
         servers = configuration.upstreams.map { description in
             let known = old?.servers.first { $0.description.name == description.name }
@@ -88,6 +85,17 @@ final class Site: Sendable {
         hygiene = HeaderHygiene(reserving: Array(Set(reserved)))
         loginURL = configuration.loginURL ?? configuration.publicURL + "/.auth/login"
         proxySecret = configuration.proxySecret?.withUnsafeBytes { Array($0) }
+    }
+
+    /// What was made before goes on where nothing about it has changed, and with it the connections that it has.
+    private static func tls(
+        of upstream: UpstreamDescription, replacing old: Site?
+    ) throws(ProxyError) -> UpstreamTLS? {
+        let speaksTLS = upstream.addresses.contains { if case .tls = $0 { true } else { false } }
+        guard speaksTLS else { return nil }
+        let place = old?.configuration.upstreams.firstIndex { $0.name == upstream.name }
+        if let place, let known = old?.upstreamTLS[place], known.isSame(as: upstream.tls) { return known }
+        return try UpstreamTLS(upstream.tls)
     }
 
     /// The host is the portal's.

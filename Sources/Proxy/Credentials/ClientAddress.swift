@@ -4,7 +4,7 @@ import NIOCore
 
 /// The other end of a client connection.
 struct Peer: Sendable {
-    /// Nil for a unix socket.
+    /// Nil for a unix socket, and where nobody says whose connection it is.
     let address: IPAddress?
     /// The address as `X-Forwarded-For` wants it; empty for a unix socket.
     let text: [UInt8]

@@ -60,6 +60,8 @@ extension FrontHandler {
         // An address that was not known is known by now.
         if kind == .resolve, lease?.failOver() == true { return goOn(with: pool) }
         noteUnreachable(pool.server(failed), kind, error)
+        // No other server would be reached either.
+        guard kind != .noDescriptor else { return unreachable(kind) }
         if lease?.failOver() == true {
             loop.counters.countUpstreamError(pool.description.name, kind)
             return goOn(with: pool)

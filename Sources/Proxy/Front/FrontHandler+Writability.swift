@@ -42,17 +42,26 @@ extension FrontHandler {
     }
 
     /// To be called when the client is given time to take what waits for it.
-    func noteUntaken() { untaken = bytesUntaken }
+    func noteUntaken() {
+        untaken = bytesUntaken
+        reader = SlowReader()
+    }
 
     /// Whether the client, whose time is over, has taken what waits for it at the rate that bodies have to have; then it
     /// has as much time again. A slow line takes minutes for what is written to it at once.
     func isTakingItsAnswer() -> Bool {
         let patience = exchange.state == .closed ? site.patience.halfClosed : site.patience.body
+        guard isBeingRead(within: patience) ?? hasTakenEnough(in: patience) else { return false }
+        clientDeadline = loop.ticks + patience
+        return true
+    }
+
+    /// For those of whom the kernel tells nothing but that there is room again.
+    private func hasTakenEnough(in patience: Int64) -> Bool {
         let left = bytesUntaken
         let due = max(1, site.configuration.limits.minimumBodyRate * patience / 1000)
         guard left > 0, Int64(untaken - left) >= due else { return false }
         untaken = left
-        clientDeadline = loop.ticks + patience
         return true
     }
 

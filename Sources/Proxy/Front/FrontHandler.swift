@@ -67,6 +67,8 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var hasUnflushed = false
     /// Bytes that waited for the client when it was given its time.
     var untaken = 0
+    /// Looked at when the client has taken nothing for long.
+    var reader = SlowReader()
     var outputIsEnding = false
     /// It is one of the loop's `lingering`.
     var isLingering = false

@@ -29,6 +29,7 @@ final class HTTP2Connection: ChannelInboundHandler {
     private var deadline = Int64.max
     private var blockDeadline = Int64.max
     private var writeDeadline = Int64.max
+    private var reader = SlowReader()
 
     /// How long a client may take to say goodbye to a connection that has failed.
     private static let goodbye: Int64 = 1000
@@ -257,8 +258,15 @@ final class HTTP2Connection: ChannelInboundHandler {
             blockDeadline = .max
             fail(.enhanceYourCalm)
         } else if writeDeadline <= now {
-            abort()
+            if isBeingRead(now) { writeDeadline = now + limits.bodyTimeout.wholeMilliseconds } else { abort() }
         }
+    }
+
+    /// What was written is on its way, if slowly.
+    private func isBeingRead(_ now: Int64) -> Bool {
+        guard let channel = channelContext?.channel, let progress = SlowReader.Progress(channel) else { return false }
+        return reader.isAtIt(
+            progress, at: now, patience: limits.bodyTimeout.wholeMilliseconds, rate: limits.minimumBodyRate)
     }
 
     private func timedOut() {

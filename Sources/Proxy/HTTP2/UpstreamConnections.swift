@@ -20,7 +20,7 @@ final class UpstreamConnections {
     private var speaksHTTP2: Bool?
     private var members: [UpstreamConnection] = []
     /// They wait for a connection that is being made.
-    private var waiting: [UpstreamAttempt] = []
+    private var waiting = WaitingLine<UpstreamAttempt>()
     /// Connections that are being made for all who wait.
     private var dials: [UpstreamDial] = []
     private var isRetired = false
@@ -76,7 +76,7 @@ final class UpstreamConnections {
 
     /// Its exchange is over. Connections that are wanted by nobody else are not made any further.
     private func withdraw(_ attempt: UpstreamAttempt) {
-        waiting.removeAll { $0 === attempt }
+        waiting.remove(attempt)
         while (dials.count - 1) * Self.share >= waiting.count, let dial = dials.popLast() { dial.cancel() }
         settle(attempt, .failure(CancellationError()))
     }
@@ -164,9 +164,9 @@ final class UpstreamConnections {
     }
 
     private func takeWaiting() -> [UpstreamAttempt] {
-        defer { waiting = [] }
-        for attempt in waiting { attempt.takeInHand() }
-        return waiting
+        let all = waiting.removeAll()
+        for attempt in all { attempt.takeInHand() }
+        return all
     }
 
     // MARK: Letting connections go

@@ -21,6 +21,8 @@ enum UpstreamFailure: Int, CaseIterable, Sendable {
     case reset
     /// The server's protocol cannot do what was asked for.
     case unsupported
+    /// There was no descriptor for a connection, which says nothing about the server.
+    case noDescriptor
 
     var label: String {
         switch self {
@@ -35,13 +37,14 @@ enum UpstreamFailure: Int, CaseIterable, Sendable {
         case .unhealthy: "unhealthy"
         case .reset: "reset"
         case .unsupported: "unsupported"
+        case .noDescriptor: "no_descriptor"
         }
     }
 
     /// What the client is told.
     var status: Int {
         switch self {
-        case .connect, .unhealthy: 503
+        case .connect, .unhealthy, .noDescriptor: 503
         case .connectTimeout, .firstByteTimeout, .idleTimeout: 504
         case .closed, .malformed, .tls, .resolve, .reset, .unsupported: 502
         }

@@ -50,7 +50,7 @@ struct MonitorListener {
             } catch {
                 throw Listener.error(error, "unix:\(path)")
             }
-            try UnixSocketFile.giveOver(path, mode: mode, group: group)
+            try UnixSocketFile.giveOver(path, mode: mode, group: group, orClose: channel)
             return (channel, BoundAddress(nil, path: path))
         case .passed(let name, _):
             throw ProxyError(.invalidAddress, "the monitor cannot listen on systemd:\(name)")

@@ -8,10 +8,18 @@ struct Listener {
     let loops: [NIOLoopBound<ProxyLoop>]
     let group: MultiThreadedEventLoopGroup
     let maximumConnections: Int
+    /// How many of them accept beside this one, itself included.
+    let listeners: Int
 
     private static let reusePort = NIOBSDSocket.Option(rawValue: SO_REUSEPORT)
     /// Waiting connections that the kernel keeps.
     private static let backlog: Int32 = 4096
+
+    /// Connections that one socket accepts in one go; how many there are is looked at in between. All sockets together must
+    /// not go far beyond the maximum, which leaves little room where there are few descriptors.
+    static func acceptedAtOnce(maximum: Int, sockets: Int) -> UInt {
+        UInt(max(1, min(16, maximum / (32 * max(1, sockets)))))
+    }
 
     /// - Parameter tls: what `description.tls` was made into.
     func bind(_ description: ListenerDescription, tls: TLSTerminal?) async throws(ProxyError) -> (
@@ -46,13 +54,7 @@ struct Listener {
             } catch {
                 throw Self.error(error, "unix:\(path)")
             }
-            do throws(ProxyError) {
-                try UnixSocketFile.giveOver(path, mode: mode, group: group)
-            } catch {
-                channel.close(promise: nil)
-                unlink(path)
-                throw error
-            }
+            try UnixSocketFile.giveOver(path, mode: mode, group: group, orClose: channel)
             return ([channel], [BoundAddress(nil, path: path)])
         case .passed(let name, let descriptors):
             return try await take(descriptors, name: name, role: role)
@@ -101,6 +103,7 @@ struct Listener {
     private func configure(_ bootstrap: ServerBootstrap, role: ListenerRole) -> ServerBootstrap {
         let loops = loops
         let maximum = maximumConnections
+        let atOnce = Self.acceptedAtOnce(maximum: maximum, sockets: loops.count * listeners)
         return
             bootstrap
             .serverChannelInitializer { channel in
@@ -111,7 +114,7 @@ struct Listener {
             }
             .serverChannelOption(.backlog, value: Self.backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .serverChannelOption(.maxMessagesPerRead, value: 16)
+            .serverChannelOption(.maxMessagesPerRead, value: atOnce)
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in

@@ -147,7 +147,7 @@ public final class ProxyServer: Sendable {
     private func listen(_ running: inout Running) async throws(ProxyError) {
         let listener = Listener(
             loops: running.loops, group: running.group,
-            maximumConnections: configuration.limits.maximumConnections)
+            maximumConnections: configuration.limits.maximumConnections, listeners: configuration.listeners.count)
         for description in configuration.listeners {
             let tls: TLSTerminal?
             if let description = description.tls { tls = try TLSTerminal(description) } else { tls = nil }
@@ -245,8 +245,7 @@ public final class ProxyServer: Sendable {
         }
         guard let current else { return }
         defer { names.stop() }
-        for channel in current.channels { try? await channel.close().get() }
-        for path in current.socketFiles { unlink(path) }
+        await Self.close(current)
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
                 let drains = current.loops.map { loop in loop.eventLoop.flatSubmit { loop.value.drain() } }
@@ -262,9 +261,14 @@ public final class ProxyServer: Sendable {
         try? await current.group.shutdownGracefully()
     }
 
-    private static func shutDown(_ running: Running) async {
-        for channel in running.channels { try? await channel.close().get() }
+    /// Listens no more. The names go first: as soon as nobody answers behind one, another server may have taken it.
+    private static func close(_ running: Running) async {
         for path in running.socketFiles { unlink(path) }
+        for channel in running.channels { try? await channel.close().get() }
+    }
+
+    private static func shutDown(_ running: Running) async {
+        await close(running)
         for loop in running.loops { try? await loop.eventLoop.submit { loop.value.shutDown() }.get() }
     }
 }

@@ -5,6 +5,7 @@ import Synchronization
 /// between head received and head forwarded.
 final class SharedState: Sendable {
     private let connections = Atomic<Int>(0)
+    private let upstreamConnections = Atomic<Int>(0)
     /// By client.
     let clients = ClientConnections()
     let rareLog = Mutex(RareLog())
@@ -38,6 +39,18 @@ final class SharedState: Sendable {
 
     func returnConnection() {
         connections.subtract(1, ordering: .relaxed)
+    }
+
+    /// Connections to upstreams that are open or being made; touched when one begins and when it ends, never for a request.
+    var upstreamConnectionCount: Int { upstreamConnections.load(ordering: .relaxed) }
+
+    /// - Returns: false when there are `maximum` already; then nothing was taken.
+    func takeUpstreamConnection(maximum: Int) -> Bool {
+        Self.take(upstreamConnections, maximum: maximum)
+    }
+
+    func returnUpstreamConnection() {
+        upstreamConnections.subtract(1, ordering: .relaxed)
     }
 
     /// - Returns: false when the lane is full; then nothing was taken.

@@ -1,4 +1,5 @@
 import Glibc
+import NIOCore
 
 /// The file of a unix socket: made free before binding, given to its readers after.
 enum UnixSocketFile {
@@ -34,8 +35,20 @@ enum UnixSocketFile {
         }
     }
 
+    /// As ``giveOver(_:mode:group:)``; where that cannot be, `channel`, which listens there, is closed and the file removed.
+    static func giveOver(_ path: String, mode: UInt32, group: String?, orClose channel: any Channel) throws(ProxyError)
+    {
+        do throws(ProxyError) {
+            try giveOver(path, mode: mode, group: group)
+        } catch {
+            channel.close(promise: nil)
+            unlink(path)
+            throw error
+        }
+    }
+
     /// Sets group and mode, in that order: the file is never open to a group that is not the one named.
-    static func giveOver(_ path: String, mode: UInt32, group: String?) throws(ProxyError) {
+    private static func giveOver(_ path: String, mode: UInt32, group: String?) throws(ProxyError) {
         if let group {
             guard let id = groupID(group) else {
                 throw ProxyError(.invalidAddress, "there is no group \(group) for the socket \(path)")

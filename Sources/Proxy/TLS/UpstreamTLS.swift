@@ -11,7 +11,7 @@ final class UpstreamTLS: Sendable {
         let pair: KeyPair?
     }
 
-    private let description: UpstreamTLSDescription
+    let description: UpstreamTLSDescription
     private let material: MadeOfFiles<Material>
     /// For the log.
     let files: [String]
@@ -70,6 +70,9 @@ final class UpstreamTLS: Sendable {
     }
 
     func refresh() throws(ProxyError) -> Bool { try material.refresh() }
+
+    /// Made anew it would be the same. The system's own authorities are read once.
+    func isSame(as other: UpstreamTLSDescription) -> Bool { description == other && material.isUpToDate }
 
     /// What we show of ourselves.
     var certificate: CertificateExpiry? {

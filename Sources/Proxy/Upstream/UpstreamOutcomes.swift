@@ -1,3 +1,4 @@
+import Glibc
 import HTTPWire
 import NIOCore
 
@@ -18,7 +19,7 @@ extension UpstreamFailure {
         switch self {
         case .connect, .connectTimeout, .tls: .unreachable
         case .firstByteTimeout, .closed, .malformed, .reset: .unanswered
-        case .idleTimeout, .resolve, .unhealthy, .unsupported: nil
+        case .idleTimeout, .resolve, .unhealthy, .unsupported, .noDescriptor: nil
         }
     }
 }
@@ -32,6 +33,8 @@ extension UpstreamFailure {
             self = .resolve
         } else if error is UpstreamCannotTunnel {
             self = .unsupported
+        } else if error is NoUpstreamPlace || (error as? IOError)?.isShortage == true {
+            self = .noDescriptor
         } else {
             self = UpstreamTLS.isCause(of: error) ? .tls : .connect
         }
@@ -51,4 +54,14 @@ enum UpstreamRetry {
 enum UpstreamBodyOutcome {
     case more, ended
     case invalid(Refusal)
+}
+
+extension IOError {
+    /// The process or the machine has no descriptor or no memory left for a socket; whoever is asked has no part in it.
+    var isShortage: Bool {
+        switch errnoCode {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: true
+        default: false
+        }
+    }
 }

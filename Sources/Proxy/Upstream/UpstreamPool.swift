@@ -126,12 +126,15 @@ final class UpstreamPool {
 
     /// Closes what has waited too long, and does for all loops what is due.
     func sweep(_ now: Int64) {
+        // What was given back since the last tick may be wanted again at once.
+        let oldest = loop.isShortOfUpstreamPlaces ? now - loop.sinceLastTick + keepAlive : now
         for index in endpoints.indices {
-            while let first = endpoints[index].idle.first, first.idleUntil <= now {
+            while let first = endpoints[index].idle.first, first.idleUntil <= now || first.idleUntil < oldest {
                 endpoints[index].idle.removeFirst()
                 first.discard()
             }
             endpoints[index].http2?.sweep(now)
+            startDials(index)
         }
         guard !isPlain else { return }
         servers.lookUpDueNames(now)

@@ -5,33 +5,34 @@ struct DialQueue<Dial: AnyObject> {
     static var limit: Int { 256 }
 
     private var underWay = 0
-    private var waiting: [Dial] = []
+    private var waiting = WaitingLine<Dial>()
     private var isStarting = false
 
     /// Nobody waits for a turn.
     var isEmpty: Bool { waiting.isEmpty }
     var isUnused: Bool { waiting.isEmpty && underWay == 0 }
 
-    /// - Returns: whether it may begin at once; it waits otherwise.
-    mutating func enter(_ dial: Dial) -> Bool {
-        guard underWay >= Self.limit || !waiting.isEmpty else {
-            underWay += 1
-            return true
-        }
-        waiting.append(dial)
-        return false
+    /// Whoever comes now may begin at once.
+    var isOpen: Bool { underWay < Self.limit && waiting.isEmpty }
+
+    /// Whoever waits as the first may begin.
+    var hasNext: Bool { underWay < Self.limit && !waiting.isEmpty }
+
+    /// - Parameter begins: it is its turn already; it waits otherwise.
+    mutating func enter(_ dial: Dial, begins: Bool) {
+        if begins { underWay += 1 } else { waiting.append(dial) }
     }
 
     /// - Parameter hadTurn: it was connecting.
     mutating func leave(_ dial: Dial, hadTurn: Bool) {
-        if hadTurn { underWay -= 1 } else { waiting.removeAll { $0 === dial } }
+        if hadTurn { underWay -= 1 } else { waiting.remove(dial) }
     }
 
     /// The next one, which is to begin now.
     mutating func next() -> Dial? {
-        guard underWay < Self.limit, !waiting.isEmpty else { return nil }
+        guard hasNext else { return nil }
         underWay += 1
-        return waiting.removeFirst()
+        return waiting.popFirst()
     }
 
     func first(where isFit: (Dial) -> Bool) -> Dial? { waiting.first(where: isFit) }

@@ -60,12 +60,16 @@ final class UpstreamDial {
         let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
         let timeout = timeout
         state = .queued(
-            deadline: loop.eventLoop.scheduleTask(in: timeout) {
-                bound.value.end(.failure(ChannelError.connectTimeout(timeout)))
-            })
+            deadline: loop.eventLoop.scheduleTask(in: timeout) { bound.value.waitedInVain() })
     }
 
-    /// Its turn has come.
+    /// Whose fault it is says what it waited for: a server that takes no connections, or a place among all of them.
+    private func waitedInVain() {
+        let isFull = loop.shared.upstreamConnectionCount >= loop.site.configuration.limits.maximumUpstreamConnections
+        end(.failure(isFull ? NoUpstreamPlace() : ChannelError.connectTimeout(timeout)))
+    }
+
+    /// Its turn has come, and a place was taken for its connection.
     func begin() {
         guard case .queued(let deadline) = state else { return }
         deadline?.cancel()
@@ -102,7 +106,10 @@ final class UpstreamDial {
         case .queued(let deadline):
             deadline?.cancel()
             hadTurn = false
-        case .connecting: hadTurn = true
+        case .connecting:
+            hadTurn = true
+            // Of a socket that was made its end gives the place back.
+            if channel == nil { loop.shared.returnUpstreamConnection() }
         }
         state = .over
         channel = nil
@@ -155,6 +162,8 @@ final class UpstreamDial {
     private func prepare(_ channel: any Channel) throws {
         guard case .connecting = state else { throw CancellationError() }
         self.channel = channel
+        let shared = loop.shared
+        channel.closeFuture.whenComplete { _ in shared.returnUpstreamConnection() }
         if let handshake { return try handshake.begin(on: channel) }
         if case .h2c = server.address { return }
         try install(channel, nil)

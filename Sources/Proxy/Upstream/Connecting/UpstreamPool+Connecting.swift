@@ -70,13 +70,16 @@ extension UpstreamPool {
                 endpoints[endpoint].dials.leave(dial, hadTurn: hadTurn)
                 startDials(endpoint)
             }, then: then)
-        if endpoints[endpoint].dials.enter(dial) { dial.begin() } else { dial.queue() }
+        let begins = endpoints[endpoint].dials.isOpen && loop.takeUpstreamPlace()
+        endpoints[endpoint].dials.enter(dial, begins: begins)
+        if begins { dial.begin() } else { dial.queue() }
         return dial
     }
 
-    private func startDials(_ endpoint: Int) {
+    /// Has those begin whose turn it is.
+    func startDials(_ endpoint: Int) {
         guard !endpoints[endpoint].dials.isEmpty, endpoints[endpoint].dials.takeStart() else { return }
-        while let dial = endpoints[endpoint].dials.next() { dial.begin() }
+        while endpoints[endpoint].dials.hasNext, loop.takeUpstreamPlace() { endpoints[endpoint].dials.next()?.begin() }
         endpoints[endpoint].dials.endStart()
     }
 
