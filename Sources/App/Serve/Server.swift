@@ -104,9 +104,10 @@ final class Server: Sendable {
         // Pages ask for their reasons here, beside what keeps the server going; what does not fit has no reason.
         let refusals = WorkerPool(name: "gh-refusals", threads: 1, capacity: 16)
         self.refusals = refusals
-        let fetcher = Fetcher()
+        let fetcher = Fetcher(threads: 16, perServer: 8, capacity: 1024)
+        let keyFetcher = Fetcher(threads: 8, perServer: 4)
         let issuers = Issuers(
-            try settings.issuerConfigurations(), fetcher: fetcher, clock: clock, log: launch.log)
+            try settings.issuerConfigurations(), fetcher: keyFetcher, clock: clock, log: launch.log)
         let hasher = try PasswordHasher()
         let limiter = RateLimiter()
         let tokenFetcher = Fetcher(threads: 2 * ProviderTokenRefresher.flightsOfProvider, capacity: 16)
@@ -125,7 +126,8 @@ final class Server: Sendable {
                 loaded: launch.loaded, settings: settings, stamps: launch.stamps, issuers: issuers,
                 providers: providers, generation: 1, lastReload: LastReload(success: true, at: clock.now())))
         let parts = Parts(
-            store: store, fetcher: fetcher, decisions: decisions, pool: pool, clock: clock, log: launch.log,
+            store: store, fetcher: fetcher, keyFetcher: keyFetcher, decisions: decisions, pool: pool, clock: clock,
+            log: launch.log,
             writer: launch.writer,
             inForce: inForce,
             mail: MailWorker(settings, store: store, log: launch.log),
