@@ -12,13 +12,14 @@ public struct JOSEError: Error, Sendable, Equatable, CustomStringConvertible {
         case unsupportedAlgorithm
         /// The header has `crit`, `b64`, `jku` or `x5u`.
         case unsupportedHeader
-        /// No key of the set has the token's `kid`: the set may be out of date.
+        /// No key of the set has the token's `kid`, or, where the token or the keys have none, none has made the
+        /// signature: the set may be out of date.
         case noKey
         /// Keys have the token's `kid`, but none goes with its `alg`.
         case keyMismatch
         /// A key that cannot be used.
         case unusableKey
-        /// The signature fits no key.
+        /// The signature does not fit the key that the token names.
         case badSignature
         case expired, notYetValid, issuedInFuture, wrongIssuer, wrongAudience, wrongType
         /// A required claim is absent.

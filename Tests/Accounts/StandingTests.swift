@@ -57,6 +57,17 @@ import Testing
         #expect(standing.standing(of: Self.foreign(matching: .email), at: test.now).reason == .userDisabled)
     }
 
+    /// Its last letter is the Kelvin sign, which is `k` in lower case: somebody else at the issuer.
+    @Test func aNameThatIsOnlyAlikeInLowerCaseIsMatchedWithNobody() throws {
+        let test = try TestStore()
+        let mark = try test.addUser("mark@example.com", username: "mark", groups: ["admins"])
+        let standing = try LocalStanding(store: test.store)
+        let other = Self.foreign(subject: "mar\u{212a}", user: "corp:mar\u{212a}", id: "1", matching: .user)
+        let identity = try #require(standing.standing(of: other, at: test.now).identity)
+        #expect(identity.user == "corp:mar\u{212a}" && identity.subject != mark.id)
+        #expect(!identity.groups.contains("admins"))
+    }
+
     @Test func anAccountMadeLaterIsMatchedFromThenOn() throws {
         let test = try TestStore()
         let standing = try LocalStanding(store: test.store)

@@ -38,6 +38,8 @@ import Testing
     @Test(arguments: [
         ["aud": "\"other\""], ["aud": nil], ["aud": "[]"], ["exp": nil], ["exp": "1"], ["nbf": "9999999999"],
         ["iat": "9999999999"], ["sub": nil], ["sub": "\"\""], ["sub": "7"], ["sub": "\"a\\u000ab\""],
+        // Next line, to those who take a header's bytes for Latin-1.
+        ["sub": "\"a\\u0085b\""],
         // A header's reader drops the spaces at its ends.
         ["sub": "\"ann \""], ["sub": "\" ann\""], ["sub": "\" \""],
     ])
@@ -46,6 +48,19 @@ import Testing
         await scene.issuers.refreshDue()
         let reading = scene.read(try scene.token(changes))
         #expect(reading.refusal == (changes["exp"] == "1" ? .credentialExpired : .credentialUnknown))
+    }
+
+    @Test func noIssuerNamesTheUserOfACertificate() async throws {
+        let scene = try Scene(userPrefix: "")
+        await scene.issuers.refreshDue()
+        #expect(scene.read(try scene.token(["sub": "\"admin\""])).identity?.user == "admin")
+        for user in ["cert:admin", "CERT:admin"] {
+            #expect(scene.read(try scene.token(["sub": "\"\(user)\""])).refusal == .credentialUnknown)
+        }
+        // The prefix and the claim together.
+        let half = try Scene(userPrefix: "ce")
+        await half.issuers.refreshDue()
+        #expect(half.read(try half.token(["sub": "\"rt:admin\""])).refusal == .credentialUnknown)
     }
 
     /// For us it is no token, for a careless app it may be one: it is the issuer's, whoever made it.

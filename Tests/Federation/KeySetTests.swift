@@ -38,6 +38,32 @@ import Testing
         #expect(scene.read(try scene.token(signer: stranger)).pending != nil)
     }
 
+    /// Without a `kid` nothing but the signature says that the issuer has a new key.
+    @Test func keysWithoutNamesAreFetchedAgainToo() async throws {
+        let scene = try Scene()
+        scene.publishNameless(scene.signer)
+        await scene.issuers.refreshDue()
+        #expect(scene.read(try scene.token()).identity != nil)
+        let successor = try TokenSigner(key: try PrivateKey.generate(.p256))
+        scene.publishNameless(successor)
+        scene.clock.advance(by: .seconds(31))
+        let token = try scene.token(signer: successor)
+        let pending = try #require(scene.read(token).pending)
+        await pending.wait()
+        #expect(scene.read(token).identity != nil)
+        // The one before has left the set; that is looked up at most once in thirty seconds.
+        #expect(scene.read(try scene.token()).refusal == .credentialUnknown)
+        #expect(scene.fetcher.requests.count == 2)
+    }
+
+    @Test func aClockThatWasSetBackDelaysNoFetch() {
+        var schedule = RefetchSchedule()
+        let now = Timestamp(seconds: 1_800_000_000)
+        schedule.succeeded(at: now, maximumAge: .seconds(86_400))
+        let due = [Duration.seconds(86_399), .zero, .seconds(-1)].map { schedule.beginIfDue(at: now + $0) }
+        #expect(due == [false, false, true])
+    }
+
     @Test func lesson80_oldKeysStayWhileTheIssuerIsDown() async throws {
         let scene = try Scene()
         await scene.issuers.refreshDue()

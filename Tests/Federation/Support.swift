@@ -88,13 +88,13 @@ final class Scene {
     init(
         audiences: [String] = ["wiki"], algorithms: Set<JWSAlgorithm> = [.es256],
         keys: IssuerConfiguration.KeySource = .url(Scene.url), emailTrusted: Bool = false,
-        groupsPrefix: String = "corp:", cacheEntries: Int = 16, maximumAge: Int? = nil
+        userPrefix: String = "corp:", groupsPrefix: String = "corp:", cacheEntries: Int = 16, maximumAge: Int? = nil
     ) throws {
         key = try PrivateKey.generate(.p256)
         signer = try TokenSigner(key: key)
         let configuration = IssuerConfiguration(
             id: "corp", issuer: "https://idp.example.com", audiences: audiences, keys: keys, algorithms: algorithms,
-            userPrefix: "corp:", groupsPrefix: groupsPrefix, emailTrusted: emailTrusted)
+            userPrefix: userPrefix, groupsPrefix: groupsPrefix, emailTrusted: emailTrusted)
         issuers = Issuers([configuration], fetcher: fetcher, clock: clock, log: quiet)
         reader = ForeignTokenReader(issuers: issuers, standing: standing, cacheEntries: cacheEntries)
         publish([signer], maximumAge: maximumAge)
@@ -104,6 +104,12 @@ final class Scene {
         let set = JWKSet(signers.compactMap { try? $0.publicJWK() })
         fetcher.answer(
             Self.url, set.render(), headers: maximumAge.map { [("cache-control", "max-age=\($0)")] } ?? [])
+    }
+
+    /// Publishes one key, without `kid`.
+    func publishNameless(_ signer: TokenSigner) {
+        let set = String(decoding: JWKSet((try? signer.publicJWK()).map { [$0] } ?? []).render(), as: UTF8.self)
+        fetcher.answer(Self.url, Array(set.replacing("\"kid\":\"\(signer.keyID)\",", with: "").utf8))
     }
 
     func token(_ changes: [String: String?] = [:], signer other: TokenSigner? = nil) throws -> [UInt8] {

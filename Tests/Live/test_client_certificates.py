@@ -4,14 +4,16 @@ import json
 import re
 import ssl
 import subprocess
+import threading
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from support.certificates import Authority, replace
+from support.origins import answer
 from support.waiting import eventually
-from support.wire import Connection, head
+from support.wire import Closed, Connection, head
 
 RULES = [
     {"paths": ["/public/**"], "allow": "everyone"},
@@ -113,6 +115,16 @@ def test_only_what_the_route_looks_at_decides_before_it(make_mutual, ask, client
     gone = [("Cookie", "__Secure-gatehouse=gone")]
     assert ask(gate, "/robot/a", robot, "auth.example.com", "auth.example.com", gone).status == 401
     assert ask(gate, "/robot/a", robot, headers=[("X-API-Key", "gate_gone")]).status == 401
+
+
+def test_a_name_that_no_header_can_tell_proves_nobody(make_mutual, ask, clients):
+    """A reader of the header drops the spaces: it would be somebody else."""
+    gate = make_mutual()
+    for name in ["robot ", " robot"]:
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        refused = ask(gate, "/a", clients.issue("spaced", client=True, subject=subject))
+        assert refused.status == 401 and refused.code == "credential_unknown"
+    gate.logged("a client certificate names nobody")
 
 
 def test_whom_it_proves(make_mutual, ask, authority, clients):
@@ -284,6 +296,50 @@ def test_resumed_sessions_prove_no_more(make_mutual, authority, clients, tmp_pat
     eventually(lambda: "changed certificates are in force" in gate.log_text())
     assert openssl("-tls1_3", "-sess_in", str(session)) == (401, False)
     assert refused_in_handshake(gate, authority, robot)
+
+
+def test_an_authority_that_is_taken_out_is_out_on_open_connections_too(make_mutual, authority, clients, tmp_path):
+    """Adding one disturbs nobody; without the one that has issued it a certificate proves nobody from then on."""
+    over = threading.Event()
+
+    def behave(request, socket):
+        if request.target != "/machines/stream":
+            return answer()
+        socket.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
+        over.wait(60)
+        return None
+
+    ca = tmp_path / "ca.pem"
+    replace(ca, clients.certificate.read_bytes())
+    gate = make_mutual(behave, client_ca=ca)
+    robot = clients.issue("robot", client=True)
+    stranger = Authority(tmp_path / "stranger", "stranger").certificate.read_bytes()
+
+    def change(content):
+        before = gate.log_text().count("changed certificates are in force")
+        replace(ca, content)
+        eventually(lambda: gate.log_text().count("changed certificates are in force") > before)
+
+    try:
+        with connect(gate, authority, robot) as connection, connect(gate, authority, robot) as stream:
+            def ask(path="/machines/a"):
+                connection.send(head("GET", path, "app.example.com"))
+                return connection.read()
+
+            stream.send(head("GET", "/machines/stream", "app.example.com"))
+            assert stream.head()[1] == 200
+            assert ask().status == 200
+            change(clients.certificate.read_bytes() + stranger)
+            assert ask().status == 200
+            change(stranger)
+            refused = ask()
+            assert refused.status == 401 and refused.code == "credential_revoked" and refused["Connection"] == "close"
+            with pytest.raises((Closed, ConnectionError)):
+                while True:
+                    stream._more()
+        assert refused_in_handshake(gate, authority, robot)
+    finally:
+        over.set()
 
 
 def test_a_proxys_certificate_proves_nobody(make_mutual, ask, clients):

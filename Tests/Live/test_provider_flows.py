@@ -11,6 +11,7 @@ import urllib.parse
 import pytest
 
 from support.browser import Browser
+from support.issuer import Key
 from support.portal import PORTAL, add_person, api, login
 from support.provider import SECRET, Provider, b64
 from support.waiting import eventually
@@ -310,6 +311,33 @@ def test_a_provider_that_hangs_keeps_nobody_signed_in(make_portal, make_provider
                    "the session is over while the provider is asked")
         release.set()
         assert signed_out.result(30).status == 200
+
+
+def test_a_provider_that_hangs_keeps_nobody_else_waiting(make_portal, make_provider, make_issuer):  # noqa: F811
+    """Neither those who come by another provider, nor programs whose issuer has a new key."""
+    hanging, other, issuer = make_provider(), make_provider(), make_issuer(algorithms=("ES256",))
+    gate = make_portal(hanging.settings(), other.settings("other"), jwt={"issuers": [issuer.settings()]}).start()
+    before = issuer.fetches
+    release = threading.Event()
+    hanging.behave(token=lambda: release.wait(60) and (503, {}, {}))
+    flows = []
+    for _ in range(24):
+        browser = Browser(gate)
+        flows.append((browser, *go(browser, hanging)))
+    with concurrent.futures.ThreadPoolExecutor(len(flows)) as pool:
+        waiting = [pool.submit(come_back, *flow, follow=False) for flow in flows]
+        try:
+            eventually(lambda: hanging.visits.count("/token") >= 4, 10, "the provider is asked")
+            browser = Browser(gate)
+            enter(browser, other, "other", **LENA)
+            assert who(browser)["email"] == LENA["email"]
+            token = issuer.token(key=Key("unknown", "ES256"))
+            gate.get(headers=[("Authorization", f"Bearer {token}")])
+            eventually(lambda: issuer.fetches > before, 10, "the issuer is asked for its keys")
+            assert hanging.visits.count("/token") < len(flows), "and some still wait for the one that hangs"
+        finally:
+            release.set()
+        assert {flow.result(30).status for flow in waiting} <= {403, 503}
 
 
 # Operators

@@ -11,14 +11,14 @@ import Testing
         "gopher://127.0.0.1/", "https://example.com/\r\nX: y",
     ])
     func lesson67_onlyHTTPSOrLoopback(url: String) {
-        #expect(throws: FetchError.self) { try Fetcher.check(url) }
+        #expect(throws: FetchError.self) { try Fetcher.server(of: url) }
     }
 
     @Test(arguments: [
         "https://idp.example.com/jwks", "http://localhost:1/x", "http://127.0.0.1:80/", "http://[::1]:9/x",
     ])
     func accepts(url: String) throws {
-        try Fetcher.check(url)
+        _ = try Fetcher.server(of: url)
     }
 
     @Test func aDeadPeerIsATypedError() async throws {

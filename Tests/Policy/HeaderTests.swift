@@ -80,8 +80,8 @@ import Testing
         let exact = person(groups: (0..<32).map { String($0 + 10) + String(repeating: "y", count: 61) })
         #expect(IdentityHeaders.shownGroups(of: exact, on: route()) == (exact.groups, false))
         for bad in ["", "a b", "a,b", "ä", "a\n", String(repeating: "a", count: 65)] {
-            #expect(!IdentityHeaders.isGroupName(bad))
+            #expect(!GroupName.isValid(bad))
         }
-        #expect(IdentityHeaders.isGroupName("corp:a/B_c.d-e@f"))
+        #expect(GroupName.isValid("corp:a/B_c.d-e@f"))
     }
 }

@@ -158,6 +158,23 @@ import Testing
         #expect(snapshot.says("/", .session("annab")) == "deny rule_denied")
     }
 
+    /// `k` is the lower case of the Kelvin sign, and a letter with its accent behind it is canonically the letter that
+    /// has it: at an issuer those may be four people. Nobody gets past a `deny` as one of the others.
+    @Test func otherNamesThatLookTheSameLetNobodyIn() {
+        let allowed = Snapshot.one([RuleDescription(.allow(.anyOf([Conditions(users: ["mark", "ära"])])))])
+        let denied = Snapshot.one([
+            RuleDescription(.deny(.anyOf([Conditions(users: ["mark", "ära"])]))), RuleDescription(.allow(.signedIn)),
+        ])
+        for user in ["mark", "MARK", "ära", "ÄRA"] {
+            #expect(allowed.says("/", .session(user)) == "allow")
+            #expect(denied.says("/", .session(user)) == "deny rule_denied")
+        }
+        for user in ["mar\u{212a}", "MAR\u{212a}", "a\u{308}ra", "A\u{308}RA"] {
+            #expect(allowed.says("/", .session(user)) == "deny rule_denied")
+            #expect(denied.says("/", .session(user)) == "deny rule_denied")
+        }
+    }
+
     @Test func permitsComeOnlyFromAnAllowAndCarryTheIdentity() {
         withFacts(path: "/public/x") { facts in
             if let permit = Snapshot.contract.decide(facts, credential: .session("anna", ["staff"])).permit() {

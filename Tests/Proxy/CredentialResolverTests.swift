@@ -255,6 +255,26 @@ struct CredentialResolverTests {
                 == ["Authorization"])
     }
 
+    /// Read is a token in `Authorization: Bearer` only; where a client has put it by mistake, an app would still hold it.
+    @Test func tokensOfOursAreTakenOutWhereverTheyStandAndDecideNothingThere() throws {
+        func lines(_ token: String) -> [String] {
+            let basic = ["u:\(token)", "\(token):", "u:\(token):x"].map { Base64.encode(Array($0.utf8)) }
+            return ["X-API-Key: \(token)", "X_API_Key: \(token)", "Authorization: JWT \(token)"]
+                + ["Authorization: \(token)", "Authorization: Token token=\"\(token)\""]
+                + basic.map { "Authorization: Basic \($0)" }
+        }
+        for line in lines(Sample.accessToken) {
+            let result = try resolve([line])
+            #expect(result.outcome == .none && result.removed.count == 1, "\(line)")
+        }
+        for line in lines(Sample.foreignToken) {
+            #expect(try resolve([line]).removed == [], "\(line)")
+        }
+        for line in ["Authorization: Basic", "Authorization: Basic Og==", "Authorization: Basic =", "X-API-Key: .{"] {
+            #expect(try resolve([line]).removed == [], "\(line)")
+        }
+    }
+
     @Test func whatIsPendingIsRefusedAfterTheWait() throws {
         let readings: [String: @Sendable (Int) -> CredentialReading] = [
             Sample.foreignToken: { _ in .pending(PendingReading { _ in }) }

@@ -16,8 +16,6 @@ private final class VerifiedCertificate: Sendable {
 /// meant by it, since none has a colon behind such a prefix; and nothing is matched. It is known by a digest of subject
 /// and issuer, which a renewed certificate keeps.
 public final class CertificateReader: CredentialReader {
-    /// Before the user name and the subject of each; the `issuerID` of them all.
-    public static let prefix = "cert"
     private static let maximumName = 255
 
     private let standing: any ForeignStanding
@@ -75,17 +73,20 @@ public final class CertificateReader: CredentialReader {
         else { return nil }
         let address = names.alternatives.first { $0.kind == .email }.flatMap { EmailAddress($0.text) }
         return ForeignIdentity(
-            kind: .certificate, issuerID: prefix, issuer: names.issuerText,
-            subject: SHA256.digest(names.subject + names.issuer).hex, user: "\(prefix):\(name)", email: address,
-            emailVerified: false, name: "", groups: [], scopes: nil, amr: [], authenticatedAt: nil,
+            kind: .certificate, issuerID: ForeignIdentity.certificates, issuer: names.issuerText,
+            subject: SHA256.digest(names.subject + names.issuer).hex,
+            user: "\(ForeignIdentity.certificates):\(name)", email: address, emailVerified: false, name: "", groups: [],
+            scopes: nil, amr: [], authenticatedAt: nil,
             expiresAt: names.notAfter, credentialID: String(digest.hex.prefix(16)), matching: .none,
             evidence: VerifiedCertificate(notBefore: names.notBefore))
     }
 
-    /// Nil when it names nobody, or in too many words.
+    /// Nil when it names nobody, or in too many words, or with a space at an end, which whoever reads a header drops.
     private static func name(_ names: CertificateNames) -> String? {
         let name = names.commonName ?? names.alternatives.first?.text ?? ""
-        return (1...maximumName).contains(name.utf8.count) ? name : nil
+        guard (1...maximumName).contains(name.utf8.count), name.utf8.first != 0x20, name.utf8.last != 0x20
+        else { return nil }
+        return name
     }
 
     /// Without control bytes, and without what was not UTF-8.

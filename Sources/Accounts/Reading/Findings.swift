@@ -121,6 +121,9 @@ enum Findings {
             dependencies.append(Dependency(row: .userByEmail(email), revision: found?.revision))
             return found?.record.text
         case .user:
+            // The names of accounts are ASCII: a letter that becomes one only in lower case (the Kelvin sign) makes
+            // another name.
+            guard foreign.subject.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
             // The claim itself: the prefix keeps apart those that are not matched.
             let name = UserName.folded(foreign.subject)
             let found = try Tables.usersByName.getWithRevision(name, in: transaction)

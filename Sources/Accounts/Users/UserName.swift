@@ -24,25 +24,9 @@ enum UserName {
     }
 }
 
-/// Group names (`[A-Za-z0-9._:@/-]{1,64}`).
-enum GroupName {
+extension GroupName {
     /// The most groups that one user may have.
     static let maximumCount = 256
-
-    static func isValid(_ text: String) -> Bool {
-        (1...64).contains(text.utf8.count)
-            && text.utf8.allSatisfy { byte in
-                switch byte {
-                case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
-                default: "._:@/-".utf8.contains(byte)
-                }
-            }
-    }
-
-    /// Gatehouse's own groups, which only the operator gives.
-    static func isReserved(_ text: String) -> Bool {
-        text.lowercased().hasPrefix("gatehouse-")
-    }
 
     /// Sorted, without duplicates.
     ///

@@ -11,7 +11,11 @@ internal import Settings
 /// What the loops and the monitor are given.
 struct Parts: Sendable {
     let store: Store
+    /// For those who sign in at a provider: one that hangs has half of the threads, the others the other half. Of each, as
+    /// many may wait as may be under way in the portal.
     let fetcher: Fetcher
+    /// For the keys of `jwt.issuers` alone: no provider that hangs, and no other issuer, keeps an issuer's new key out.
+    let keyFetcher: Fetcher
     let decisions: DecisionLog
     let pool: WorkerPool
     let clock: SystemClock

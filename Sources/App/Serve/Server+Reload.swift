@@ -65,7 +65,7 @@ extension Server {
             settings.providerConfigurations(), replacing: old.providers, fetcher: parts.fetcher,
             renewing: parts.tokenFetcher, clock: parts.clock, log: log)
         let issuers = Issuers(
-            try settings.issuerConfigurations(), replacing: old.issuers, fetcher: parts.fetcher, clock: parts.clock,
+            try settings.issuerConfigurations(), replacing: old.issuers, fetcher: parts.keyFetcher, clock: parts.clock,
             log: log)
         let configuration = try settings.proxyConfiguration(
             generation: generation, descriptors: launch.descriptors)

@@ -107,9 +107,10 @@ final class Server: Sendable {
         self.refusals = refusals
         let cleaning = WorkerPool(name: "gh-cleaning", threads: 1, capacity: 16)
         self.cleaning = cleaning
-        let fetcher = Fetcher()
+        let fetcher = Fetcher(threads: 16, perServer: 8, capacity: 1024)
+        let keyFetcher = Fetcher(threads: 8, perServer: 4)
         let issuers = Issuers(
-            try settings.issuerConfigurations(), fetcher: fetcher, clock: clock, log: launch.log)
+            try settings.issuerConfigurations(), fetcher: keyFetcher, clock: clock, log: launch.log)
         let hasher = try PasswordHasher()
         let limiter = RateLimiter()
         let tokenFetcher = Fetcher(threads: 2 * ProviderTokenRefresher.flightsOfProvider, capacity: 16)
@@ -128,7 +129,8 @@ final class Server: Sendable {
                 loaded: launch.loaded, settings: settings, stamps: launch.stamps, issuers: issuers,
                 providers: providers, generation: 1, lastReload: LastReload(success: true, at: clock.now())))
         let parts = Parts(
-            store: store, fetcher: fetcher, decisions: decisions, pool: pool, clock: clock, log: launch.log,
+            store: store, fetcher: fetcher, keyFetcher: keyFetcher, decisions: decisions, pool: pool, clock: clock,
+            log: launch.log,
             writer: launch.writer,
             inForce: inForce,
             mail: MailWorker(settings, store: store, log: launch.log),

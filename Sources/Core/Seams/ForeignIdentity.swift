@@ -7,9 +7,13 @@ public final class ForeignIdentity: Sendable {
         case none, email, user
     }
 
+    /// The ``issuerID`` of client certificates and, with a colon, what their user names begin with. No issuer is called
+    /// so, and none names such a user.
+    public static let certificates = "cert"
+
     /// By what it was proved: a JWT or a client certificate.
     public let kind: Identity.Kind
-    /// The issuer's id in the configuration; `cert` for client certificates.
+    /// The issuer's id in the configuration, or ``certificates``.
     public let issuerID: String
     /// The `iss` claim; the name of a certificate's issuer.
     public let issuer: String

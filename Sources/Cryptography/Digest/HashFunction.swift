@@ -47,8 +47,8 @@ private enum FetchedDigests {
     }
 }
 
-/// One digest context, used again and again; the object is held until libcrypto has returned. Not Sendable: one an event loop, or one inside whatever is used by one
-/// thread at a time.
+/// One digest context, used again and again; the object is held until libcrypto has returned. Not Sendable: one an event
+/// loop, or one inside whatever is used by one thread at a time.
 final class DigestContext {
     private let context: OpaquePointer
     /// What the context is set up for.

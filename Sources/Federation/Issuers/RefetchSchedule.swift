@@ -29,7 +29,8 @@ struct RefetchSchedule {
     ///
     /// - Returns: true exactly when the caller must fetch; the schedule then counts it as running.
     mutating func beginIfDue(at now: Timestamp) -> Bool {
-        guard !isFetching, dueAt.map({ now >= $0 }) ?? true else { return false }
+        // Farther away than any set may be kept: the clock was set back.
+        guard !isFetching, dueAt.map({ now >= $0 || $0 - now > Self.longestAge }) ?? true else { return false }
         isFetching = true
         return true
     }

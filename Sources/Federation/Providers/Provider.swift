@@ -192,9 +192,8 @@ public final class Provider: Sendable {
 
     /// The provider's groups as ours.
     func groups(_ claimed: [String]) -> [String] {
-        let usable = claimed.map { configuration.groupsPrefix + $0 }
-            .filter { ClaimReader.isGroup($0) && !$0.lowercased().hasPrefix("gatehouse-") }
-        return Array(Set(usable).sorted().prefix(ProvedPerson.maximumGroups))
+        let usable = Set(ClaimReader.groups(claimed, prefix: configuration.groupsPrefix))
+        return Array(usable.sorted().prefix(ProvedPerson.maximumGroups))
     }
 
     /// A JSON document that an access token opens.

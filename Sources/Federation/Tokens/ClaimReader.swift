@@ -12,17 +12,19 @@ struct ClaimReader {
     }
 
     /// - Parameter evidence: what its signature was good by.
-    /// - Returns: nil when the token names no user, or one that cannot be written into a header: with a control byte,
-    ///   or with a space at an end, which whoever reads the header would drop.
+    /// - Returns: nil when the token names no user, or the one of a client certificate, or one that cannot be written
+    ///   into a header: with a control byte, or with a space at an end, which whoever reads the header would drop.
     func identity(_ claims: Claims, digest: TokenDigest, evidence: any AnyObject & Sendable) -> ForeignIdentity? {
         guard let subject = claims.string(issuer.claims.user), Self.isPlain(subject), !subject.isEmpty,
             subject.utf8.count <= 255, subject.utf8.first != 0x20, subject.utf8.last != 0x20,
             let end = claims.time("exp")
         else { return nil }
+        let user = issuer.userPrefix + subject
+        guard !user.lowercased().hasPrefix(ForeignIdentity.certificates + ":") else { return nil }
         let (email, isExact) = email(claims)
         let name = claims.string(issuer.claims.name) ?? ""
         return ForeignIdentity(
-            issuerID: issuer.id, issuer: issuer.issuer, subject: subject, user: issuer.userPrefix + subject,
+            issuerID: issuer.id, issuer: issuer.issuer, subject: subject, user: user,
             email: email, emailVerified: isExact && (issuer.emailTrusted || claims.bool("email_verified") == true),
             name: Self.isPlain(name) && name.utf8.count <= 255 ? name : "", groups: groups(claims),
             scopes: words(claims, issuer.claims.scopes), amr: claims.strings("amr") ?? [],
@@ -41,11 +43,15 @@ struct ClaimReader {
     }
 
     private func groups(_ claims: Claims) -> [String] {
-        (claims.strings(issuer.claims.groups) ?? []).compactMap { name in
-            let group = issuer.groupsPrefix + name
-            // Groups that Gatehouse itself gives meaning to are never somebody else's to hand out.
-            guard !name.isEmpty, Self.isGroup(group), !group.lowercased().hasPrefix("gatehouse-") else { return nil }
-            return group
+        Self.groups(claims.strings(issuer.claims.groups) ?? [], prefix: issuer.groupsPrefix)
+    }
+
+    /// Somebody else's groups as ours. Left out are those that cannot be written, and those that Gatehouse itself gives
+    /// meaning to: they are never somebody else's to hand out.
+    static func groups(_ names: [String], prefix: String) -> [String] {
+        names.compactMap { name in
+            let group = prefix + name
+            return !name.isEmpty && GroupName.isValid(group) && !GroupName.isReserved(group) ? group : nil
         }
     }
 
@@ -55,20 +61,9 @@ struct ClaimReader {
         return claims.strings(name)
     }
 
-    static func isGroup(_ name: String) -> Bool {
-        (1...64).contains(name.utf8.count)
-            && name.utf8.allSatisfy { byte in
-                switch byte {
-                case 0x30...0x3a, 0x40...0x5a, 0x61...0x7a, UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"),
-                    UInt8(ascii: "/"):
-                    true
-                default: false
-                }
-            }
-    }
-
+    /// Without control characters, of ASCII or of Latin-1: many who read a header take its bytes for that.
     static func isPlain(_ text: String) -> Bool {
-        text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f }
+        text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7f..<0xa0).contains($0.value) }
     }
 
     private static func loggable(_ text: String) -> String? {

@@ -123,9 +123,4 @@ public struct JSONValue: Sendable {
     private var numberText: String {
         String(decoding: text.bytes[Int(node.start)..<Int(node.end)], as: UTF8.self)
     }
-
-    /// Lends the value as it was written.
-    func withRawBytes<Result>(_ body: (ArraySlice<UInt8>) -> Result) -> Result {
-        body(text.bytes[Int(node.start)..<Int(node.end)])
-    }
 }

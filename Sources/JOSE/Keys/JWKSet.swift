@@ -47,12 +47,6 @@ public struct JWKSet: Sendable {
         self.skipped = skipped
     }
 
-    /// The keys that a token with this `kid` and `alg` may be signed with: those with its `kid` and those without any,
-    /// as far as they go with the algorithm.
-    public func candidates(keyID: String?, algorithm: JWSAlgorithm) -> [JWK] {
-        keys.filter { $0.isNamed(keyID) && $0.supports(algorithm) }
-    }
-
     /// The set has this very key.
     public func contains(_ key: JWK) -> Bool {
         keys.contains { $0.isSame(as: key) }

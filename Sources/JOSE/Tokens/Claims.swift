@@ -68,12 +68,12 @@ public struct Claims: Sendable {
     ) throws(JOSEError) {
         try validateIssuer(issuer)
         try validateAudience(audiences)
-        guard let expiry = try requiredTime("exp") else { throw JOSEError(.missingClaim, "the token has no exp") }
+        guard let expiry = try wellFormedTime("exp") else { throw JOSEError(.missingClaim, "the token has no exp") }
         if now >= expiry + leeway { throw JOSEError(.expired, "the token has expired") }
-        if let start = try requiredTime("nbf"), now + leeway < start {
+        if let start = try wellFormedTime("nbf"), now + leeway < start {
             throw JOSEError(.notYetValid, "the token is not valid yet")
         }
-        if let issued = try requiredTime("iat"), now + leeway < issued {
+        if let issued = try wellFormedTime("iat"), now + leeway < issued {
             throw JOSEError(.issuedInFuture, "the token was issued in the future")
         }
     }
@@ -96,8 +96,8 @@ public struct Claims: Sendable {
         }
     }
 
-    /// Nil when absent.
-    private func requiredTime(_ name: String) throws(JOSEError) -> Timestamp? {
+    /// Nil when absent, and only then.
+    private func wellFormedTime(_ name: String) throws(JOSEError) -> Timestamp? {
         guard let claim = object[name] else { return nil }
         guard let time = Self.time(claim) else {
             throw JOSEError(.malformedClaim, "\(name) of the token is a number of seconds")

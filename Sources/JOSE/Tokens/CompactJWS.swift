@@ -107,9 +107,11 @@ public struct CompactJWS: Sendable {
             throw JOSEError(.unsupportedAlgorithm, "tokens with \(algorithm.rawValue) are not wanted here")
         }
         var isNamed = false
+        var isNamedForCertain = false
         var tries = 0
         for key in keys where key.isNamed(keyID) {
             isNamed = true
+            if keyID != nil, key.keyID != nil { isNamedForCertain = true }
             guard key.supports(algorithm) else { continue }
             guard tries < Self.maximumTries else { break }
             tries += 1
@@ -119,6 +121,8 @@ public struct CompactJWS: Sendable {
         guard tries > 0 else {
             throw JOSEError(.keyMismatch, "the token's key is not one for \(algorithm.rawValue)")
         }
+        // An issuer that gives its keys no names may have a new one: nothing but the signature tells.
+        guard isNamedForCertain else { throw JOSEError(.noKey, "no key that is known has made the signature") }
         throw JOSEError(.badSignature, "the token's signature is not valid")
     }
 }

@@ -54,24 +54,12 @@ public enum IdentityHeaders {
     public static func shownGroups(of identity: Identity, on route: Route) -> (groups: [String], truncated: Bool) {
         var shown: [String] = []
         var size = 0
-        for group in identity.groups where isGroupName(group) && route.groupsShown.shows(group) {
+        for group in identity.groups where GroupName.isValid(group) && route.groupsShown.shows(group) {
             size += group.utf8.count + (shown.isEmpty ? 0 : 1)
             if size > maximumGroupBytes { return (shown, true) }
             shown.append(group)
         }
         return (shown, false)
-    }
-
-    /// 1 to 64 letters, digits and `._:@/-`: no comma, so that a list of them is unambiguous.
-    public static func isGroupName(_ name: String) -> Bool {
-        (1...64).contains(name.utf8.count) && name.utf8.allSatisfy(isGroupByte)
-    }
-
-    static func isGroupByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x2d...0x3a, 0x40...0x5a, 0x5f, 0x61...0x7a: true
-        case _: false
-        }
     }
 
     private static func value(

@@ -39,7 +39,7 @@ struct Compiler {
         let paths = globs(
             description.paths ?? ["/**"], of: description, at: Place(route: index, key: .paths))
         for (item, glob) in description.groupsShown.enumerated()
-        where !glob.utf8.allSatisfy({ IdentityHeaders.isGroupByte($0) || $0 == Wildcard.star }) || glob.isEmpty {
+        where !glob.utf8.allSatisfy({ GroupName.isAllowed($0) || $0 == Wildcard.star }) || glob.isEmpty {
             report(
                 .badGlob, Place(route: index, key: .groupsShown, item: item),
                 "\"\(glob)\" can match no group; group names consist of letters, digits and ._:@/-")
@@ -141,7 +141,7 @@ struct Compiler {
         {
             reportEmpty(place)
         }
-        for (item, group) in (map.groups ?? []).enumerated() where !IdentityHeaders.isGroupName(group) {
+        for (item, group) in (map.groups ?? []).enumerated() where !GroupName.isValid(group) {
             report(.badGroup, place.at(item), "\"\(group)\" is no group name: 1 to 64 letters, digits and ._:@/-")
         }
         for (item, scope) in (map.scopes ?? []).enumerated() where !Self.isScope(scope) {

@@ -39,10 +39,14 @@ final class CompiledConditions: Sendable {
         kinds = conditions.credentials
     }
 
-    /// - Parameter narrowed: the identity's credential is ours and carries scopes, so a map without scopes is not for it.
-    func missing(to identity: Identity, narrowed: Bool, at now: Timestamp) -> Missing {
+    /// - Parameters:
+    ///   - narrowed: the identity's credential is ours and carries scopes, so a map without scopes is not for it.
+    ///   - loosely: whoever only looks like one of the users is meant too.
+    func missing(to identity: Identity, narrowed: Bool, loosely: Bool, at now: Timestamp) -> Missing {
         var missing: Missing = []
-        if let users, !users.contains(where: { Self.isSame(identity.user, folded: $0) }) { missing.insert(.user) }
+        if let users, !users.contains(where: { Self.isSame(identity.user, folded: $0, loosely: loosely) }) {
+            missing.insert(.user)
+        }
         if let groups, !groups.contains(where: { Self.holds(identity.groups, $0) }) { missing.insert(.group) }
         if let scopes {
             let held = identity.scopes ?? []
@@ -68,9 +72,14 @@ final class CompiledConditions: Sendable {
         held.contains { $0.utf8.count == wanted.utf8.count && $0 == wanted }
     }
 
-    private static func isSame(_ user: String, folded: String) -> Bool {
-        if user == folded { return true }
-        return user.lowercased() == folded
+    /// Without regard to case. A foreign issuer may tell names apart that Unicode calls equal, or that become equal in
+    /// lower case (`mark` with the Kelvin sign): only `loosely` they are the same.
+    private static func isSame(_ user: String, folded: String, loosely: Bool) -> Bool {
+        if user.utf8.elementsEqual(folded.utf8) { return true }
+        let lowered = user.lowercased()
+        if loosely { return lowered == folded }
+        return lowered.utf8.elementsEqual(folded.utf8)
+            && user.utf8.count(where: UTF8.isASCII) == lowered.utf8.count(where: UTF8.isASCII)
     }
 
     /// Factors are known of sessions only; `hwk`, `swk` and `pop` are what RFC 8176 calls a key that proved possession.
@@ -118,7 +127,7 @@ enum CompiledRequirement: Sendable {
             var stepUp: Missing?
             var closest: Missing?
             for map in maps {
-                let missing = map.missing(to: identity, narrowed: narrowed, at: now)
+                let missing = map.missing(to: identity, narrowed: narrowed, loosely: false, at: now)
                 if missing.isEmpty { return (.allow, nil) }
                 if missing.isSubset(of: .curable) {
                     if missing.rawValue.nonzeroBitCount < stepUp?.rawValue.nonzeroBitCount ?? .max { stepUp = missing }
@@ -131,11 +140,12 @@ enum CompiledRequirement: Sendable {
         }
     }
 
-    /// The requirement of a `deny`: scopes narrow only what lets in.
+    /// The requirement of a `deny`: scopes narrow only what lets in, and nobody gets past it by another spelling.
     func fits(_ identity: Identity, at now: Timestamp) -> Bool {
         switch self {
         case .everyone, .signedIn: true
-        case .anyOf(let maps): maps.contains { $0.missing(to: identity, narrowed: false, at: now).isEmpty }
+        case .anyOf(let maps):
+            maps.contains { $0.missing(to: identity, narrowed: false, loosely: true, at: now).isEmpty }
         }
     }
 }

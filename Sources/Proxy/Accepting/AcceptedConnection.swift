@@ -55,7 +55,7 @@ struct AcceptedConnection {
         var security: ConnectionSecurity?
         if let tls = role.tls {
             if tls.verifiesClients {
-                let own = ConnectionSecurity()
+                let own = ConnectionSecurity(tls)
                 security = own
                 try pipeline.addHandler(ConnectionSecurity.HelloHandler(own))
             }

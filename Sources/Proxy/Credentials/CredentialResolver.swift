@@ -147,7 +147,10 @@ struct CredentialResolver {
             let id = fields[index].id
             guard id == .gatehouseKey || id == .xAPIKey || isAlias(fields[index]) else { continue }
             let value = fields[index].value.bytes(in: bytes)
-            guard ByteSearch.hasPrefix(value, "gate_") else { continue }
+            guard ByteSearch.hasPrefix(value, "gate_") else {
+                if isStrayToken(value) { removed.insert(index) }
+                continue
+            }
             removed.insert(index)
             guard id != .other else { continue }
             consider(.keyHeader, value, looked: sources.contains(.key))
@@ -176,11 +179,17 @@ struct CredentialResolver {
                     tokenCount += 1
                 }
             } else if let basic = Self.parameter(of: "basic", in: value) {
-                guard let password = Self.password(of: basic) else { continue }
+                let pair = Self.pair(of: basic)
+                guard let password = Self.password(in: pair) else {
+                    if hasStrayToken(pair) { removed.insert(index) }
+                    continue
+                }
                 removed.insert(index)
                 guard sources.contains(.authorization) else { continue }
                 if !decoded.isEmpty, decoded != password { conflict = true }
                 decoded = password
+            } else if isStrayToken(value) {
+                removed.insert(index)
             }
         }
     }
@@ -292,6 +301,20 @@ struct CredentialResolver {
             ?? UnsafeRawBufferPointer(start: nil, count: 0)
     }
 
+    /// A token of ours where none is read, as a client may have put it by mistake: no app may hold it all the same.
+    private func isStrayToken(_ value: UnsafeRawBufferPointer) -> Bool {
+        let characters = value.bindMemory(to: UInt8.self)
+        return LooseToken.isLikely(characters.span) && isOwn(value)
+    }
+
+    /// One that is the user or the password of Basic.
+    private func hasStrayToken(_ pair: [UInt8]) -> Bool {
+        pair.withUnsafeBytes { pair in
+            let colon = pair.firstIndex(of: UInt8(ascii: ":")) ?? pair.count - 1
+            return isStrayToken(pair) || isStrayToken(UnsafeRawBufferPointer(rebasing: pair[(colon + 1)...]))
+        }
+    }
+
     /// A token that we issued, or that says so, whatever else it is.
     private func isOwn(_ bearer: UnsafeRawBufferPointer) -> Bool {
         let characters = bearer.bindMemory(to: UInt8.self)
@@ -322,11 +345,15 @@ struct CredentialResolver {
         return LooseToken.isLikely(characters.span)
     }
 
-    /// The password of Basic credentials, if it has the shape of a key of ours (RFC 7617 section 2). What is no good
-    /// Base 64 is read as those read it who do not mind: a key in it is a key.
-    private static func password(of basic: UnsafeRawBufferPointer) -> [UInt8]? {
+    /// User and password of Basic credentials with a colon in between (RFC 7617 section 2). What is no good Base 64 is
+    /// read as those read it who do not mind: a key in it is a key.
+    private static func pair(of basic: UnsafeRawBufferPointer) -> [UInt8] {
         let characters = basic.bindMemory(to: UInt8.self)
-        let pair = Base64.decode(characters.span) ?? LooseToken.decode(characters.span)
+        return Base64.decode(characters.span) ?? LooseToken.decode(characters.span)
+    }
+
+    /// The password, if it has the shape of a key of ours.
+    private static func password(in pair: [UInt8]) -> [UInt8]? {
         guard let colon = pair.firstIndex(of: UInt8(ascii: ":")) else { return nil }
         let password = Array(pair[(colon + 1)...])
         return password.starts(with: "gate_".utf8) ? password : nil

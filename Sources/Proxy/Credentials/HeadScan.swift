@@ -1,12 +1,10 @@
 import HTTPWire
 
-/// Where the fields stand that an exchange looks at, found in one pass over the head. An index of -1: not there.
+/// Where the fields stand that an exchange looks at, or how many there are, found in one pass over the head. An index of
+/// -1: not there.
 struct HeadScan {
-    var authorization = -1
     var authorizations = 0
-    var gatehouseKey = -1
     var gatehouseKeys = 0
-    var apiKey = -1
     var apiKeys = 0
     /// Unknown names that are as long as `X-API-Key`, and may be it in another spelling.
     var possibleAliases = 0
@@ -43,15 +41,9 @@ struct HeadScan {
     @inline(__always)
     private mutating func note(_ id: FieldID, at index: Int) {
         switch id {
-        case .authorization:
-            if authorization < 0 { authorization = index }
-            authorizations += 1
-        case .gatehouseKey:
-            if gatehouseKey < 0 { gatehouseKey = index }
-            gatehouseKeys += 1
-        case .xAPIKey:
-            if apiKey < 0 { apiKey = index }
-            apiKeys += 1
+        case .authorization: authorizations += 1
+        case .gatehouseKey: gatehouseKeys += 1
+        case .xAPIKey: apiKeys += 1
         case .cookie: cookies += 1
         case .xForwardedFor: forwardedFor += 1
         case .xRequestID: requestID = index

@@ -8,7 +8,17 @@ extension FrontHandler {
     /// certificate, whoever the request is of: that proves nobody, and neither does the one of a checking proxy.
     func certificateState(at now: Timestamp) -> CredentialState {
         guard let security, current.shape != .check, !peer.isTrusted else { return .none }
+        if security.hasLostAuthority {
+            // On another connection it is verified anew.
+            exchange.closeAfterwards()
+            return .refused(CredentialRefusal(.credentialRevoked))
+        }
         return security.credential(loop.context.credentials, at: now)
+    }
+
+    /// Somebody was let through by a certificate that TLS might not verify any more.
+    func hasLostCertificate(_ identity: Identity?) -> Bool {
+        identity?.kind == .certificate && security?.hasLostAuthority == true
     }
 
     /// TLS was agreed on for one host, and the request is for another whose route is not the same: a connection that a

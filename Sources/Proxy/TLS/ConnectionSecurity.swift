@@ -15,6 +15,18 @@ final class ConnectionSecurity {
     private(set) var certificate: [UInt8]?
     /// Who the certificate was found to be, to be looked at again for each request.
     private var known: Identity?
+    private let terminal: TLSTerminal
+    private let removals: UInt64
+
+    /// To be made before the handler of the connection's TLS, which takes the authorities of its moment: one that is
+    /// taken out in between counts as taken out later.
+    init(_ terminal: TLSTerminal) {
+        self.terminal = terminal
+        removals = terminal.removedAuthorities
+    }
+
+    /// An authority was taken out since the certificate was verified, and may be the one that has issued it.
+    var hasLostAuthority: Bool { certificate != nil && terminal.removedAuthorities != removals }
 
     /// Once, when TLS is agreed on.
     func noteHandshake(_ pipeline: ChannelPipeline) {

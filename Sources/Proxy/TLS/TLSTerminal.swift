@@ -1,14 +1,18 @@
 import NIOCore
 import NIOSSL
+import Synchronization
 
 /// What one listener speaks TLS with: versions, ciphers, and the certificates by name.
 final class TLSTerminal: Sendable {
     private struct Material: Sendable {
         let context: NIOSSLContext
         let pairs: [KeyPair]
+        /// Who may have issued the clients' certificates, in DER.
+        let authorities: Set<[UInt8]>
     }
 
     private let material: MadeOfFiles<Material>
+    private let removals = Atomic<UInt64>(0)
     /// For the log.
     let files: [String]
     /// Clients are asked for a certificate.
@@ -48,11 +52,13 @@ final class TLSTerminal: Sendable {
         configuration.applicationProtocols = applicationProtocols
         configuration.shutdownTimeout = goodbye
         let verifiesClients = description.clientAuthorities != nil
+        var authorities: [NIOSSLCertificate] = []
         if let path = description.clientAuthorities {
+            authorities = try CertificateFile.authorities(path)
             // A session that is resumed brings the certificate that was verified when it began; its ticket opens only
             // with the keys of this context, so a changed file of authorities ends them all.
             configuration.certificateVerification = .optionalVerification
-            configuration.trustRoots = .certificates(try CertificateFile.authorities(path))
+            configuration.trustRoots = .certificates(authorities)
             configuration.sendCANameList = true
         }
         if pairs.count > 1 || verifiesClients {
@@ -70,7 +76,9 @@ final class TLSTerminal: Sendable {
             }
         }
         do {
-            return Material(context: try NIOSSLContext(configuration: configuration), pairs: pairs)
+            return Material(
+                context: try NIOSSLContext(configuration: configuration), pairs: pairs,
+                authorities: Set(try authorities.map { try $0.toDERBytes() }))
         } catch {
             throw ProxyError(.badCertificate, "TLS cannot be set up: \(error)")
         }
@@ -84,7 +92,15 @@ final class TLSTerminal: Sendable {
     }
 
     /// - Returns: whether the certificates are others than before.
-    func refresh() throws(ProxyError) -> Bool { try material.refresh() }
+    func refresh() throws(ProxyError) -> Bool {
+        let before = material.product.authorities
+        guard try material.refresh() else { return false }
+        if !before.isSubset(of: material.product.authorities) { removals.wrappingAdd(1, ordering: .releasing) }
+        return true
+    }
+
+    /// How often the file of authorities has lost one. Read without a lock.
+    var removedAuthorities: UInt64 { removals.load(ordering: .acquiring) }
 
     /// What is in force.
     var certificates: [CertificateExpiry] {

@@ -23,7 +23,10 @@ extension FrontHandler: Watched {
         let identity = lease?.permit.identity
         let passage = JudgedRequest.Passage(
             identity: identity, route: route, site: site, address: current.clientAddress)
-        let reason = judged.withdrawal(of: passage, by: loop.site, reader: loop.context.credentials, at: now)
+        let reason =
+            hasLostCertificate(identity)
+            ? .credentialRevoked
+            : judged.withdrawal(of: passage, by: loop.site, reader: loop.context.credentials, at: now)
         guard let reason else { return }
         loop.unwatch(self)
         loop.logger.info(

@@ -11,7 +11,7 @@ extension Builder {
             }
             if !Names.isSimple(id) || id.utf8.count > 64 {
                 reading.problem(idValue.location, idValue.path, "a name is 1 to 64 of A-Z a-z 0-9 . _ -")
-            } else if id.lowercased() == "cert" {
+            } else if id.lowercased() == ForeignIdentity.certificates {
                 reading.problem(idValue.location, idValue.path, "that is what client certificates are called")
             } else if result.contains(where: { $0.id == id }) {
                 reading.problem(idValue.location, idValue.path, "there are two issuers of this id")
@@ -55,7 +55,7 @@ extension Builder {
             reading.refuse(value, expected: "at most 32 printable ASCII characters without space")
             return id + ":"
         }
-        if text.lowercased().hasPrefix("cert:") {
+        if text.lowercased().hasPrefix(ForeignIdentity.certificates + ":") {
             reading.problem(value.location, value.path, "that is the prefix of client certificates")
         }
         return text

@@ -195,11 +195,11 @@ extension Builder {
 
     private func readAddedGroups(_ view: MapView) -> [String] {
         (view.texts("add") ?? []).compactMap { text, value in
-            guard isGroup(text) else {
+            guard GroupName.isValid(text) else {
                 reading.refuse(value, expected: "a group: 1 to 64 of A-Z a-z 0-9 . _ : @ / -")
                 return nil
             }
-            guard !text.lowercased().hasPrefix("gatehouse-") else {
+            guard !GroupName.isReserved(text) else {
                 reading.problem(
                     value.location, value.path,
                     "\(text) is a group that Gatehouse itself gives meaning to: no provider hands it out")
@@ -211,21 +211,11 @@ extension Builder {
 
     private func readGroupsPrefix(_ view: MapView, id: String) -> String {
         guard let (text, value) = view.scalar("prefix") else { return id + ":" }
-        guard text.isEmpty || isGroup(text), text.utf8.count <= 32 else {
+        guard text.isEmpty || GroupName.isValid(text), text.utf8.count <= 32 else {
             reading.refuse(value, expected: "at most 32 of A-Z a-z 0-9 . _ : @ / -")
             return id + ":"
         }
         return text
-    }
-
-    private func isGroup(_ text: String) -> Bool {
-        (1...64).contains(text.utf8.count)
-            && text.utf8.allSatisfy { byte in
-                switch byte {
-                case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
-                default: "._:@/-".utf8.contains(byte)
-                }
-            }
     }
 
     // MARK: Beside the routes
