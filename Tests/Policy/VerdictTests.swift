@@ -205,4 +205,20 @@ import Testing
             #expect(explanation.ruleName == "admin")
         }
     }
+
+    /// Of a shared set, whose idle rules are left out, by its index in the set.
+    @Test func aRuleIsToldByThePlaceWhereItWasWritten() {
+        var first = RuleDescription(.deny(.everyone), shadow: true)
+        first.place = 1
+        var second = RuleDescription(.allow(.signedIn))
+        second.place = 3
+        let snapshot = Snapshot.one([first, second])
+        #expect(snapshot.answer("/x").rule == 3)
+        withFacts(path: "/x") { facts in
+            let explanation = snapshot.explain(facts, credential: .none)
+            #expect(explanation.rule == 3 && explanation.shadow.map(\.ruleIndex) == [1])
+            #expect(explanation.readings[0].rules.map(\.index) == [1, 3])
+            #expect(explanation.readings[0].rules.map(\.decided) == [false, true])
+        }
+    }
 }

@@ -125,12 +125,13 @@ extension Snapshot {
             if route.rules[index].shadow {
                 opinion.shadow.append(
                     ShadowResult(
-                        ruleIndex: index, ruleName: route.rules[index].name, verdict: verdict, reason: reason))
+                        ruleIndex: route.rules[index].place, ruleName: route.rules[index].name, verdict: verdict,
+                        reason: reason))
                 continue
             }
             opinion.verdict = verdict
             opinion.reason = reason
-            opinion.ruleIndex = index
+            opinion.ruleIndex = route.rules[index].place
             opinion.ruleName = route.rules[index].name
             break
         }
