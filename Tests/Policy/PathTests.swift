@@ -97,6 +97,7 @@ import Testing
             RouteDescription(name: "a", paths: ["/a/**"], rules: [RuleDescription(.allow(.everyone))])
         ])
         #expect(strictKept.says("/a;x") == "deny no_route")
+        #expect(strictKept.says("//b") == "deny path_refused", "no route keeps it")
         #expect(strictKept.answer("/a/;x").route == "a")
     }
 

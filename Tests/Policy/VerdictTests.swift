@@ -158,6 +158,17 @@ import Testing
         #expect(snapshot.says("/", .session("annab")) == "deny rule_denied")
     }
 
+    @Test(arguments: ["corp:\u{212a}ate", "corp:\u{212a}ATE", "corp:Kat\u{e9}", "CORP:\u{130}lker"])
+    func aNameThatOnlyLooksLikeAnotherIsAnother(_ user: String) {
+        let wanted = ["corp:Kate", "corp:kate", "corp:Kat\u{65}\u{301}", "corp:ilker", "corp:i\u{307}lker"]
+        #expect(
+            Snapshot.one([RuleDescription(.allow(.anyOf([Conditions(users: wanted)])))]).says("/", .session(user))
+                == "deny rule_denied")
+        #expect(
+            Snapshot.one([RuleDescription(.allow(.anyOf([Conditions(users: [user])])))]).says("/", .session(user))
+                == "allow")
+    }
+
     @Test func permitsComeOnlyFromAnAllowAndCarryTheIdentity() {
         withFacts(path: "/public/x") { facts in
             if let permit = Snapshot.contract.decide(facts, credential: .session("anna", ["staff"])).permit() {

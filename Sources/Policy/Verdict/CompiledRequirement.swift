@@ -21,9 +21,27 @@ struct Missing: OptionSet {
     }
 }
 
+/// A user name that a rule names. A name and its lower case are of one length, but for a few letters that are not ASCII
+/// and become it: what has the Kelvin sign for its `k` was chosen to look like somebody else's name, and is another.
+private struct UserName {
+    let written: String
+    let folded: String
+
+    init(_ text: String) {
+        written = text
+        folded = text.lowercased()
+    }
+
+    func isName(of identity: Identity) -> Bool {
+        let user = identity.user
+        if user.utf8.count == written.utf8.count, user == written { return true }
+        return user.utf8.count == folded.utf8.count && user.lowercased() == folded
+    }
+}
+
 /// One map, compiled. An object: a rule is looked at for every request, and copying the lists costs a count each.
 final class CompiledConditions: Sendable {
-    private let users: [String]?
+    private let users: [UserName]?
     private let groups: [String]?
     private let scopes: [String]?
     private let factors: Conditions.Factors?
@@ -31,7 +49,7 @@ final class CompiledConditions: Sendable {
     private let kinds: [Identity.Kind]?
 
     init(_ conditions: Conditions) {
-        users = conditions.users.map { $0.map { $0.lowercased() } }
+        users = conditions.users.map { $0.map(UserName.init) }
         groups = conditions.groups
         scopes = conditions.scopes
         factors = conditions.factors
@@ -42,7 +60,7 @@ final class CompiledConditions: Sendable {
     /// - Parameter narrowed: the identity's credential is ours and carries scopes, so a map without scopes is not for it.
     func missing(to identity: Identity, narrowed: Bool, at now: Timestamp) -> Missing {
         var missing: Missing = []
-        if let users, !users.contains(where: { Self.isSame(identity.user, folded: $0) }) { missing.insert(.user) }
+        if let users, !users.contains(where: { $0.isName(of: identity) }) { missing.insert(.user) }
         if let groups, !groups.contains(where: { Self.holds(identity.groups, $0) }) { missing.insert(.group) }
         if let scopes {
             let held = identity.scopes ?? []
@@ -66,11 +84,6 @@ final class CompiledConditions: Sendable {
     /// Byte for byte: `==` alone also equates canonically equivalent Unicode, which has other lengths for ASCII.
     private static func holds(_ held: [String], _ wanted: String) -> Bool {
         held.contains { $0.utf8.count == wanted.utf8.count && $0 == wanted }
-    }
-
-    private static func isSame(_ user: String, folded: String) -> Bool {
-        if user == folded { return true }
-        return user.lowercased() == folded
     }
 
     /// Factors are known of sessions only; `hwk`, `swk` and `pop` are what RFC 8176 calls a key that proved possession.

@@ -86,7 +86,8 @@ extension Snapshot {
         let folded = CanonicalPath.folding(reading)
         let path = CanonicalPath(reading.span, folded: folded.span)
         guard let route = route(host: facts.host, path) else {
-            return .refusal(.noRoute, identity: credential.identity)
+            // Nor does any route keep what would have to be kept.
+            return .refusal(traits.mustBeKept.isEmpty ? .noRoute : .pathRefused, identity: credential.identity)
         }
         return judge(facts, path, traits: traits, on: route, primary: primary, credential)
     }
