@@ -12,7 +12,7 @@ from support.origins import RawOrigin, answer
 from support.random_people import PORTAL, People
 from support.random_rules import RandomRules
 from support.waiting import eventually
-from support.wire import Closed, Connection, head
+from support.wire import Connection, head
 
 SHAPES = ["inline", "nginx", "inline", "traefik", "inline", "caddy", "inline", "envoy", "inline", "haproxy"]
 STATUS = {"sign_in": 401, "bad": 401, "step_up": 401, "deny": 403, "no_route": 421, "refused": 400}
@@ -88,8 +88,10 @@ class Run:
     def without(self, config, complaints):
         doomed = []
         for kind, index, name, rule, what in complaints:
-            routes = [route for route in config["routes"] if route["rules"] == name] if kind == "rule_sets" else [
-                config["routes"][index]]
+            if kind == "rule_sets":
+                routes = [route for route in config["routes"] if route["rules"] == name]
+            else:
+                routes = [config["routes"][index]]
             for route in routes:
                 self.check_complaint(config, route, rule, what)
             rules = model.rules_of(config, routes[0])
@@ -121,16 +123,11 @@ class Run:
             request = self.rules.request(config)
             self.count += 1
             shape, name = SHAPES[self.count % len(SHAPES)], f"{self.seed}-{self.count}"
-            for attempt in (1, 2):
-                connection = connection or Connection(self.gate.port)
-                try:
-                    response = ask(connection, shape, name, request)
-                    break
-                except (Closed, ConnectionError):
-                    connection, _ = None, connection.close()
-                    assert attempt == 1, request
+            connection = connection or Connection(self.gate.port)
+            response = ask(connection, shape, name, request)
             if response.get("Connection") == "close":
-                connection, _ = None, connection.close()
+                connection.close()
+                connection = None
             sent[name] = (shape, request, response)
         if connection:
             connection.close()
