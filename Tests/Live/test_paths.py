@@ -156,6 +156,33 @@ def test_rule_sets_and_shadow(simple):
     assert gate.get("/page").status == 401
 
 
+def test_a_rule_of_a_set_is_told_by_its_place_in_the_set(make_gate):
+    gate = make_gate(
+        start=False, rule_sets={"shared": [{"paths": ["/x/**"], "allow": "everyone"}, {"allow": "signed_in"}]},
+        routes=[{"name": "a", "host": ["a.example.com"], "paths": ["/a/**"], "rules": "shared"},
+                {"name": "b", "host": ["b.example.com"], "rules": "shared"}])
+    for host in ["a", "b"]:
+        assert gate.json("explain", "GET", f"http://{host}.example.com/a")["rule"] == 1, host
+
+
+def test_a_refusal_is_told_of_the_route_whose_rule_refused(make_gate, make_origin):
+    gate = make_gate(
+        upstreams={"app": {"url": [make_origin().url]}}, log={"format": "json", "requests": "all"},
+        trusted_proxies=["127.0.0.1"], routes=[
+            {"name": "open", "upstream": "app", "paths": ["/open/**"], "rules": [{"allow": "everyone"}]},
+            {"name": "rest", "upstream": "app", "rules": [{"allow": "everyone", "methods": ["POST"]}, {
+                "name": "closed", "deny": "everyone"}]}])
+    described = [("X-Forwarded-Method", "GET"), ("X-Forwarded-Host", "app.example.com"), ("X-Forwarded-Uri", "/open;x")]
+    inline = gate.get("/open;x", headers=[("X-Request-Id", "inline")])
+    check = gate.get("/.auth/check/traefik", headers=described + [("X-Request-Id", "check")])
+    assert (inline.status, inline.code, check.status, check.code) == (403, "rule_denied") * 2
+    lines = [json.loads(line) for line in gate.logged('"inline"', '"check"').splitlines()]
+    told = {line["request_id"]: (line["route"], line["rule"]) for line in lines if line["message"] == "request"}
+    assert told == {"inline": ("rest", "closed"), "check": ("rest", "closed")}
+    assert gate.event(reason="rule_denied")["route"] == "rest"
+    assert 'route="rest",shape="inline",verdict="deny",reason="rule_denied"} 1' in gate.monitor_get("/metrics")[1]
+
+
 # `explain` gives the verdict of the running server
 
 
@@ -196,7 +223,7 @@ def test_explain_says_null_where_there_is_nothing(gate):
     ("TRACE", "/page", "deny", "method_refused", 405), ("connect", "/page", "deny", "method_refused", 405),
     ("GET", "/" + "a" * 9000, "deny", "too_large", 414), ("GET", "/page?" + "a" * 9000, "deny", "too_large", 414),
     ("GET", "/a/%25%32%65/x", "deny", "path_refused", 400), ("GET", "/a%00", "deny", "path_refused", 400),
-    ("GET", "/a%2fb", "deny", "path_refused", 400),
+    ("GET", "/a%2fb", "deny", "path_refused", 400), ("GET", "/public/;a/b", "deny", "path_refused", 400),
 ])
 def test_explain_refuses_what_the_server_refuses_before_any_rule(gate, method, path, verdict, reason, status):
     said = gate.json("explain", method, f"http://app.example.com{path}", "--user", "adam")

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from support.browser import Browser
 from support.gatehouse import Gatehouse
-from support.portal import add_person, sign_in
+from support.portal import PASSWORD, add_person, login, sign_in
 
 
 def part(value):
@@ -41,6 +41,7 @@ def tokens(tmp_path_factory, origin, issuer):
         trusted_proxies=["127.0.0.1"],
         jwt={"issuers": [issuer.settings(match_users="user")]})
     add_person(gate, "mary", ["staff"])
+    add_person(gate, "kate", ["staff", "admins"])
     gate.start()
     gate.browser = Browser(gate)
     sign_in(gate.browser)
@@ -126,6 +127,17 @@ def test_a_matched_user_is_the_local_account(tokens, origin, issuer):
     assert tokens.get("/page", headers=bearer(adam)).status == 200
     tokens.cli("user", "disable", "adam")
     assert tokens.get("/page", headers=bearer(adam)).code == "user_disabled"
+
+
+@pytest.mark.parametrize("claim,user", [
+    ("kate", "kate"), ("KATE", "kate"), ("\u212aate", "corp:\u212aate"), ("\uff4bate", "corp:\uff4bate")])
+def test_a_name_that_only_looks_like_somebodys_is_nobodys(tokens, origin, issuer, claim, user):
+    """The lower case of the Kelvin sign is `k`, and Unicode calls it equal to `K`."""
+    response = tokens.get("/page", headers=bearer(issuer.token(sub=claim)))
+    told = origin.requests[-1]
+    assert (response.status, told["Remote-User"].encode("latin-1").decode()) == (200, user)
+    assert told["Remote-Groups"] == ("admins,staff" if user == "kate" else "corp:staff")
+    assert login(tokens, claim, PASSWORD).status == (200 if user == "kate" else 401)
 
 
 @pytest.mark.parametrize("claims", [{"email_verified": True}, {}, {"email_verified": False},

@@ -175,6 +175,17 @@ import Testing
         }
     }
 
+    @Test(arguments: ["corp:\u{212a}ate", "corp:\u{212a}ATE", "corp:Kat\u{e9}", "CORP:\u{130}lker"])
+    func aNameThatOnlyLooksLikeAnotherIsAnother(_ user: String) {
+        let wanted = ["corp:Kate", "corp:kate", "corp:Kat\u{65}\u{301}", "corp:ilker", "corp:i\u{307}lker"]
+        #expect(
+            Snapshot.one([RuleDescription(.allow(.anyOf([Conditions(users: wanted)])))]).says("/", .session(user))
+                == "deny rule_denied")
+        #expect(
+            Snapshot.one([RuleDescription(.allow(.anyOf([Conditions(users: [user])])))]).says("/", .session(user))
+                == "allow")
+    }
+
     @Test func permitsComeOnlyFromAnAllowAndCarryTheIdentity() {
         withFacts(path: "/public/x") { facts in
             if let permit = Snapshot.contract.decide(facts, credential: .session("anna", ["staff"])).permit() {
@@ -220,6 +231,22 @@ import Testing
             #expect(explanation.readings[0].rules.map(\.matched) == [false, false, true])
             #expect(explanation.readings[0].rules[1].why == "its paths do not match")
             #expect(explanation.ruleName == "admin")
+        }
+    }
+
+    /// Of a shared set, whose idle rules are left out, by its index in the set.
+    @Test func aRuleIsToldByThePlaceWhereItWasWritten() {
+        var first = RuleDescription(.deny(.everyone), shadow: true)
+        first.place = 1
+        var second = RuleDescription(.allow(.signedIn))
+        second.place = 3
+        let snapshot = Snapshot.one([first, second])
+        #expect(snapshot.answer("/x").rule == 3)
+        withFacts(path: "/x") { facts in
+            let explanation = snapshot.explain(facts, credential: .none)
+            #expect(explanation.rule == 3 && explanation.shadow.map(\.ruleIndex) == [1])
+            #expect(explanation.readings[0].rules.map(\.index) == [1, 3])
+            #expect(explanation.readings[0].rules.map(\.decided) == [false, true])
         }
     }
 }

@@ -34,7 +34,8 @@ private func dump(_ value: Any, _ path: String, _ lines: inout [String]) {
             guard let child = mirror.children.first else { return leaf("\(value)") }
             dump(child.value, "\(path).\(child.label ?? "")", &lines)
         default:
-            for child in mirror.children {
+            // A rule has a place of its own only where others of its set were left out.
+            for child in mirror.children where child.label != "place" || "\(child.value)" != "nil" {
                 dump(child.value, path.isEmpty ? child.label ?? "" : "\(path).\(child.label ?? "")", &lines)
             }
         }

@@ -18,9 +18,10 @@ enum UserName {
         return text
     }
 
-    /// What two spellings of one name share; the names are ASCII, so lower case is case folding.
+    /// What two spellings of one name share. Names are ASCII, and only ASCII's letters are folded: an issuer's or a
+    /// stranger's word with the Kelvin sign, whose lower case is `k`, is nobody's name.
     static func folded(_ text: String) -> String {
-        text.lowercased()
+        String(decoding: text.utf8.map { $0 &- 0x41 < 26 ? $0 | 0x20 : $0 }, as: UTF8.self)
     }
 }
 

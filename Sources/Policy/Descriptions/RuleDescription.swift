@@ -26,6 +26,8 @@ public struct RuleDescription: Sendable {
     public var name: String?
     /// Judged and reported, never enforced.
     public var shadow: Bool
+    /// Its index in the list in which it was written, by which it is told; nil: that among the route's rules.
+    public var place: Int?
 
     /// A rule without conditions unless said otherwise.
     public init(

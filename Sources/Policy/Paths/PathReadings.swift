@@ -20,7 +20,8 @@ struct PathReadings {
     /// - Returns: nil when the path must be refused: a bad or doubled escape, a control byte, a segment `.` or `..` in
     ///   any reading.
     init?(_ raw: Span<UInt8>) {
-        guard let (decoded, traits) = Self.decode(raw) else { return nil }
+        guard let (decoded, found) = Self.decode(raw) else { return nil }
+        var traits = found
         var paths: [[UInt8]] = []
         for keepsParameters in [false, true] where !keepsParameters || traits.contains(.parameters) {
             for slash in [false, true] where !slash || traits.contains(.encodedSlash) {
@@ -30,6 +31,7 @@ struct PathReadings {
                             keepsParameters: keepsParameters, splitsAtSlash: slash, splitsAtBackslash: backslash,
                             foldsEmpty: foldsEmpty)
                         guard let reading = Self.read(decoded, mode) else { return nil }
+                        if Self.hasEmptySegment(reading) { traits.insert(.emptySegment) }
                         if !paths.contains(reading) { paths.append(reading) }
                     }
                 }
@@ -50,9 +52,7 @@ struct PathReadings {
             var byte = raw[index]
             switch byte {
             case UInt8(ascii: "%"):
-                guard let value = escape(raw, at: index), value >= 0x20, value != 0x7f,
-                    value != UInt8(ascii: "%") || !hidesEscape(raw, at: index + 3)
-                else { return nil }
+                guard let value = escape(raw, at: index), value >= 0x20, value != 0x7f else { return nil }
                 traits.insert(.escapes)
                 byte = value
                 index += 2
@@ -63,15 +63,13 @@ struct PathReadings {
                 if value == UInt8(ascii: "\\") { traits.insert(.encodedBackslash) }
                 if value == UInt8(ascii: ";") { traits.insert(.parameters) }
             case UInt8(ascii: ";"): traits.insert(.parameters)
-            case UInt8(ascii: "/"):
-                if index > 0, raw[index - 1] == UInt8(ascii: "/") { traits.insert(.emptySegment) }
             case 0x00...0x20, 0x7f...0xff, UInt8(ascii: "\\"), UInt8(ascii: "#"), UInt8(ascii: "?"): return nil
             case _: break
             }
             bytes.append(byte)
             index += 1
         }
-        return (bytes, traits)
+        return hidesEscape(bytes) ? nil : (bytes, traits)
     }
 
     private static func escape(_ raw: Span<UInt8>, at index: Int) -> UInt8? {
@@ -81,13 +79,18 @@ struct PathReadings {
         return high << 4 | low
     }
 
-    /// The two characters after a `%25` make a `.`, `/`, `\` or NUL for whoever decodes a second time.
-    private static func hidesEscape(_ raw: Span<UInt8>, at index: Int) -> Bool {
-        guard index + 1 < raw.count, let high = PathScan.hexDigit(raw[index]),
-            let low = PathScan.hexDigit(raw[index + 1])
-        else { return false }
-        let hidden = high << 4 | low
-        return hidden == UInt8(ascii: ".") || hidden == UInt8(ascii: "/") || hidden == UInt8(ascii: "\\") || hidden == 0
+    /// After a `%`, which only an escape leaves behind, stands what makes a `.`, `/`, `\` or NUL for whoever decodes a
+    /// second time, however its digits were written.
+    private static func hidesEscape(_ decoded: [UInt8]) -> Bool {
+        for index in decoded.indices where decoded[index] == UInt8(ascii: "%") && index + 2 < decoded.count {
+            guard let high = PathScan.hexDigit(decoded[index + 1]), let low = PathScan.hexDigit(decoded[index + 2])
+            else { continue }
+            switch high << 4 | low {
+            case UInt8(ascii: "."), UInt8(ascii: "/"), UInt8(ascii: "\\"), 0: return true
+            case _: continue
+            }
+        }
+        return false
     }
 
     private static func read(_ decoded: [UInt8], _ mode: Mode) -> [UInt8]? {
@@ -112,6 +115,12 @@ struct PathReadings {
         }
         if reading.last == UInt8(ascii: "/") { reading.removeLast() }
         return reading
+    }
+
+    /// Also what is empty only once its parameters are off, or once an encoded separator counts: `/a/;x/b`, `/a%2f/b`.
+    private static func hasEmptySegment(_ reading: [UInt8]) -> Bool {
+        let slash = UInt8(ascii: "/")
+        return reading.last == slash || zip(reading, reading.dropFirst()).contains { $0 == slash && $1 == slash }
     }
 
     private static func separates(_ byte: UInt8, _ mode: Mode) -> Bool {

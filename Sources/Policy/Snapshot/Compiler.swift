@@ -46,7 +46,7 @@ struct Compiler {
         }
         var rules: [Rule] = []
         for (position, rule) in description.rules.enumerated() {
-            rules.append(compile(rule, of: description, at: Place(route: index, rule: position)))
+            rules.append(compile(rule, position, of: description, at: Place(route: index, rule: position)))
         }
         return Route(index: index, description, hosts: hosts, paths: paths, rules: rules)
     }
@@ -86,7 +86,9 @@ struct Compiler {
         return globs
     }
 
-    private mutating func compile(_ rule: RuleDescription, of route: RouteDescription, at place: Place) -> Rule {
+    private mutating func compile(
+        _ rule: RuleDescription, _ position: Int, of route: RouteDescription, at place: Place
+    ) -> Rule {
         let paths = rule.paths.map { texts in
             globs(texts, of: route, at: Place(route: place.route, rule: place.rule, key: .paths))
         }
@@ -114,9 +116,8 @@ struct Compiler {
             effect = .deny(CompiledRequirement(requirement))
         }
         return Rule(
-            name: rule.name, shadow: rule.shadow, effect: effect, paths: paths,
-            methods: rule.methods.map(MethodList.init),
-            networks: rule.networks, preflight: rule.preflight)
+            place: rule.place ?? position, name: rule.name, shadow: rule.shadow, effect: effect, paths: paths,
+            methods: rule.methods.map(MethodList.init), networks: rule.networks, preflight: rule.preflight)
     }
 
     private mutating func check(_ requirement: Requirement, of route: RouteDescription, _ place: Place) {

@@ -21,9 +21,31 @@ struct Missing: OptionSet {
     }
 }
 
+/// A user name that a rule names, compared without regard to case. A foreign issuer may tell names apart that Unicode calls
+/// equal, or that become equal in lower case (`mark` with the Kelvin sign for its `k`): those are other people's.
+private struct RuleName {
+    private let written: String
+    private let folded: String
+
+    init(_ text: String) {
+        written = text
+        folded = text.lowercased()
+    }
+
+    /// - Parameter loosely: whoever only looks like that user is meant too.
+    func isName(_ user: String, loosely: Bool) -> Bool {
+        if user.utf8.elementsEqual(written.utf8) { return true }
+        let lowered = user.lowercased()
+        if loosely { return lowered == folded }
+        return lowered.utf8.elementsEqual(folded.utf8) && Self.asciiCount(user) == Self.asciiCount(written)
+    }
+
+    private static func asciiCount(_ text: String) -> Int { text.utf8.count(where: UTF8.isASCII) }
+}
+
 /// One map, compiled. An object: a rule is looked at for every request, and copying the lists costs a count each.
 final class CompiledConditions: Sendable {
-    private let users: [String]?
+    private let users: [RuleName]?
     private let groups: [String]?
     private let scopes: [String]?
     private let factors: Conditions.Factors?
@@ -31,7 +53,7 @@ final class CompiledConditions: Sendable {
     private let kinds: [Identity.Kind]?
 
     init(_ conditions: Conditions) {
-        users = conditions.users.map { $0.map { $0.lowercased() } }
+        users = conditions.users.map { $0.map(RuleName.init) }
         groups = conditions.groups
         scopes = conditions.scopes
         factors = conditions.factors
@@ -44,9 +66,7 @@ final class CompiledConditions: Sendable {
     ///   - loosely: whoever only looks like one of the users is meant too.
     func missing(to identity: Identity, narrowed: Bool, loosely: Bool, at now: Timestamp) -> Missing {
         var missing: Missing = []
-        if let users, !users.contains(where: { Self.isSame(identity.user, folded: $0, loosely: loosely) }) {
-            missing.insert(.user)
-        }
+        if let users, !users.contains(where: { $0.isName(identity.user, loosely: loosely) }) { missing.insert(.user) }
         if let groups, !groups.contains(where: { Self.holds(identity.groups, $0) }) { missing.insert(.group) }
         if let scopes {
             let held = identity.scopes ?? []
@@ -70,16 +90,6 @@ final class CompiledConditions: Sendable {
     /// Byte for byte: `==` alone also equates canonically equivalent Unicode, which has other lengths for ASCII.
     private static func holds(_ held: [String], _ wanted: String) -> Bool {
         held.contains { $0.utf8.count == wanted.utf8.count && $0 == wanted }
-    }
-
-    /// Without regard to case. A foreign issuer may tell names apart that Unicode calls equal, or that become equal in
-    /// lower case (`mark` with the Kelvin sign): only `loosely` they are the same.
-    private static func isSame(_ user: String, folded: String, loosely: Bool) -> Bool {
-        if user.utf8.elementsEqual(folded.utf8) { return true }
-        let lowered = user.lowercased()
-        if loosely { return lowered == folded }
-        return lowered.utf8.elementsEqual(folded.utf8)
-            && user.utf8.count(where: UTF8.isASCII) == lowered.utf8.count(where: UTF8.isASCII)
     }
 
     /// Factors are known of sessions only; `hwk`, `swk` and `pop` are what RFC 8176 calls a key that proved possession.

@@ -86,7 +86,8 @@ extension Snapshot {
         let folded = CanonicalPath.folding(reading)
         let path = CanonicalPath(reading.span, folded: folded.span)
         guard let route = route(host: facts.host, path) else {
-            return .refusal(.noRoute, identity: credential.identity)
+            // Nor does any route keep what would have to be kept.
+            return .refusal(traits.mustBeKept.isEmpty ? .noRoute : .pathRefused, identity: credential.identity)
         }
         return judge(facts, path, traits: traits, on: route, primary: primary, credential)
     }
@@ -125,12 +126,13 @@ extension Snapshot {
             if route.rules[index].shadow {
                 opinion.shadow.append(
                     ShadowResult(
-                        ruleIndex: index, ruleName: route.rules[index].name, verdict: verdict, reason: reason))
+                        ruleIndex: route.rules[index].place, ruleName: route.rules[index].name, verdict: verdict,
+                        reason: reason))
                 continue
             }
             opinion.verdict = verdict
             opinion.reason = reason
-            opinion.ruleIndex = index
+            opinion.ruleIndex = route.rules[index].place
             opinion.ruleName = route.rules[index].name
             break
         }

@@ -20,7 +20,7 @@ public struct Explanation: Sendable {
 
     /// One rule, tried.
     public struct RuleTried: Sendable {
-        /// Its index in the route.
+        /// Its index in the route's rules, or in the rule set that they are from.
         public let index: Int
         /// Its name, if it has one.
         public let name: String?
@@ -48,7 +48,7 @@ public struct Explanation: Sendable {
     public let reason: Reason?
     /// The name of the route that it comes from.
     public let route: String?
-    /// The index of the rule that decided.
+    /// The index of the rule that decided, in the route's rules or in the rule set that they are from.
     public let rule: Int?
     /// That rule's name.
     public let ruleName: String?
@@ -143,13 +143,14 @@ extension Snapshot {
         }
         let compared = route.ignorePathCase ? CanonicalPath.folding(path) : path
         var tried: [Explanation.RuleTried] = []
-        for (index, rule) in route.rules.enumerated() {
+        for rule in route.rules {
             let outcome = rule.outcome(facts, compared.span, credential)
             let (matched, why) = Self.describe(outcome)
-            let decided = index == opinion.ruleIndex
+            let decided = rule.place == opinion.ruleIndex
             tried.append(
                 Explanation.RuleTried(
-                    index: index, name: rule.name, shadow: rule.shadow, matched: matched, decided: decided, why: why))
+                    index: rule.place, name: rule.name, shadow: rule.shadow, matched: matched, decided: decided,
+                    why: why))
             if decided { break }
         }
         return tried

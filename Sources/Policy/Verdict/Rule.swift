@@ -20,6 +20,8 @@ final class Rule: Sendable {
         case decided(Verdict, Reason?)
     }
 
+    /// The index by which it is told: that in the list in which it was written.
+    let place: Int
     let name: String?
     let shadow: Bool
     let effect: Effect
@@ -29,9 +31,10 @@ final class Rule: Sendable {
     let preflight: Bool
 
     init(
-        name: String?, shadow: Bool, effect: Effect, paths: [PathGlob]?, methods: MethodList?, networks: [Network]?,
-        preflight: Bool
+        place: Int, name: String?, shadow: Bool, effect: Effect, paths: [PathGlob]?, methods: MethodList?,
+        networks: [Network]?, preflight: Bool
     ) {
+        self.place = place
         self.name = name
         self.shadow = shadow
         self.effect = effect

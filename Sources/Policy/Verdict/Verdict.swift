@@ -39,7 +39,7 @@ public enum CredentialState: Sendable {
 
 /// What a rule with `shadow: true` would have decided.
 public struct ShadowResult: Sendable, Hashable {
-    /// The rule's index in its route.
+    /// The rule's index in its route's rules, or in the rule set that they are from.
     public let ruleIndex: Int
     /// The rule's name, if it has one.
     public let ruleName: String?
@@ -78,7 +78,7 @@ public struct Judgement: ~Copyable, Sendable {
     public var reason: Reason? { opinion.reason }
     /// The route of the reading that decided; nil when there is none.
     public var route: Route? { opinion.route }
-    /// The index of the rule that decided; nil when none did.
+    /// The index of the rule that decided, in the route's rules or in the rule set that they are from; nil when none did.
     public var ruleIndex: Int? { opinion.ruleIndex }
     /// That rule's name, if it has one.
     public var ruleName: String? { opinion.ruleName }

@@ -49,10 +49,12 @@ extension FrontHandler {
         if let route, route.forwardsAccessToken, verdict == .allow, waitsForToken(resolved.state, route, incoming) {
             return
         }
-        if let route { noteShadow(judgement.shadow, besides: verdict, route: route) }
+        noteShadow(judgement)
         noteCheckAccess(incoming, description, resolved.state, verdict, reason)
         if current.access != nil { noteRule(judgement) }
         let rule = judgement.ruleIndex
+        // Another reading of the path may fall on another route, and the rule is one of that.
+        if verdict != .allow { current.route = judgement.route?.index ?? -1 }
         guard let permit = judgement.permit() else {
             current.refusingRule = rule ?? -1
             if let wait = waitAfterRefusedKey(resolved, at: incoming.now) {

@@ -128,10 +128,12 @@ extension FrontHandler {
         let verdict = judgement.verdict
         let reason = judgement.reason
         if route.forwardsAccessToken, verdict == .allow, waitsForToken(resolved.state, route, incoming) { return }
-        noteShadow(judgement.shadow, besides: verdict, route: route)
+        noteShadow(judgement)
         noteAccess(incoming, state: resolved.state, verdict: verdict, reason: reason)
         if current.access != nil { noteRule(judgement) }
         let rule = judgement.ruleIndex
+        // Another reading of the path may fall on another route, and the rule is one of that.
+        if verdict != .allow { current.route = judgement.route?.index ?? -1 }
         guard let permit = judgement.permit() else {
             current.refusingRule = rule ?? -1
             if let wait = waitAfterRefusedKey(resolved, at: incoming.now) {
@@ -309,8 +311,10 @@ extension FrontHandler {
     private static let longestShadow = 16
 
     /// Where a rule in the shadow would have decided otherwise, the log says so, and so does what is kept of a refusal.
-    func noteShadow(_ results: [ShadowResult], besides verdict: Verdict, route: Route) {
-        guard !results.isEmpty else { return }
+    func noteShadow(_ judgement: borrowing Judgement) {
+        let results = judgement.shadow
+        guard !results.isEmpty, let route = judgement.route else { return }
+        let verdict = judgement.verdict
         for result in results where result.verdict != verdict {
             loop.logger.notice(
                 result.verdict == .allow ? "a shadow rule would have allowed" : "a shadow rule would have refused",

@@ -169,6 +169,10 @@ extension RouteBuilder {
         var result = drafts
         for (name, rules) in idle {
             let users = indices.filter { drafts[$0].ruleSet == name }
+            for index in users {
+                // Those that stay are told by their places in the set.
+                for place in drafts[index].rules.indices { result[index].route.policy.rules[place].place = place }
+            }
             for (rule, routes) in rules.sorted(by: { $0.key > $1.key }) where routes.count < users.count {
                 for index in routes {
                     result[index].rules.remove(at: rule)
