@@ -29,7 +29,8 @@ import Testing
         }
         let taken = groups.take(at: start + .seconds(2), all: false)
         #expect(taken.count == DenialGroups.strangersBurst && count(taken) == Int64(taken.count))
-        #expect(groups.isEmpty)
+        let rest = groups.take(at: start, all: true)
+        #expect(rest.isEmpty)
     }
 
     @Test func aFloodIsAFewEventsAndLosesNoCount() {
@@ -45,7 +46,7 @@ import Testing
             events += groups.take(at: now + .seconds(2), all: false)
         }
         let rest = groups.take(at: start + .seconds(seconds), all: true)
-        #expect(groups.isEmpty && count(events) + count(rest) == Int64(seconds / 2 * 1006))
+        #expect(count(events) + count(rest) == Int64(seconds / 2 * 1006))
         let users = events.filter { $0.sample.user == "ada" }
         #expect(users.count == seconds / 2 && count(users) == Int64(seconds / 2))
         let own = DenialGroups.strangersBurst + seconds * Int(DenialGroups.strangersPerSecond)
@@ -63,7 +64,6 @@ import Testing
         for network in 0..<20_000 { add(denial(network: network, at: start), to: &groups) }
         let taken = groups.take(at: start, all: true)
         #expect(count(taken) == 20_000)
-        #expect(groups.isEmpty)
     }
 
     @Test func whatWasPutBackIsTakenAgain() {

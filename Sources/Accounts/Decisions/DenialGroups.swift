@@ -73,8 +73,6 @@ struct DenialGroups {
     private var allowance = strangersBurst
     private var refilledAt: Timestamp?
 
-    var isEmpty: Bool { groups.isEmpty }
-
     /// - Returns: false when there are too many different ones at once.
     mutating func add(_ denial: Denial) -> Bool {
         let who = Self.who(denial.subject, denial.user, denial.address)

@@ -68,10 +68,11 @@ struct StagedStore {
         let tables = configuration.tables + [StoreMetadata.table.description]
         let handles = TableHandles(tables, folder: staging)
         defer { withExtendedLifetime(handles) {} }
-        let opening = StoreOpening(configuration: configuration, tables: tables, handles: handles)
+        // Before LMDB reads any page all are looked at.
         configuration.checksPages = true
         try StoreOpening(configuration: configuration, tables: tables, handles: handles).beginNewLife()
-        let (environment, _) = try opening.run()
+        configuration.checksPages = false
+        let (environment, _) = try StoreOpening(configuration: configuration, tables: tables, handles: handles).run()
         defer { mdb_env_close(environment) }
         var transaction: OpaquePointer?
         let result = mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &transaction)
