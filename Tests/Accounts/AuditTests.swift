@@ -232,6 +232,27 @@ import Testing
         #expect(try problem(test)?.kind == .head)
     }
 
+    /// Whoever has all keys may say that the beginning was pruned, and write the rest anew.
+    @Test func aCheckpointOfWhatWasPrunedVouchesForNothing() throws {
+        let test = try filled()
+        let old = try test.store.auditCheckpoint()
+        try test.addUser("later@example.com")
+        let last = try test.store.auditCheckpoint()
+        test.clock.advance(.seconds(400 * 86_400))
+        try test.addUser("new@example.com")
+        #expect(try test.store.pruneAudit(retention: .seconds(86_400)) == 13)
+        let found = try #require(try problem(test, checkpoint: old))
+        #expect(found.kind == .missing && found.sequence == 12 && found.message.contains("pruned"))
+        // The newest one that was pruned is still known by its hash.
+        #expect(try problem(test, checkpoint: last) == nil)
+        let other = try TestStore()
+        for index in 1...13 { try other.addUser("other\(index)@example.com") }
+        #expect(try problem(test, checkpoint: other.store.auditCheckpoint())?.kind == .changed)
+        #expect(try problem(test, checkpoint: test.store.auditCheckpoint()) == nil)
+        let empty = try TestStore()
+        #expect(try problem(test, checkpoint: empty.store.auditCheckpoint()) == nil)
+    }
+
     @Test func listsAreFilteredNewestFirst() throws {
         let test = try filled()
         #expect(try test.events().map(\.sequence) == Array((1...12).reversed()))

@@ -54,6 +54,20 @@ import Testing
         #expect(throws: ImportFlaw.self) { try htpasswd[3].get() }
     }
 
+    @Test(arguments: ImportFormat.allCases) func filesOfOtherSystemsAreReadAlike(format: ImportFormat) throws {
+        let text =
+            switch format {
+            case .csv: "email,name\na@example.com,\n\nb@example.com,\n"
+            case .jsonl: #"{"email":"a@example.com"}"# + "\n\n" + #"{"email":"b@example.com"}"# + "\n"
+            case .htpasswd: "a@example.com:\(Self.bcrypt)\n\nb@example.com:\(Self.bcrypt)\n"
+            }
+        let lines = try read(format, text)
+        #expect(try lines.map { try $0.get().email } == ["a@example.com", "b@example.com"])
+        #expect(try lines.map { try $0.get().line } == (format == .csv ? [2, 4] : [1, 3]))
+        #expect(try read(format, text.replacing("\n", with: "\r\n")) == lines)
+        #expect(try read(format, "\u{feff}" + text) == lines)
+    }
+
     @Test func toRunItAgainChangesNothing() throws {
         let test = try TestStore()
         let lines = try read(
@@ -109,6 +123,36 @@ import Testing
             Set(done) == Set(dry) && Set(done) == ["2 unchanged", "3 new", "2 disabled", "- disabled", "- skipped"])
         let disabled = try test.store.users().filter(\.disabled).map(\.email).sorted()
         #expect(disabled == ["gone@example.com", "said@example.com"])
+    }
+
+    /// Whatever ends an import, nobody comes in who was kept out in the other system.
+    @Test func whoIsDisabledIsSoFromTheBeginning() throws {
+        let test = try TestStore()
+        let lines = try read(.csv, "email,disabled,password_hash\na@example.com,true,\(Self.bcrypt)\nb@example.com,,\n")
+        var seen: [Bool] = []
+        let report = try test.store.importUsers(lines, ImportOptions(), by: TestStore.cli) { _ in
+            seen = ["a", "b"].map { name in (try? test.store.user("\(name)@example.com").disabled) ?? false }
+        }
+        #expect(seen == [true, false])
+        #expect(report.outcomes.map(\.outcome) == [.new, .new])
+        #expect(report.outcomes.map(\.reason) == ["it is disabled", nil])
+        #expect(try test.store.blocks().count == 1)
+        #expect(try test.events(AuditFilter(type: "user_disabled")).map(\.user) == ["a@example.com"])
+        #expect(try test.store.check() == [])
+    }
+
+    /// Who seems to be missing may be the one whom a line is about that cannot be read.
+    @Test(arguments: ["gone@example.com,maybe", "gone@example.com", "gone@example..com,"])
+    func nobodyIsMissingInAFileThatIsNotUnderstood(line: String) throws {
+        let test = try TestStore()
+        try test.addUser("gone@example.com")
+        try test.addUser("other@example.com")
+        try test.addUser("said@example.com")
+        let lines = try read(.csv, "email,disabled\n\(line)\nsaid@example.com,yes\n")
+        let options = ImportOptions(disablesMissing: true)
+        let done = try outcomes(test, lines, options)
+        #expect(done == ["2 skipped", "3 unchanged", "- skipped", "3 disabled"])
+        #expect(try test.store.users().filter(\.disabled).map(\.email) == ["said@example.com"])
     }
 
     @Test func manyLinesGoInBatches() throws {

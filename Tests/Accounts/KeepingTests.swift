@@ -197,6 +197,39 @@ import Testing
         #expect(reader.read(key.secret, at: test.now).reason == .credentialRevoked)
     }
 
+    /// What an import has put in the place of something is brought back, too.
+    @Test func whatAnImportTookAwayIsNamed() throws {
+        let test = try served()
+        let hash = "$2y$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe"
+        _ = try test.store.setGroups("bob@example.com", to: ["staff"], by: TestStore.cli)
+        let backup = test.folder + "/backup"
+        _ = try test.store.backUp(to: backup, by: TestStore.cli)
+        let file = "email,name,groups,password_hash\nbob@example.com,,,\nada@example.com,Ada,,\(hash)\n"
+        _ = try test.store.importUsers(
+            try ImportFormat.csv.read(Array(file.utf8)), ImportOptions(updates: true), by: TestStore.cli)
+        let lines = try export(test)
+        let lost = try #require(try restore(backup, test).lostRevocations)
+        #expect(lost.map(\.type) == ["user_updated", "user_updated"])
+        let report = try restore(backup, test, export: lines)
+        #expect(report.replayed.map(\.user) == ["bob@example.com"])
+        #expect(report.lostRevocations?.map(\.user) == ["ada@example.com"])
+        #expect(try test.store.user("bob@example.com").groups == [])
+    }
+
+    @Test func aRestoreThatFailsReplacesNothing() throws {
+        let test = try served()
+        let backup = test.folder + "/backup"
+        _ = try test.store.backUp(to: backup, by: TestStore.cli)
+        try test.addUser("later@example.com")
+        _ = try test.store.setGroups("bob@example.com", to: ["staff"], by: TestStore.cli)
+        let lines = try export(test).map { $0.replacing("[\"staff\"]", with: "[\"no group\"]") }
+        #expect(throws: AccountsError(.invalid, "")) { try restore(backup, test, export: lines) }
+        try test.reopen()
+        #expect(try test.store.user("later@example.com").email == "later@example.com")
+        #expect(try test.store.user("bob@example.com").groups == ["staff"])
+        #expect(try test.store.check() == [])
+    }
+
     // MARK: Servers
 
     /// A second server on a folder is no sign that the first one died, and neither one's end hides that of the other.

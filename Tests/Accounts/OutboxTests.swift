@@ -185,6 +185,20 @@ extension TestStore {
             try test.events().map(\.type).filter { $0.hasPrefix("outbox") } == ["outbox_dropped", "outbox_retried"])
     }
 
+    /// It would be thrown away on its way.
+    @Test func aMailWhoseLinkHasEndedIsNotTriedAgain() throws {
+        let test = try TestStore()
+        let end = test.now + .seconds(900)
+        try test.enqueue(.magicLink(link: "https://auth.example.com/x", minutes: 15), expiresAt: end)
+        let id = try #require(try test.store.outbox().first?.id)
+        try test.deliver(StubSender(MailError(.rejected, "no")))
+        test.clock.advance(.seconds(900))
+        #expect(throws: AccountsError(.refused, "")) { try test.store.retryMail(.one(id), by: TestStore.cli) }
+        #expect(try test.store.retryMail(.allFailed, by: TestStore.cli) == 0)
+        #expect(try test.store.outbox().map(\.state) == ["failed"])
+        #expect(try test.store.dropMail(.one(id), by: TestStore.cli) == 1)
+    }
+
     /// One attempt finds that the server is down; a queue of mails is not a queue of time-outs.
     @Test func aServerThatIsDownIsAskedOnce() throws {
         let test = try TestStore()

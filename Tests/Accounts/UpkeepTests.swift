@@ -89,6 +89,25 @@ import Testing
         #expect(try store.sweep() == 0)
     }
 
+    @Test func aDamagedRowKeepsNoOtherFromBeingFreed() throws {
+        let test = try TestStore()
+        let (store, now) = (test.store, test.now)
+        let raw = Table<String, StoredEvent>("sessions")
+        try test.tamper { transaction in
+            for id in ["s1", "s2", "s3"] {
+                let record = SessionRecord(
+                    id: id, kind: .token, userID: "usr_1", epoch: 1, actor: "test", createdAt: now, expiresAt: now,
+                    amr: [], factors: 0)
+                try store.insert(record, in: transaction)
+            }
+            try raw.put(StoredEvent(bytes: Array("{\"".utf8)), for: "s2", in: transaction)
+        }
+        test.clock.advance(.seconds(86_400))
+        #expect(try store.sweep() == 3)
+        #expect(try store.read { try Tables.sessions.keys(in: $0) } == ["s2"])
+        #expect(try store.sweep() == 0)
+    }
+
     @Test func probeAndCheck() throws {
         let test = try TestStore()
         try test.store.probe()

@@ -56,6 +56,25 @@ extension WebhookDelivery {
         #expect(headers.contains { $0 == ("webhook-timestamp", "1614265330") })
     }
 
+    @Test func anEventThatIsDamagedIsPassed() throws {
+        let test = try TestStore()
+        let webhook = try webhook()
+        let delivery = try begin(test, webhook)
+        for index in 1...4 { try test.addUser("user\(index)@example.com") }
+        let first = try #require(try delivery.message(for: webhook))
+        #expect(try delivery.finish(first, taken))
+        let held = try #require(try delivery.message(for: webhook))
+        #expect(try !delivery.finish(held, down))
+        // The one that it waits for, and the next.
+        try test.tamper { transaction in
+            for number in [held.step.sequence, held.step.sequence + 1] {
+                try Tables.audit.put(StoredEvent(bytes: Array("{\"".utf8)), for: number, in: transaction)
+            }
+        }
+        test.clock.advance(.seconds(60))
+        #expect(try sequence(try delivery.message(for: webhook)) == held.step.sequence + 2)
+    }
+
     @Test func eventsComeInOrderAndOnce() throws {
         let test = try TestStore()
         try test.addUser("before@example.com")

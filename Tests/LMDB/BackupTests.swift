@@ -42,9 +42,9 @@ import Testing
         let revision = try environment.read { try Tables.notes.revision(of: "row 1", in: $0) }
         try environment.backup(toFolder: backup)
         try put("lost", "row 1", in: environment)
-        #expect(code { _ = try Environment.restore(fromFolder: backup, configuration(folder.path)) } == .alreadyOpen)
+        #expect(code { _ = try restore(backup, configuration(folder.path)) } == .alreadyOpen)
         environment.close()
-        let restored = try Environment.restore(fromFolder: backup, configuration(folder.path))
+        let restored = try restore(backup, configuration(folder.path))
         #expect(try get("row 1", in: restored) == "value")
         #expect(try restored.read { try Tables.notes.revision(of: "row 1", in: $0) } == revision)
         // The copy counts its transactions from one again; a revision must not come back all the same.
@@ -62,12 +62,12 @@ import Testing
         let environment = try Environment.open(configuration(folder.path))
         try environment.backup(toFolder: backup)
         let target = TemporaryFolder()
-        #expect(code { _ = try Environment.restore(fromFolder: folder.path, configuration(target.path)) } == .inUse)
+        #expect(code { _ = try restore(folder.path, configuration(target.path)) } == .inUse)
         let holder = open("\(target.path)/gatehouse.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         #expect(flock(holder, LOCK_SH) == 0)
-        #expect(code { _ = try Environment.restore(fromFolder: backup, configuration(target.path)) } == .inUse)
+        #expect(code { _ = try restore(backup, configuration(target.path)) } == .inUse)
         close(holder)
-        _ = try Environment.restore(fromFolder: backup, configuration(target.path))
+        _ = try restore(backup, configuration(target.path))
     }
 
     @Test func aDamagedBackupLeavesTheStoreAsItIs() throws {
@@ -76,7 +76,7 @@ import Testing
         try environment.backup(toFolder: backup)
         environment.close()
         #expect(truncate("\(backup)/data.mdb", 4 * 4096) == 0)
-        let result = code { _ = try Environment.restore(fromFolder: backup, configuration(folder.path)) }
+        let result = code { _ = try restore(backup, configuration(folder.path)) }
         #expect(result == .corrupted)
         #expect(access("\(folder.path)/.unfinished", F_OK) != 0)
         #expect(try get("row 1", in: Environment.open(configuration(folder.path))) == "value")
@@ -87,7 +87,7 @@ import Testing
         try environment.backup(toFolder: backup)
         environment.close()
         let target = TemporaryFolder()
-        let result = code { _ = try Environment.restore(fromFolder: backup, configuration(target.path, schema: 7)) }
+        let result = code { _ = try restore(backup, configuration(target.path, schema: 7)) }
         #expect(result == .schemaTooNew)
     }
 

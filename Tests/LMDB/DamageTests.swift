@@ -198,7 +198,7 @@ import Testing
         try write(bytes, to: "\(source.path)/data.mdb")
         let target = TemporaryFolder()
         let restored = code {
-            try Environment.restore(fromFolder: source.path, configuration(target.path)).close()
+            try restore(source.path, configuration(target.path)).close()
         }
         let copied = code {
             let environment = try Environment.open(configuration(folder.path))

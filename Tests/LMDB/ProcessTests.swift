@@ -45,14 +45,14 @@ import Testing
         try put("three", "a", in: environment)
         var exclusive = configuration(path)
         exclusive.access = .exclusive
-        #expect(code { _ = try Environment.restore(fromFolder: path, exclusive) } == .alreadyOpen)
+        #expect(code { _ = try restore(path, exclusive) } == .alreadyOpen)
     }
 
     @Test func aStoreThatAServerHasOpenIsNotRestored() async throws {
         let path = folder.path
         let environment = try Environment.open(configuration(path))
         await #expect(processExitsWith: .success) { [path = path as String] in
-            let result = code { _ = try Environment.restore(fromFolder: path, configuration(path)) }
+            let result = code { _ = try restore(path, configuration(path)) }
             exit(result == .inUse ? 0 : 1)
         }
         try put("one", "a", in: environment)

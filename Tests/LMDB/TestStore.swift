@@ -70,6 +70,10 @@ func get(_ key: String, in environment: Environment) throws -> String? {
     try environment.read { try Tables.notes.get(key, in: $0)?.text }
 }
 
+func restore(_ backup: String, _ configuration: Environment.Configuration) throws -> Environment {
+    try Environment.restore(fromFolder: backup, configuration) { _ in }.environment
+}
+
 /// The code of what `body` throws.
 func code(_ body: () throws -> Void) -> LMDBError.Code? {
     do {

@@ -396,5 +396,10 @@ def test_import_is_idempotent(idle, tmp_path):
     assert jane["groups"] == ["dev", "staff"] and jane["name"] == "Jane"
     shown = idle.cli("user", "import", authelia, "--format", "authelia").stdout
     assert "0 new, 0 changed, 1 unchanged, 0 disabled, 1 skipped" in shown
+    for spelling, outcome in (("Yes", "new"), ("on", "new"), ("'true'", "new"), ("perhaps", "skipped")):
+        name = "gone-" + spelling.strip("'").lower()
+        authelia.write_text(f"users:\n  {name}:\n    email: {name}@example.com\n    disabled: {spelling}\n")
+        assert outcomes(authelia, "--format", "authelia") == [outcome], spelling
+        assert outcome == "skipped" or idle.json("user", "show", name)["disabled"] is True, spelling
     assert idle.cli("user", "import", table, "--format", "ldif", check=False).returncode == 2
     assert idle.cli("user", "import", tmp_path / "missing", "--format", "csv", check=False).returncode == 3

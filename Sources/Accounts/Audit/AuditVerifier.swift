@@ -60,6 +60,7 @@ struct AuditVerifier {
             } else if keys.sealing != nil {
                 return fail(anchor.sequence, .head, "the pruning of the log is not sealed with a key that is known")
             }
+            checkPruning(anchor)
             next = anchor.sequence &+ 1
             previousHash = anchor.hash
         }
@@ -78,6 +79,21 @@ struct AuditVerifier {
             return fail(seal.sequence, .head, "the seal of the log's head is not genuine")
         }
         result.isSealed = true
+    }
+
+    /// Whoever has all keys can say of any log that its beginning was pruned: what a checkpoint tells of has to be there.
+    private mutating func checkPruning(_ anchor: AuditHead.Anchor) {
+        guard let checkpoint, (next...anchor.sequence).contains(checkpoint.sequence) else { return }
+        if checkpoint.sequence < anchor.sequence {
+            fail(
+                checkpoint.sequence, .missing,
+                "event \(checkpoint.sequence), of which the checkpoint tells, was pruned (up to event "
+                    + "\(anchor.sequence)): nothing shows that the log is still that one")
+        } else if checkpoint.hash != anchor.hash {
+            fail(
+                checkpoint.sequence, .changed,
+                "event \(checkpoint.sequence) or one before it is not that of the checkpoint")
+        }
     }
 
     private mutating func check(_ sequence: UInt64, _ stored: StoredEvent, following: StoredEvent?, head: AuditHead?) {

@@ -9,6 +9,13 @@ extension Store {
         }
     }
 
+    /// When the last event was written; nil when there is none that can be read.
+    public func lastAuditTime() throws(AccountsError) -> Timestamp? {
+        try read { transaction in
+            try Tables.audit.last(in: transaction).flatMap { try? $0.1.event().createdAt }
+        }
+    }
+
     /// Events, newest first, until `body` returns false. `access` events carry their numbers as of now.
     ///
     /// Read in pieces, so that a long list holds no view of the store open.
@@ -91,19 +98,19 @@ extension Store {
             }
             return (events, lowest)
         }
+        let oldest = filter.from.map { $0 - .seconds(3600) }
+        var isRecent = oldest == nil
         try Tables.audit.forEach(from: last, reversed: true, in: transaction) { sequence, stored, _ in
             seen += 1
             lowest = sequence
             let event = try stored.event()
             if filter.matches(event) { events.append(try self.current(event, in: transaction)) }
-            // Times go down with the sequence, but for small jumps of the clock.
-            if let from = filter.from, event.createdAt < from - .seconds(3600) {
-                lowest = nil
-                return false
-            }
+            if let oldest, event.createdAt >= oldest { isRecent = true }
             return seen < Self.batchSize && events.count < limit
         }
-        return (events, lowest)
+        // Times go down with the sequence, but for jumps of the clock: one event that is much older says nothing of those
+        // before it, a whole batch does.
+        return (events, isRecent ? lowest : nil)
     }
 
     private func owners(_ selector: String?) throws(AccountsError) -> [String]? {

@@ -65,7 +65,7 @@ extension Store {
         var removed = 0
         while true {
             let count = try write { transaction in
-                try self.pruneBatch(olderThan: limit, in: transaction)
+                try self.pruneBatch(olderThan: limit, now: now, in: transaction)
             }
             removed += count
             if count < Self.batchSize { break }
@@ -88,29 +88,44 @@ extension Store {
     }
 
     /// Never the last event: the chain has to go on from something.
-    private func pruneBatch(olderThan limit: Timestamp, in transaction: borrowing WriteTransaction) throws -> Int {
+    private func pruneBatch(
+        olderThan limit: Timestamp, now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws -> Int {
         guard var head = try Tables.auditHead.get(Tables.headKey, in: transaction) else { return 0 }
-        var doomed: [(UInt64, String?)] = []
-        var lastHash = ""
-        try Tables.audit.forEach(in: transaction) { sequence, stored, _ in
-            guard sequence < head.sequence, doomed.count < Self.batchSize else { return false }
-            let event = try stored.event()
-            guard event.createdAt < limit else { return false }
-            lastHash = stored.hash
-            doomed.append((sequence, Self.auditOwner(of: event)))
-            return true
+        let doomed = try oldEvents(before: head.sequence, olderThan: limit, now: now, in: transaction)
+        guard let last = doomed.last else { return 0 }
+        for event in doomed {
+            try Tables.audit.delete(event.sequence, in: transaction)
+            guard let owner = event.owner else { continue }
+            try Tables.auditByUser.delete(KeyPair(owner, event.sequence), in: transaction)
         }
-        guard let last = doomed.last?.0 else { return 0 }
-        for (sequence, owner) in doomed {
-            try Tables.audit.delete(sequence, in: transaction)
-            if let owner { try Tables.auditByUser.delete(KeyPair(owner, sequence), in: transaction) }
-        }
-        var anchor = AuditHead.Anchor(sequence: last, hash: lastHash)
+        var anchor = AuditHead.Anchor(sequence: last.sequence, hash: last.hash)
         if let key = auditKeys.sealing {
-            anchor.seal = try .make(sequence: last, hash: lastHash, purpose: AuditHead.anchorPurpose, with: key)
+            anchor.seal = try .make(
+                sequence: last.sequence, hash: last.hash, purpose: AuditHead.anchorPurpose, with: key)
         }
         head.anchor = anchor
         try Tables.auditHead.put(head, for: Tables.headKey, in: transaction)
         return doomed.count
+    }
+
+    /// A batch of the oldest events. One of the future was written when the clock was ahead: it is as old as the next one
+    /// that is dated.
+    private func oldEvents(
+        before end: UInt64, olderThan limit: Timestamp, now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws -> [(sequence: UInt64, owner: String?, hash: String)] {
+        var old: [(sequence: UInt64, owner: String?, hash: String)] = []
+        var certain = 0
+        var seen = 0
+        try Tables.audit.forEach(in: transaction) { sequence, stored, _ in
+            guard sequence < end, certain < Self.batchSize, seen < 10 * Self.batchSize else { return false }
+            let event = try stored.event()
+            guard event.createdAt < limit || event.createdAt > now else { return false }
+            seen += 1
+            if old.count < Self.batchSize { old.append((sequence, Self.auditOwner(of: event), stored.hash)) }
+            if event.createdAt < limit { certain = old.count }
+            return true
+        }
+        return Array(old.prefix(certain))
     }
 }

@@ -2,11 +2,16 @@ internal import Core
 
 /// Denials that become one event: the same reason, route and user (or, of nobody known, address class) within two
 /// seconds.
+///
+/// Strangers have as many events as fit into a store of the usual size for as long as it keeps them: who sends from very
+/// many networks would fill the disk else, and then nobody could sign in any more. What is beyond is one event a minute,
+/// reason and route, which counts on.
 struct DenialGroups {
     fileprivate struct Key: Hashable {
         let reason: Reason?
         let route: String?
-        let who: String
+        /// Nil: strangers of many networks together.
+        let who: String?
     }
 
     /// Of them one event is made.
@@ -18,39 +23,76 @@ struct DenialGroups {
         var count: Int64
         var addresses: [String]
         var credentials: [String]
+
+        /// Nobody is known to have been refused.
+        fileprivate var isStrangers: Bool { sample.subject == nil && sample.user == nil }
+
+        fileprivate init(_ denial: Denial, as key: Key) {
+            self.key = key
+            sample = denial
+            (first, last, count) = (denial.at, denial.at, 1)
+            addresses = (denial.address?.description).map { [$0] } ?? []
+            credentials = denial.credentialID.map { [$0] } ?? []
+        }
+
+        /// The same, as a part of another one.
+        fileprivate init(_ group: Group, as key: Key) {
+            self.key = key
+            sample = group.sample
+            (first, last, count) = (group.first, group.last, group.count)
+            (addresses, credentials) = (group.addresses, group.credentials)
+        }
+
+        /// - Parameter other: of the same key; its sample is not kept.
+        fileprivate mutating func join(_ other: Group) {
+            first = min(first, other.first)
+            last = max(last, other.last)
+            count &+= other.count
+            Self.note(other.addresses, in: &addresses)
+            Self.note(other.credentials, in: &credentials)
+        }
+
+        private static func note(_ texts: [String], in list: inout [String]) {
+            for text in texts where list.count < AccessRecord.maximumAddresses && !list.contains(text) {
+                list.append(text)
+            }
+        }
     }
 
     static let window = Duration.seconds(2)
+    /// Of strangers of many networks together.
+    static let joinedWindow = Duration.seconds(60)
+    /// Events about strangers in a row, after a rest.
+    static let strangersBurst = 2_000
+    /// Events about strangers a second in the long run: 400 days of them are some 50 GB.
+    static let strangersPerSecond: Int64 = 2
     private static let maximumGroups = 8_192
 
     private var groups: [Key: Group] = [:]
-
-    var isEmpty: Bool { groups.isEmpty }
+    /// So many events about strangers may be made now.
+    private var allowance = strangersBurst
+    private var refilledAt: Timestamp?
 
     /// - Returns: false when there are too many different ones at once.
     mutating func add(_ denial: Denial) -> Bool {
-        let key = Key(
-            reason: denial.reason, route: denial.route, who: Self.who(denial.subject, denial.user, denial.address))
-        guard groups[key] != nil || groups.count < Self.maximumGroups else { return false }
-        var group =
-            groups[key]
-            ?? Group(
-                key: key, sample: denial, first: denial.at, last: denial.at, count: 0, addresses: [], credentials: [])
-        group.first = min(group.first, denial.at)
-        group.last = max(group.last, denial.at)
-        group.count &+= 1
-        Self.note(denial.address?.description, in: &group.addresses)
-        Self.note(denial.credentialID, in: &group.credentials)
-        groups[key] = group
-        return true
+        let who = Self.who(denial.subject, denial.user, denial.address)
+        return place(Group(denial, as: Key(reason: denial.reason, route: denial.route, who: who)))
     }
 
     /// Takes the groups whose time is over, the oldest first.
     mutating func take(at now: Timestamp, all: Bool) -> [Group] {
-        func isDue(_ group: Group) -> Bool { all || now - group.first >= Self.window || group.first > now }
-        let due = groups.values.filter(isDue)
+        func isDue(_ group: Group) -> Bool {
+            all || now - group.first >= (group.key.who == nil ? Self.joinedWindow : Self.window) || group.first > now
+        }
+        var due = groups.values.filter(isDue)
         guard !due.isEmpty else { return [] }
         groups = groups.filter { !isDue($0.value) }
+        due = withinAllowance(due, at: now)
+        // Those that had to join others just now.
+        if all {
+            due += groups.values
+            groups = [:]
+        }
         return due.sorted { $0.first < $1.first }
     }
 
@@ -59,21 +101,75 @@ struct DenialGroups {
     /// - Returns: how many denials found no place.
     mutating func putBack(_ taken: ArraySlice<Group>) -> Int64 {
         var lost: Int64 = 0
-        for var group in taken {
-            if let newer = groups[group.key] {
-                group.first = min(group.first, newer.first)
-                group.last = max(group.last, newer.last)
-                group.count &+= newer.count
-                for address in newer.addresses { Self.note(address, in: &group.addresses) }
-                for credential in newer.credentials { Self.note(credential, in: &group.credentials) }
-            } else if groups.count >= Self.maximumGroups {
-                lost &+= group.count
-                continue
-            }
-            groups[group.key] = group
+        for group in taken {
+            if Self.costs(group) { allowance = min(allowance + 1, Self.strangersBurst) }
+            if !place(group) { lost &+= group.count }
         }
         return lost
     }
+
+    /// - Returns: false when there is no place for it.
+    private mutating func place(_ group: Group) -> Bool {
+        guard groups[group.key] != nil || groups.count < Self.maximumGroups else {
+            guard group.isStrangers else { return false }
+            join(Self.joined(group))
+            return true
+        }
+        join(group)
+        return true
+    }
+
+    private mutating func join(_ group: Group) {
+        // The older one's sample is kept.
+        guard var known = groups[group.key] else {
+            groups[group.key] = group
+            return
+        }
+        if known.first <= group.first {
+            known.join(group)
+            groups[group.key] = known
+        } else {
+            var older = group
+            older.join(known)
+            groups[group.key] = older
+        }
+    }
+
+    // MARK: Strangers
+
+    private static func joined(_ group: Group) -> Group {
+        Group(group, as: Key(reason: group.key.reason, route: group.key.route, who: nil))
+    }
+
+    private static func costs(_ group: Group) -> Bool { group.isStrangers && group.key.who != nil }
+
+    /// Has strangers beyond the allowance join one another; those who came most often keep an event of their own.
+    private mutating func withinAllowance(_ due: [Group], at now: Timestamp) -> [Group] {
+        refill(now)
+        var strangers = due.filter(Self.costs)
+        guard strangers.count > allowance else {
+            allowance -= strangers.count
+            return due
+        }
+        strangers.sort { ($0.count, $1.first) > ($1.count, $0.first) }
+        for group in strangers[allowance...] { join(Self.joined(group)) }
+        let own = Array(strangers[..<allowance])
+        allowance = 0
+        return own + due.filter { !Self.costs($0) }
+    }
+
+    private mutating func refill(_ now: Timestamp) {
+        guard let since = refilledAt, now > since else {
+            refilledAt = now
+            return
+        }
+        let gained = min((now - since).wholeMilliseconds / 1000, Int64(Self.strangersBurst)) * Self.strangersPerSecond
+        guard gained > 0 else { return }
+        allowance = min(allowance + Int(gained), Self.strangersBurst)
+        refilledAt = now
+    }
+
+    // MARK: Events
 
     static func event(_ group: Group) -> (event: NewAuditEvent, actor: AuditActor) {
         let sample = group.sample
@@ -81,6 +177,7 @@ struct DenialGroups {
             "count": .integer(group.count), "first": .string(group.first.rfc3339), "last": .string(group.last.rfc3339),
         ]
         if group.addresses.count > 1 { metadata["addresses"] = .strings(group.addresses) }
+        if group.key.who == nil { metadata["many_networks"] = .boolean(true) }
         if let credential = group.credentials.first, group.credentials.count == 1 {
             metadata["credential"] = .string(credential)
         } else if !group.credentials.isEmpty {
@@ -109,10 +206,5 @@ struct DenialGroups {
         case .v4: return "v4 \(address.bits >> 8)"
         case .v6: return "v6 \(address.bits >> 64)"
         }
-    }
-
-    private static func note(_ text: String?, in list: inout [String]) {
-        guard let text, list.count < AccessRecord.maximumAddresses, !list.contains(text) else { return }
-        list.append(text)
     }
 }

@@ -13,7 +13,9 @@ public enum ImportFormat: String, Sendable, CaseIterable {
     /// - Returns: accounts and flaws in the order of the lines.
     /// - Throws: the flaw that makes the whole file unreadable.
     public func read(_ bytes: [UInt8]) throws(ImportFlaw) -> [Result<ImportedAccount, ImportFlaw>] {
-        guard let text = String(validating: bytes, as: UTF8.self) else {
+        // Spreadsheets begin a file with a mark of its encoding.
+        let mark: [UInt8] = [0xef, 0xbb, 0xbf]
+        guard let text = String(validating: bytes.dropFirst(bytes.starts(with: mark) ? 3 : 0), as: UTF8.self) else {
             throw ImportFlaw(line: 1, reason: "the file is no UTF-8")
         }
         switch self {
@@ -24,8 +26,11 @@ public enum ImportFormat: String, Sendable, CaseIterable {
     }
 
     private static func lines(_ text: String) -> [(Int, String)] {
-        text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().compactMap { index, line in
-            let line = String(line.last == "\r" ? line.dropLast() : line)
+        // By bytes: to a String a carriage return and a line feed are one character, which is no line feed.
+        let feed = UInt8(ascii: "\n")
+        return text.utf8.split(separator: feed, omittingEmptySubsequences: false).enumerated().compactMap {
+            index, bytes in
+            let line = String(decoding: bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes, as: UTF8.self)
             let isBlank = line.allSatisfy { $0 == " " || $0 == "\t" || $0 == "\r" }
             return isBlank || line.hasPrefix("#") ? nil : (index + 1, line)
         }

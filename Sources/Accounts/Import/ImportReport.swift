@@ -2,7 +2,8 @@
 public struct ImportOptions: Sendable {
     /// Names, groups and passwords of accounts that exist become what the file says.
     public var updates: Bool
-    /// Accounts that are not in the file are disabled, service accounts and administrators excepted.
+    /// Accounts that are not in the file are disabled, service accounts and administrators excepted; nobody where the
+    /// file has lines without an e-mail address.
     public var disablesMissing: Bool
     /// Nothing is written.
     public var isDryRun: Bool

@@ -146,7 +146,10 @@ extension Store {
         if let authenticator = account.authenticator {
             try take(authenticator, for: user, by: actor, at: now, in: transaction)
         }
-        return outcome(.new)
+        // Likewise: whatever ends the import, nobody comes in who was kept out before.
+        guard account.disabled else { return outcome(.new) }
+        _ = try disable(user, by: actor, at: now, in: transaction)
+        return outcome(.new, "it is disabled")
     }
 
     private func importOver(
@@ -225,22 +228,34 @@ extension Store {
         try Tables.passwords.put(record, for: userID, in: transaction)
     }
 
-    /// Those that the file says are disabled, and those that it does not have.
+    /// Accounts that were there before: those that the file says are disabled, and those that it does not have.
     private func disableAsSaid(
         _ lines: [Result<ImportedAccount, ImportFlaw>], _ options: ImportOptions, _ report: inout ImportReport,
         by actor: AuditActor
     ) throws(AccountsError) {
         var named: Set<String> = []
         var disabled: [String: Int] = [:]
+        var nameless = 0
         for line in lines {
-            guard case .success(let account) = line, let email = EmailAddress(account.email) else { continue }
+            guard case .success(let account) = line, let email = EmailAddress(account.email) else {
+                nameless += 1
+                continue
+            }
             named.insert(email.canonical)
             if account.disabled { disabled[email.canonical] = account.line }
+        }
+        // Whoever seems to be missing may be the one whom such a line is about.
+        let disablesMissing = options.disablesMissing && nameless == 0
+        if options.disablesMissing, !disablesMissing {
+            report.outcomes.append(
+                ImportOutcome(
+                    line: nil, user: nil, outcome: .skipped,
+                    reason: "nobody is disabled for missing: \(nameless) lines have no readable e-mail address"))
         }
         for user in try users() where !user.disabled && !user.service {
             let email = EmailAddress(user.email)?.canonical ?? user.email
             let line = disabled[email]
-            guard line != nil || options.disablesMissing && !named.contains(email) else { continue }
+            guard line != nil || disablesMissing && !named.contains(email) else { continue }
             // A file that was cut short must not lock the operator out.
             guard line != nil || !user.groups.contains("gatehouse-admins") else {
                 report.outcomes.append(

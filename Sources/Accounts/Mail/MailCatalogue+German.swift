@@ -124,8 +124,8 @@ extension MailCatalogue {
                         + "mehrere falsche Codes eines zweiten Faktors eingegeben. Niemand ist damit hineingekommen."),
                 .occasion, .text("Wenn Sie das nicht waren, ändern Sie Ihr Passwort unter {url}: Jemand kennt es.")),
             .fewBackupCodes: MailText(
-                "Wenige Ersatzcodes übrig bei {site}",
-                .text("Für Ihr Konto bei {site} sind noch {left} Ersatzcodes übrig. Neue gibt es bei {url}.")),
+                "Wenige Backup-Codes übrig bei {site}",
+                .text("Für Ihr Konto bei {site} sind noch {left} Backup-Codes übrig. Neue gibt es bei {url}.")),
             .alreadyRegistered: MailText(
                 "Sie haben ein Konto bei {site}",
                 .text("Jemand hat sich bei {site} mit dieser E-Mail-Adresse angemeldet, die schon ein Konto hat."),

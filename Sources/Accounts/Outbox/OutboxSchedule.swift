@@ -3,7 +3,8 @@ public import Core
 /// When a mail that was not taken is tried again, and when it is given up. A value without a clock or a store.
 struct OutboxSchedule: Equatable {
     /// After the first failure, the second and so on; the last one repeats until the mail is given up.
-    static let waits: [Duration] = [.seconds(60), .seconds(300), .seconds(900), .seconds(3600), .seconds(4 * 3600)]
+    static let waits: [Duration] = [.seconds(60), .seconds(300), .seconds(900), .seconds(3600), longestWait]
+    static let longestWait: Duration = .seconds(4 * 3600)
 
     /// What becomes of a mail after an attempt.
     enum Outcome: Equatable {

@@ -10,8 +10,7 @@ extension Store {
         guard try firstDue() != nil else { return nil }
         let now = clock.now()
         return try write { transaction in
-            for key in try Tables.outboxDue.keys(limit: 100, in: transaction) {
-                guard key.first <= UInt64(clamping: now.milliseconds) else { return nil }
+            for key in try self.due(at: now, limit: 100, in: transaction) {
                 try Tables.outboxDue.delete(key, in: transaction)
                 guard var record = try Tables.outbox.get(key.second, in: transaction) else { continue }
                 if let expiresAt = record.expiresAt, expiresAt <= now {
@@ -21,6 +20,7 @@ extension Store {
                 record.state = .sending
                 record.attempts += 1
                 record.dueAt = now + OutboxDelivery.claimPeriod
+                record.giveUpAt = min(record.giveUpAt, now + Self.mailLifetime)
                 try Tables.outbox.put(record, for: record.id, in: transaction)
                 try Tables.outboxDue.put(EmptyRecord(), for: record.dueKey, in: transaction)
                 try Tables.meta.put(MetaRecord(text: record.id), for: MetaRecord.mailInHand, in: transaction)
@@ -31,10 +31,20 @@ extension Store {
     }
 
     private func firstDue() throws(AccountsError) -> KeyPair<UInt64, String>? {
-        let now = UInt64(clamping: clock.now().milliseconds)
-        return try read { transaction in
-            try Tables.outboxDue.keys(limit: 1, in: transaction).first { $0.first <= now }
-        }
+        let now = clock.now()
+        return try read { transaction in try self.due(at: now, limit: 1, in: transaction).first }
+    }
+
+    /// The first ones whose time has come; else those that would wait for longer than any mail does, since the clock was
+    /// ahead when they were put there.
+    private func due(
+        at now: Timestamp, limit: Int, in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> [KeyPair<UInt64, String>] {
+        let end = UInt64(clamping: now.milliseconds)
+        let due = try Tables.outboxDue.keys(limit: limit, in: transaction).prefix { $0.first <= end }
+        guard due.isEmpty else { return Array(due) }
+        let latest = UInt64(clamping: (now + OutboxSchedule.longestWait).milliseconds)
+        return try Tables.outboxDue.keys(reversed: true, limit: limit, in: transaction).filter { $0.first > latest }
     }
 
     func mailTaken(_ record: OutboxRecord) throws(AccountsError) {

@@ -108,10 +108,11 @@ extension Store {
         }
     }
 
-    /// Tries mails again now, with the full time before they are given up.
+    /// Tries mails again now, with the full time before they are given up. Of all that failed those are left alone whose
+    /// link has ended.
     ///
     /// - Returns: how many.
-    /// - Throws: `notFound` for an id that is not there, `refused` for a mail that is in hand.
+    /// - Throws: `notFound` for an id that is not there, `refused` for a mail that is in hand or whose link has ended.
     public func retryMail(_ selection: OutboxSelection, by actor: AuditActor) throws(AccountsError) -> Int {
         let now = clock.now()
         return try change(
@@ -174,6 +175,12 @@ extension Store {
                     }
                     guard record.state != .sending else {
                         throw AccountsError(.refused, "Mail \(id) is being sent: try again in some minutes.")
+                    }
+                    // It would go on the way, and nobody would hear of it.
+                    if event == .outboxRetried, let end = record.expiresAt, end <= now {
+                        if case .allFailed = selection { continue }
+                        throw AccountsError(
+                            .refused, "The link in mail \(id) ended at \(end.rfc3339): it can only be dropped.")
                     }
                     try body(record, transaction)
                     try self.append(

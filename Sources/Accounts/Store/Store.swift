@@ -22,8 +22,9 @@ public final class Store: Sendable {
         public var exclusive: Bool
         /// Nothing can be written.
         public var readOnly: Bool
-        /// Every page of the file is held against its format first: it may be damaged.
-        var checksPages = false
+        /// A copy that nobody writes. It may be damaged, so every page of the file is held against its format first, and
+        /// it may lie on a network file system.
+        var isBackup = false
         /// `mail` is not `none`: operations queue the mails that they cause.
         public var mailIsOn: Bool
         /// `notifications`: which mails operations queue that nobody has asked for.
@@ -125,7 +126,8 @@ public final class Store: Sendable {
                 path: configuration.dataFolder, maximumSize: configuration.maximumSize,
                 access: configuration.exclusive ? .exclusive : .shared, readOnly: configuration.readOnly,
                 schemaVersion: schemaVersion, tables: Tables.descriptions)
-            opening.checksPages = configuration.checksPages
+            opening.checksPages = configuration.isBackup
+            opening.isBackup = configuration.isBackup
             environment = try Environment.open(opening)
         } catch {
             throw AccountsError(

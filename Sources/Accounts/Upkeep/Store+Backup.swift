@@ -62,7 +62,7 @@ extension Store {
         configuration.dataFolder = folder
         configuration.exclusive = false
         configuration.readOnly = true
-        configuration.checksPages = true
+        configuration.isBackup = true
         return try open(configuration, clock: clock, random: random, auditKeys: auditKeys)
     }
 }

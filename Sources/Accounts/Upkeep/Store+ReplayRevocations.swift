@@ -12,7 +12,15 @@ extension AuditEvent {
     /// What undoes one of them.
     private static let undoing: Set<String> = Set([AuditEventType.userEnabled, .blockRemoved].map(\.rawValue))
 
-    var isRevocation: Bool { success && Self.revocations.contains(type) }
+    var isRevocation: Bool { success && (Self.revocations.contains(type) || !takenByImport.isEmpty) }
+
+    /// What an import of accounts has put in the place of something.
+    fileprivate var takenByImport: Set<String> {
+        guard type == AuditEventType.userUpdated.rawValue, case .strings(let changed) = metadata["changed"] else {
+            return []
+        }
+        return Set(changed).intersection(["groups", "password"])
+    }
 
     /// Matters to who does revocations again.
     var isReplayed: Bool { isRevocation || success && Self.undoing.contains(type) }
@@ -85,6 +93,13 @@ extension Store {
         case (.userGroupsChanged, let id?):
             guard case .strings(let groups) = event.metadata["to"] else { return false }
             _ = try setGroups(id, to: groups, by: actor)
+        case (.userUpdated, let id?):
+            guard event.takenByImport.contains("groups"), case .strings(let groups) = event.metadata["groups"] else {
+                return false
+            }
+            _ = try setGroups(id, to: groups, by: actor)
+            // No export has the password.
+            return !event.takenByImport.contains("password")
         case (.apiKeyRevoked, _):
             guard case .string(let id) = event.metadata["key"] else { return false }
             _ = try revokeAPIKey(id, by: actor)

@@ -60,34 +60,36 @@ extension Store {
         let exported = try auditExport.map { lines throws(AccountsError) in try revocations(in: lines, after: head) }
         let known = try? laterRevocations(
             of: configuration, after: head, clock: clock, random: random, auditKeys: auditKeys)
-        let environment: Environment
+        let restored: (environment: Environment, prepared: RestoreReport)
         do {
-            environment = try Environment.restore(
+            restored = try Environment.restore(
                 fromFolder: folder,
                 Environment.Configuration(
                     path: configuration.dataFolder, maximumSize: configuration.maximumSize, access: .exclusive,
-                    schemaVersion: schemaVersion, tables: Tables.descriptions))
-        } catch {
+                    schemaVersion: schemaVersion, tables: Tables.descriptions)
+            ) { copy in
+                let store = Store(configuration, environment: copy, clock: clock, random: random, auditKeys: auditKeys)
+                let ended = try store.endAllSessions()
+                let replayed = try store.replay(exported ?? [], by: actor)
+                // The store that is replaced may have been restored from the same backup before: the export knows more
+                // then.
+                let later = known == nil && exported == nil ? nil : (known ?? []).joined(with: exported ?? [])
+                let report = RestoreReport(
+                    auditSequence: head.sequence, sessionsEnded: ended, lostRevocations: later?.lost(besides: replayed),
+                    replayed: replayed, problems: problems)
+                try store.noteRestore(report, from: folder, by: actor)
+                // Last: what can still fail leaves a store that other keys may have sealed.
+                try AuditKeyFile.write(auditKeys, folder: configuration.dataFolder)
+                return report
+            }
+        } catch let error as LMDBError {
             throw AccountsError(.store, "The backup was not restored.", cause: error)
+        } catch {
+            throw .wrapping(error)
         }
         let store = Store(
-            configuration, environment: environment, clock: clock, random: random, auditKeys: auditKeys)
-        do {
-            try AuditKeyFile.write(auditKeys, folder: configuration.dataFolder)
-            let ended = try store.endAllSessions()
-            let replayed = try store.replay(exported ?? [], by: actor)
-            // The store that is replaced may have been restored from the same backup before: the export knows more then.
-            let later = known == nil && exported == nil ? nil : (known ?? []).joined(with: exported ?? [])
-            let lost = later?.lost(besides: replayed)
-            let report = RestoreReport(
-                auditSequence: head.sequence, sessionsEnded: ended, lostRevocations: lost, replayed: replayed,
-                problems: problems)
-            try store.noteRestore(report, from: folder, by: actor)
-            return (store, report)
-        } catch {
-            store.close()
-            throw error
-        }
+            configuration, environment: restored.environment, clock: clock, random: random, auditKeys: auditKeys)
+        return (store, restored.prepared)
     }
 
     /// Opens the backup, shows that our master keys can open what is sealed in it, and reads all of it.

@@ -75,7 +75,12 @@ extension Store {
                 guard try Tables.expiries.delete(key, in: transaction), let row = Sweepable(key.second) else {
                     continue
                 }
-                try self.free(row, now: now, in: transaction)
+                do {
+                    try self.free(row, now: now, in: transaction)
+                } catch is DecodingError {
+                    // One row that is damaged keeps no other from being freed; `store check` finds it.
+                    continue
+                }
             }
         }
         return keys.count

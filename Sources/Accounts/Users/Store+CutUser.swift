@@ -9,17 +9,24 @@ extension Store {
     public func disableUser(_ selector: String, by actor: AuditActor) throws(AccountsError) -> CutReport {
         let now = clock.now()
         let (report, more) = try write { transaction in
-            var user = try self.require(user: selector, in: transaction)
-            user.disabled = true
-            user.epoch = user.epoch &+ 1
-            try Tables.users.put(user, for: user.id, in: transaction)
-            var report = CutReport(user: User(user))
-            report.blockedEmail = try self.block(emailOf: user, by: actor, at: now, in: transaction)
-            let more = try self.cut(user.id, at: now, into: &report, in: transaction)
-            try self.append(Self.event(.userDisabled, report), by: actor, at: now, in: transaction)
-            return (report, more)
+            try self.disable(try self.require(user: selector, in: transaction), by: actor, at: now, in: transaction)
         }
         return more ? try cutRest(report, at: now) : report
+    }
+
+    /// - Returns: what was cut; whether there may be more to cut than one transaction may, all of it stale already.
+    func disable(
+        _ user: UserRecord, by actor: AuditActor, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws -> (report: CutReport, more: Bool) {
+        var user = user
+        user.disabled = true
+        user.epoch = user.epoch &+ 1
+        try Tables.users.put(user, for: user.id, in: transaction)
+        var report = CutReport(user: User(user))
+        report.blockedEmail = try block(emailOf: user, by: actor, at: now, in: transaction)
+        let more = try cut(user.id, at: now, into: &report, in: transaction)
+        try append(Self.event(.userDisabled, report), by: actor, at: now, in: transaction)
+        return (report, more)
     }
 
     /// Lets an account be used again, with new credentials: what was ended stays ended. The block that disabling set

@@ -9,7 +9,7 @@ extension Store {
         /// Nothing in a full part of the log; there may be something in the next one.
         case nothingYet
         case event(WebhookRecord.Step, body: [UInt8])
-        /// The event was removed in the meantime.
+        /// The event was removed in the meantime, or is damaged.
         case gone(WebhookRecord.Step)
     }
 
@@ -74,8 +74,8 @@ extension Store {
         var found: WebhookRecord.Step?
         guard start < .max else { return (nil, start, false) }
         try Tables.audit.forEach(from: start + 1, in: transaction) { sequence, stored, _ in
-            let event = try stored.event()
-            if webhook.wants(event.type) {
+            // One that is damaged cannot be told, and must not silence the webhook; `audit verify` finds it.
+            if let event = try? stored.event(), webhook.wants(event.type) {
                 found = WebhookRecord.Step(
                     sequence: sequence, event: "evt_" + String(stored.hash.prefix(32)), type: event.type,
                     createdAt: event.createdAt, attempts: 0, since: now)
@@ -91,7 +91,9 @@ extension Store {
     private func look(
         at step: WebhookRecord.Step, in transaction: borrowing ReadTransaction
     ) throws -> WebhookLook {
-        guard let event = try Tables.audit.get(step.sequence, in: transaction)?.event() else { return .gone(step) }
+        guard let stored = try Tables.audit.get(step.sequence, in: transaction), let event = try? stored.event() else {
+            return .gone(step)
+        }
         return .event(step, body: try JSON.encode(try current(event, in: transaction)))
     }
 

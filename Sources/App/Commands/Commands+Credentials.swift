@@ -87,7 +87,7 @@ extension Commands {
             struct Answer: Encodable {
                 let imported: Int
             }
-            let keys = try TextFile.read("-").split(separator: "\n").map(String.init)
+            let keys = TextFile.lines(of: try TextFile.read("-")).filter { !$0.isEmpty }
             let count = try store.importAPIKeys(
                 keys, user: user, name: name, policy: context.keyPolicy, by: context.actor)
             try context.output.value(Answer(imported: count)) { "\(count) keys were new." }

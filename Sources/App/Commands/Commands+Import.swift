@@ -98,11 +98,23 @@ enum AutheliaUsers {
             guard let email = user["email"]?.text, user.entries != nil else {
                 return .failure(ImportFlaw(line: line, reason: "\(name) has no email"))
             }
+            guard let disabled = isTrue(user["disabled"]?.text) else {
+                return .failure(ImportFlaw(line: line, reason: "\(name): disabled is neither true nor false"))
+            }
             return .success(
                 ImportedAccount(
                     line: line, email: email, username: name, name: user["displayname"]?.text,
                     groups: user["groups"].map { $0.items.compactMap(\.text) }, passwordHash: user["password"]?.text,
-                    disabled: user["disabled"]?.text == "true"))
+                    disabled: disabled))
+        }
+    }
+
+    /// In every spelling that Authelia's own reader takes.
+    private static func isTrue(_ text: String?) -> Bool? {
+        switch text?.lowercased() ?? "" {
+        case "true", "yes", "on", "y": true
+        case "false", "no", "off", "n", "", "~", "null": false
+        default: nil
         }
     }
 }

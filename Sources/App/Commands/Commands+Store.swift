@@ -102,10 +102,10 @@ extension Commands {
         _ invocation: Invocation, folder: String, auditExport: String?, despiteProblems: Bool
     ) throws {
         let context = try invocation.context(readingMasterKey: true)
-        let lines = try auditExport.map { path throws(CommandFailure) in try namedFile(path) }
+        let lines = try auditExport.map { path throws(CommandFailure) in TextFile.lines(of: try namedFile(path)) }
         let (store, report) = try Store.restore(
             from: folder, into: try context.storeConfiguration(readingMasterKey: true),
-            auditExport: lines?.split(separator: "\n").map(String.init), despiteProblems: despiteProblems,
+            auditExport: lines, despiteProblems: despiteProblems,
             clock: SystemClock(), random: SystemRandom(), by: context.actor)
         store.close()
         try context.output.value(report) { describe(report) }

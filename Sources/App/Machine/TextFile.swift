@@ -23,6 +23,14 @@ enum TextFile {
         }
     }
 
+    /// The lines of a text, however they end: to a String a carriage return and a line feed are one character, which is
+    /// no line feed.
+    static func lines(of text: String) -> [String] {
+        text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { bytes in
+            String(decoding: bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes, as: UTF8.self)
+        }
+    }
+
     private static func failure(_ path: String) -> CommandFailure {
         let code = errno
         let status: CommandFailure.Status = code == ENOENT || code == ENOTDIR ? .notFound : .failed

@@ -68,6 +68,7 @@ final class Server: Sendable {
             throw error
         }
         do {
+            let lastEvent = try store.lastAuditTime()
             if try store.serverStarted(besideAnother: isBesideAnother, by: .system) {
                 launch.log.warning("the last stop was not a clean one; the audit log says so")
             }
@@ -76,7 +77,7 @@ final class Server: Sendable {
             }
             Upkeep.tellAlarms(of: store, launch.log)
             _ = try store.maintainSigningKeys()
-            let server = try await Server(store, launch, clock, control)
+            let server = try await Server(store, launch, clock, control, lastEvent: lastEvent)
             server.takeReloads()
             do {
                 // A key that the server before us has taken in the meantime is not ours.
@@ -95,7 +96,9 @@ final class Server: Sendable {
         }
     }
 
-    private init(_ store: Store, _ launch: Launch, _ clock: SystemClock, _ control: ServerControl) async throws {
+    private init(
+        _ store: Store, _ launch: Launch, _ clock: SystemClock, _ control: ServerControl, lastEvent: Timestamp?
+    ) async throws {
         self.store = store
         self.control = control
         self.launch = launch
@@ -152,7 +155,8 @@ final class Server: Sendable {
             store: store, decisions: decisions, limiter: limiter,
             retention: { parts.inForce.value.settings.audit.retention },
             forwardedTokens: { parts.inForce.value.settings.forwardedTokens },
-            clock: clock, log: launch.log, refreshCertificates: { [proxy] in proxy.refreshCertificates() },
+            clock: clock, lastEvent: lastEvent, log: launch.log,
+            refreshCertificates: { [proxy] in proxy.refreshCertificates() },
             sweepPages: { portal.sweep() }, keepControl: { control.takeNameBack() })
         self.upkeep = Task { await upkeep.run(on: pool, cleaning: cleaning) }
     }

@@ -13,6 +13,8 @@ struct Upkeep: Sendable {
     /// Whose tokens routes forward now.
     let forwardedTokens: @Sendable () -> Set<TokenProvider>
     let clock: any WallClock
+    /// When the last event was before this start; nil: there was none.
+    let lastEvent: Timestamp?
     let log: Logger
     /// Looks whether certificates have changed.
     let refreshCertificates: @Sendable () -> Void
@@ -55,25 +57,38 @@ struct Upkeep: Sendable {
     private func clean(on pool: WorkerPool) async {
         var lastMinute = clock.now()
         var lastHour = lastMinute
+        var steady = SteadyClock(at: lastMinute, .now, lastEvent: lastEvent)
+        if !steady.isTrusted(at: .now) {
+            log.warning("the clock is far ahead of the last event; for a day nothing is removed for its age")
+        }
         // What the configuration of this start wants no more.
         await dropTokens(on: pool)
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(1))
             let now = clock.now()
+            if let moved = steady.look(at: now, .now) {
+                log.warning(
+                    "the clock was moved; for a day nothing is removed for its age", metadata: ["by": "\(moved)"])
+            }
+            let isTrusted = steady.isTrusted(at: .now)
             // The distance either way: a clock that was set back must not stop the work.
             if (now - lastMinute).magnitude >= .seconds(60) {
                 lastMinute = now
                 sweepPages()
-                await perform("sweep", on: pool) {
-                    while try store.sweep() > 0 {}
-                    while try store.sweepRefusals() > 0 {}
+                if isTrusted {
+                    await perform("sweep", on: pool) {
+                        while try store.sweep() > 0 {}
+                        while try store.sweepRefusals() > 0 {}
+                    }
                 }
             }
             if (now - lastHour).magnitude >= .seconds(3600) {
                 lastHour = now
                 await dropTokens(on: pool)
-                await perform("rotate", on: pool) { _ = try store.maintainSigningKeys() }
-                await perform("prune", on: pool) { _ = try store.pruneAudit(retention: retention()) }
+                if isTrusted {
+                    await perform("rotate", on: pool) { _ = try store.maintainSigningKeys() }
+                    await perform("prune", on: pool) { _ = try store.pruneAudit(retention: retention()) }
+                }
             }
         }
     }
@@ -96,8 +111,4 @@ struct Upkeep: Sendable {
             if !accepted { continuation.resume() }
         }
     }
-}
-
-extension Duration {
-    fileprivate var magnitude: Duration { self < .zero ? .zero - self : self }
 }

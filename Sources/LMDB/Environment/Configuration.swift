@@ -21,6 +21,8 @@ extension Environment {
         public var readOnly: Bool
         /// Holds every page against the format first, which takes a while: for a file that may be damaged.
         public var checksPages: Bool
+        /// A copy that nobody writes: it may lie on a network file system too.
+        public var isBackup: Bool
         /// The schema that this program writes; it opens this one and the one before.
         public var schemaVersion: UInt16
         /// All tables; none can be opened later.
@@ -51,6 +53,7 @@ extension Environment {
             groupLimit = 64
             groupDuration = .milliseconds(2)
             checksPages = false
+            isBackup = false
             committed = nil
         }
     }

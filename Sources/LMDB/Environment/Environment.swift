@@ -27,7 +27,7 @@ public final class Environment: Sendable {
     /// - Throws: `alreadyOpen`, `inUse`, `foreignServer`, `networkFileSystem`, `schemaTooNew`, `schemaTooOld`,
     ///   `notAnEnvironment`, `versionMismatch`, `corrupted`, `diskFull`, `mapFull`, `io`.
     public static func open(_ configuration: Configuration) throws(LMDBError) -> Environment {
-        try FileSystemKind.refuseNetwork(configuration.path)
+        if !configuration.isBackup { try FileSystemKind.refuseNetwork(configuration.path) }
         let lock = try FolderLock.acquire(
             folder: configuration.path, exclusive: configuration.access == .exclusive,
             mayWrite: !configuration.readOnly)
@@ -35,13 +35,16 @@ public final class Environment: Sendable {
     }
 
     /// Puts a backup in the place of a folder's store and opens it. The store that was there stays until the copy has
-    /// been checked. Every revision differs from all that were there before.
+    /// been checked and changed by `prepare`: whatever ends the process before that leaves it as it is. Every revision
+    /// differs from all that were there before.
     ///
-    /// - Parameter configuration: opened with exclusive access, whatever it says.
-    /// - Throws: `inUse` while anybody has the store or the backup open; what opening throws.
-    public static func restore(
-        fromFolder backup: String, _ configuration: Configuration
-    ) throws(LMDBError) -> Environment {
+    /// - Parameters:
+    ///   - configuration: opened with exclusive access, whatever it says.
+    ///   - prepare: gets the copy, which must not be kept. When it throws, nothing is replaced.
+    /// - Throws: `inUse` while anybody has the store or the backup open; what opening and `prepare` throw.
+    public static func restore<R>(
+        fromFolder backup: String, _ configuration: Configuration, prepare: (Environment) throws -> R
+    ) throws -> (environment: Environment, prepared: R) {
         var configuration = configuration
         configuration.access = .exclusive
         configuration.readOnly = false
@@ -51,15 +54,17 @@ public final class Environment: Sendable {
             throw LMDBError(.inUse, "the store in \(backup) is in use: restore from a backup, not from a live store")
         }
         let staged = try StagedStore(in: configuration.path)
-        do throws(LMDBError) {
+        let prepared: R
+        do {
             try staged.copy(from: "\(backup)/data.mdb")
             try staged.check(configuration)
+            prepared = try staged.withEnvironment(configuration, prepare)
             try staged.publish()
         } catch {
             staged.discard()
             throw error
         }
-        return Environment(store: try Store(configuration, lock: lock))
+        return (Environment(store: try Store(configuration, lock: lock)), prepared)
     }
 
     /// Refuses new writes, finishes the queued ones, waits for readers and closes. Readers throw `closed` afterwards.
@@ -138,22 +143,29 @@ public final class Environment: Sendable {
     /// the owner. A copy that was cut off never has that name.
     ///
     /// - Parameter folder: made when missing; must hold no `data.mdb` (`alreadyExists`).
-    /// - Throws: `corrupted` when a page of the store is damaged: nothing is written then.
+    /// - Throws: `corrupted` when a page of the store is damaged, `inUse` while another backup is written to the folder:
+    ///   nothing is written then.
     public func backup(toFolder folder: String) throws(LMDBError) {
         guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { throw .system("making the folder \(folder)") }
-        guard access("\(folder)/data.mdb", F_OK) != 0 else {
-            throw LMDBError(.alreadyExists, "\(folder) holds a data.mdb already: choose an empty folder")
-        }
+        try Self.refuseStore(in: folder)
         let damage = try damagedPages()
         guard damage.isEmpty else { throw StoreCheck(folder: store.configuration.path).damage(damage) }
         let staged = try StagedStore(in: folder)
         do throws(LMDBError) {
+            // Another backup may have ended since.
+            try Self.refuseStore(in: folder)
             try staged.copy(from: store)
             try staged.check(store.configuration)
             try staged.publish()
         } catch {
             staged.discard()
             throw error
+        }
+    }
+
+    private static func refuseStore(in folder: String) throws(LMDBError) {
+        guard access("\(folder)/data.mdb", F_OK) != 0 else {
+            throw LMDBError(.alreadyExists, "\(folder) holds a data.mdb already: choose an empty folder")
         }
     }
 

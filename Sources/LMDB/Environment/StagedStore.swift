@@ -5,11 +5,16 @@ internal import Glibc
 struct StagedStore {
     private let folder: String
     private let staging: String
+    private let claim: StagingClaim
     private var file: String { "\(staging)/data.mdb" }
 
+    /// Clears away what one that was killed has left.
+    ///
+    /// - Throws: `inUse` while somebody else makes a copy in the same folder.
     init(in folder: String) throws(LMDBError) {
         self.folder = folder
         staging = "\(folder)/.unfinished"
+        claim = try StagingClaim(folder)
         discard()
         guard mkdir(staging, 0o700) == 0 else { throw .system("making the folder \(staging)") }
     }
@@ -56,13 +61,18 @@ struct StagedStore {
         var configuration = configuration
         configuration.path = staging
         configuration.readOnly = false
+        // LMDB would make an empty store of a file that is not there.
+        guard try PageFile(path: file) != nil else {
+            throw LMDBError(.notAnEnvironment, "\(file) is no store")
+        }
         let tables = configuration.tables + [StoreMetadata.table.description]
         let handles = TableHandles(tables, folder: staging)
         defer { withExtendedLifetime(handles) {} }
-        let opening = StoreOpening(configuration: configuration, tables: tables, handles: handles)
+        // Before LMDB reads any page all are looked at.
         configuration.checksPages = true
         try StoreOpening(configuration: configuration, tables: tables, handles: handles).beginNewLife()
-        let (environment, _) = try opening.run()
+        configuration.checksPages = false
+        let (environment, _) = try StoreOpening(configuration: configuration, tables: tables, handles: handles).run()
         defer { mdb_env_close(environment) }
         var transaction: OpaquePointer?
         let result = mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &transaction)
@@ -89,6 +99,21 @@ struct StagedStore {
         }
     }
 
+    /// Lends the copy, open for this process alone, so that it can be changed before anybody sees it.
+    ///
+    /// - Throws: what opening and `body` throw.
+    func withEnvironment<R>(
+        _ configuration: Environment.Configuration, _ body: (Environment) throws -> R
+    ) throws -> R {
+        var configuration = configuration
+        configuration.path = staging
+        configuration.access = .exclusive
+        let environment = try Environment.open(configuration)
+        // Everything is on the disk when it is closed.
+        defer { environment.close() }
+        return try body(environment)
+    }
+
     /// The copy takes its place in one step.
     func publish() throws(LMDBError) {
         unlink("\(folder)/lock.mdb")
@@ -104,6 +129,7 @@ struct StagedStore {
     func discard() {
         unlink(file)
         unlink("\(staging)/lock.mdb")
+        unlink("\(staging)/gatehouse.lock")
         rmdir(staging)
     }
 
@@ -111,5 +137,25 @@ struct StagedStore {
         let output = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard output >= 0 else { throw .system("making \(file)") }
         return output
+    }
+}
+
+/// The right to make a copy in a folder. Two that do it at once would take each other's unfinished files for their own;
+/// a process that dies gives the right back.
+private final class StagingClaim {
+    private let file: Int32
+
+    /// - Throws: `inUse`, `io`.
+    init(_ folder: String) throws(LMDBError) {
+        file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard file >= 0 else { throw .system("opening the folder \(folder)") }
+        // Other answers: the file system has no locks for folders (NFS).
+        guard flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+            throw LMDBError(.inUse, "another backup or restore is writing to \(folder): wait until it has ended")
+        }
+    }
+
+    deinit {
+        if file >= 0 { close(file) }
     }
 }
