@@ -42,6 +42,8 @@ public struct AccountsError: Error, Sendable, CustomStringConvertible {
     public let code: Code
     /// What went wrong and how to mend it.
     public let message: String
+    /// What the person can mend; nil: nothing, or no page of theirs leads here.
+    public let problem: UserProblem?
     /// The error below, if one caused this.
     public let cause: (any Error)?
     /// When it may be tried again, for `accountLocked` and `rateLimited`.
@@ -50,9 +52,13 @@ public struct AccountsError: Error, Sendable, CustomStringConvertible {
     public let partial: PartialSignIn?
 
     /// - Parameter message: for people; must not hold a secret.
-    public init(_ code: Code, _ message: String, retryAfter: Duration? = nil, cause: (any Error)? = nil) {
+    public init(
+        _ code: Code, _ message: String, _ problem: UserProblem? = nil, retryAfter: Duration? = nil,
+        cause: (any Error)? = nil
+    ) {
         self.code = code
         self.message = message
+        self.problem = problem
         self.cause = cause
         self.retryAfter = retryAfter
         partial = nil
@@ -61,6 +67,7 @@ public struct AccountsError: Error, Sendable, CustomStringConvertible {
     init(twoFactorRequired message: String, _ partial: PartialSignIn?) {
         code = .twoFactorRequired
         self.message = message
+        problem = nil
         cause = nil
         retryAfter = nil
         self.partial = partial

@@ -43,7 +43,15 @@ public final class PortalResponder: LocalResponder {
         federated.sweep(at: now)
     }
 
-    public func lane(of local: LocalRequest) -> LocalLane { Endpoint.lane(of: local) }
+    public func lane(of local: LocalRequest) -> LocalLane { Self.lane(of: local) }
+
+    /// A HEAD waits for what its GET waits for.
+    static func lane(of local: LocalRequest) -> LocalLane {
+        guard local.method == "HEAD" else { return Endpoint.lane(of: local) }
+        var get = local
+        get.method = "GET"
+        return Endpoint.lane(of: get)
+    }
 
     public func respond(to local: LocalRequest) async -> LocalResponse? {
         let configuration = current.withLock { $0 }
@@ -67,6 +75,7 @@ public final class PortalResponder: LocalResponder {
             if let asset = request.configuration.look.asset(local.path) { return asset }
             if local.path == PasskeyScript.path { return PasskeyScript.answer }
         }
+        if let page = pageBeforeSlash(local) { return .seeOther(page) }
         let methods = Endpoint.methods(of: local.path)
         let face: Endpoint.Face = local.path.hasPrefix("/.auth/api/") ? .api : .page
         guard methods.contains(local.method), let method = Self.method(local.method) else {
@@ -85,6 +94,16 @@ public final class PortalResponder: LocalResponder {
         } catch {
             return answer(to: error, of: request, face: face)
         }
+    }
+
+    /// The page that somebody means who has put a slash at its end; nil for anything else.
+    private func pageBeforeSlash(_ local: LocalRequest) -> String? {
+        guard local.method == "GET" || local.method == "HEAD", local.path.hasSuffix("/"),
+            !local.path.hasPrefix("/.auth/api/")
+        else { return nil }
+        let page = String(local.path.dropLast())
+        guard Endpoint.methods(of: page).contains("GET") else { return nil }
+        return page + (local.query.map { "?" + $0 } ?? "")
     }
 
     /// A HEAD is a GET whose body the listener leaves out.

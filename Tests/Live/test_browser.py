@@ -3,13 +3,15 @@ and the ways that a person goes, in one tab and in several."""
 
 import re
 
+import pyotp
 import pytest
 from playwright.sync_api import sync_playwright
 
 from support.chromium import DESKTOP, MOST_BYTES, PHONE, Visitor, html_problems, launch
 from support.gatehouse import Gatehouse
 from support.mail import MailServer
-from support.origins import RawOrigin
+from support.origins import RawOrigin, answer
+from support.portal import api
 from support.waiting import eventually
 
 PASSWORD = "three quiet herons fly"
@@ -74,6 +76,22 @@ def denied_page(visitor, site):
     visitor.page.goto(visitor.app + "/admin/panel")
 
 
+def asked_for_code(visitor, site):
+    visitor.sign_in(site + "/.auth/login", "tom", PASSWORD)
+    visitor.page.wait_for_url("**/.auth/two-factor?flow=*")
+
+
+def wrong_code(visitor, site):
+    asked_for_code(visitor, site)
+    visitor.page.fill("#code", "nonsense")
+    visitor.page.click("form:has(#code) button")
+
+
+def went_in_circles(visitor, site):
+    for _ in range(3):
+        visitor.page.goto(f"{site}/.auth/login?return_to={visitor.app}/circles")
+
+
 PAGES = [
     ("login", False, "/.auth/login"),
     ("login-refused", False, refused_form),
@@ -90,6 +108,8 @@ PAGES = [
     ("reset-password-dead", False, "/.auth/reset-password/used-up"),
     ("verify-email-dead", False, "/.auth/verify-email/used-up"),
     ("unlock-dead", False, "/.auth/unlock/used-up"),
+    ("two-factor", False, asked_for_code),
+    ("two-factor-refused", False, wrong_code),
     ("logout-nobody", False, "/.auth/logout"),
     ("denied-nobody", False, "/.auth/denied?request=0123456789abcdef"),
     ("not-found", False, "/.auth/nothing-here"),
@@ -103,6 +123,7 @@ PAGES = [
     ("change-email", True, wanted_email),
     ("api-keys", True, "/.auth/account/api-keys"),
     ("api-key-made", True, new_key),
+    ("login-loop", True, went_in_circles),
     ("logout", True, "/.auth/logout"),
     ("denied", True, denied_page),
     ("step-up", True, "/.auth/login?step_up=too_old"),
@@ -117,14 +138,23 @@ def mails():
     server.close()
 
 
+def behave(request, _):
+    """An app that has moved some of its pages to another host."""
+    host, _, port = request["Host"].partition(":")
+    if request.target.startswith("/moved/") and host == "app.portal.localhost":
+        return answer(b"", "302 Found", [("Location", f"http://elsewhere.localhost:{port}{request.target}")])
+    return answer()
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, mails):
     """The portal on localhost, one app beside it and one on a host of its own."""
-    origin = RawOrigin()
+    origin = RawOrigin(behave)
     rules = [{"paths": ["/admin/**"], "allow": {"groups": ["admins"]}},
              {"paths": ["/api/**"], "allow": {"scopes": ["wiki:read"]}}, {"allow": "signed_in"}]
     gate = Gatehouse(tmp_path_factory.mktemp("browser"), upstreams={"app": {"url": [origin.url]}}, routes=[
-        {"name": "app", "host": ["app.portal.localhost"], "upstream": "app", "rules": rules}],
+        {"name": "app", "host": ["app.portal.localhost"], "upstream": "app", "rules": rules},
+        {"name": "elsewhere", "host": ["elsewhere.localhost"], "upstream": "app", "rules": [{"allow": "everyone"}]}],
         sessions={"cookie": {"domain": "portal.localhost"}}, api_keys={"scopes": SCOPES},
         mail={"from": "Gatehouse <auth@example.com>",
               "smtp": {"host": "127.0.0.1", "port": mails.port, "security": "none"}},
@@ -135,7 +165,12 @@ def site(tmp_path_factory, mails):
     gate.add_user("mary", ["staff"], name="Mary Major")
     gate.cli("user", "set-password", "mary", input=PASSWORD + "\n")
     gate.add_key("mary", "Backup of the wiki", scopes="wiki:read")
+    gate.add_user("tom", ["staff"])
+    gate.cli("user", "set-password", "tom", input=PASSWORD + "\n")
     gate.start()
+    token = api(gate, "POST", "/login", {"email": "tom", "password": PASSWORD}, host="portal.localhost").json()["access_token"]
+    secret = api(gate, "POST", "/2fa/setup", token=token, host="portal.localhost").json()["secret"]
+    assert api(gate, "POST", "/2fa/verify", {"code": pyotp.TOTP(secret).now()}, token, host="portal.localhost").status == 204
     gate.url = f"http://portal.localhost:{gate.port}"
     gate.app = f"http://app.portal.localhost:{gate.port}"
     yield gate
@@ -258,6 +293,15 @@ def test_a_person_signs_in_uses_the_account_and_signs_out(visit, site, script):
     page.click("main form button[type=submit]")
     page.goto(target)
     assert page.url.startswith(site.url + "/.auth/login?return_to=")
+    visitor.check()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with-js", "without-js"])
+def test_an_app_may_send_people_on_to_another_host(visit, site, script):
+    """Chromium holds what is behind a form against the policy of the form's page, however often it is sent on."""
+    visitor = visit(java_script_enabled=script)
+    visitor.sign_in(site.app + "/moved/page?a=b", "mary", PASSWORD)
+    visitor.page.wait_for_url(f"http://elsewhere.localhost:{site.port}/moved/page?a=b")
     visitor.check()
 
 

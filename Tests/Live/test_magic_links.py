@@ -5,7 +5,7 @@ import re
 import urllib.parse
 
 from support.browser import Browser
-from support.portal import APP, PORTAL, add_person, api, login, portal_cookie, sign_in
+from support.portal import APP, PASSWORD, PORTAL, add_person, api, login, portal_cookie, sign_in
 from support.wire import request
 from test_registration import (  # noqa: F401 - fixtures
     FORM,
@@ -44,7 +44,7 @@ def test_a_magic_link_leads_to_the_page_first_asked_for(site, post):
         assert request(gate.port, urllib.parse.urlsplit(link(mail)).path, "auth.example.com", method).status == 403
     page = browser.open(link(mail))
     assert page.status == 200 and "mary" in browser.text and "app.example.com" in browser.text
-    assert "form-action 'self' http://app.example.com;" in page["Content-Security-Policy"]
+    assert "form-action 'self' http: https:;" in page["Content-Security-Policy"]
     assert not {"gatehouse", "gatehouse-portal"} & set(browser.cookies_for("auth.example.com"))
     browser.submit(remember="yes")
     assert (browser.response.status, browser.url) == (200, APP + "/wiki/Start?a=b&c=%2F")
@@ -260,3 +260,27 @@ def test_one_client_mails_few_addresses(site, post):
     assert event["ip_address"] == "127.0.0.1" and event["metadata"]["limit"] == "mail" and event["user"] is None
     # What is refused before a mail is thought of costs nothing of it.
     assert api(gate, "POST", "/magic-link/request", {"email": "x"}).status == 400
+
+
+# People without a password
+
+
+def test_nobody_is_asked_for_a_password_that_they_have_not(site, post):
+    gate = site()
+    gate.add_user("nora", ["staff"])
+    browser = ask(Browser(gate), APP + "/", "nora@example.com")
+    browser.open(link(mail_to(post, "nora@example.com", 1, "magic-link")))
+    browser.submit()
+    browser.open(PORTAL + "/.auth/account/security")
+    page = browser.response.body.decode()
+    assert 'id="current"' not in page and 'href="/.auth/forgot-password"' in page, "the way to a first one"
+    browser.open(PORTAL + "/.auth/login?step_up=too_old&return_to=/.auth/account/security")
+    page = browser.response.body.decode()
+    assert 'type="password"' not in page and 'action="/.auth/magic-link"' in page, "but there is another way"
+    browser.submit("/.auth/magic-link", email="nora@example.com")
+    browser.open(link(mail_to(post, "nora@example.com", 2, "magic-link")))
+    browser.submit()
+    assert browser.url == PORTAL + "/.auth/account/security"
+    gate.cli("user", "set-password", "nora", input=PASSWORD + "\n")
+    signed_in = sign_in(Browser(gate), user="nora")
+    assert signed_in.status == 200

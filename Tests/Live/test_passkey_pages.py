@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 
 import pyotp
 import pytest
@@ -47,6 +48,11 @@ def sign_in(page, gate):
     page.click("button:has-text('Sign in')")
 
 
+def arrive(page, gate, path):
+    """Waits for exactly this page: a pattern would also fit the address that leads back to it."""
+    page.wait_for_url(f"http://localhost:{gate.port}{path}")
+
+
 def test_a_passkey_from_its_making_to_a_sign_in_without_a_name(gate, browser):
     context = browser.new_context()
     page = context.new_page()
@@ -66,7 +72,7 @@ def test_a_passkey_from_its_making_to_a_sign_in_without_a_name(gate, browser):
     # By the autofill of the form that is shown, without a click: Chromium's offers what it has at once.
     context.clear_cookies()
     page.goto(f"http://localhost:{gate.port}/.auth/login?return_to=/.auth/account/sessions")
-    page.wait_for_url("**/.auth/account/sessions", timeout=20_000)
+    arrive(page, gate, "/.auth/account/sessions")
     gate.event(event_type="sign_in", success=True)
     (shown,) = [event for event in gate.audit() if event["event_type"] == "sign_in"
                 and event["metadata"].get("method") == "passkey"]
@@ -79,11 +85,57 @@ def test_a_passkey_from_its_making_to_a_sign_in_without_a_name(gate, browser):
     page.wait_for_url("**/.auth/two-factor?flow=*")
     session.send("WebAuthn.setAutomaticPresenceSimulation", {"authenticatorId": authenticator, "enabled": True})
     page.click("button:has-text('Use a passkey')")
-    page.wait_for_url("**/.auth/account/security")
+    arrive(page, gate, "/.auth/account/security")
     page.click("button:has-text('Remove')")
     page.wait_for_selector("text=The second factor is removed")
     assert page.locator("h3").count() == 0
     assert not [words for words in complaints if "Content Security" in words], complaints
+
+
+def kept_for(context):
+    """For how many days the browser keeps the portal's cookie; 0: until it is closed."""
+    (cookie,) = [cookie for cookie in context.cookies() if cookie["name"] == "gatehouse-portal"]
+    return 0 if cookie["expires"] < 0 else round((cookie["expires"] - time.time()) / 86_400)
+
+
+def test_what_is_ticked_holds_for_a_passkey_too(gate, browser):
+    context = browser.new_context()
+    page = context.new_page()
+    session, authenticator = virtual(page)
+
+    def presence(enabled):
+        session.send("WebAuthn.setAutomaticPresenceSimulation", {"authenticatorId": authenticator, "enabled": enabled})
+
+    sign_in(page, gate)
+    assert kept_for(context) == 0
+    page.click("button:has-text('Set up an authenticator app')")
+    secret = page.locator("main code").first.inner_text()
+    page.fill("#code", pyotp.TOTP(secret).now())
+    page.click("button:has-text('Confirm')")
+    page.click("a:has-text('I have kept them')")
+    page.click("button:has-text('Add a passkey')")
+    page.wait_for_selector("h3:has-text('Passkey')")
+    for ticked, days in ((False, 0), (True, 30)):
+        presence(False)
+        context.clear_cookies()
+        page.goto(f"http://localhost:{gate.port}/.auth/login?return_to=/.auth/account/sessions")
+        page.set_checked("#remember", ticked)
+        presence(True)
+        page.click("button:has-text('Use a passkey')")
+        arrive(page, gate, "/.auth/account/sessions")
+        assert kept_for(context) == days
+    # A device that is trusted with a passkey is not asked again; the cookie of the device is what tells it.
+    for ticked in (True, False):
+        presence(False)
+        for name in ("gatehouse-portal", "gatehouse"):
+            context.clear_cookies(name=name)
+        sign_in(page, gate)
+        if ticked:
+            page.wait_for_url("**/.auth/two-factor?flow=*")
+            page.check("#trust")
+            presence(True)
+            page.click("button:has-text('Use a passkey')")
+        arrive(page, gate, "/.auth/account/security")
 
 
 def test_an_authenticator_app_reads_the_page(gate, browser):
@@ -102,7 +154,7 @@ def test_an_authenticator_app_reads_the_page(gate, browser):
     page.fill("#code", codes[0])
     page.check("#trust")
     page.click("button:has-text('Confirm')")
-    page.wait_for_url("**/.auth/account/security")
+    arrive(page, gate, "/.auth/account/security")
     assert re.search(r"Backup codes left\s*9", page.inner_text("main"))
 
 

@@ -329,7 +329,8 @@ def test_pages_have_their_headers(portal):
     answer = browser.open(APP + "/")
     policy = answer["Content-Security-Policy"]
     assert policy == ("default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self' "
-                      "http://app.example.com; frame-ancestors 'none'; base-uri 'none'")
+                      "http: https:; frame-ancestors 'none'; base-uri 'none'")
+    assert "form-action 'self';" in browser.open(PORTAL + "/.auth/login")["Content-Security-Policy"]
     sign_in(browser)
     for path in ("/.auth/login", "/.auth/logout", "/.auth/denied", "/.auth/account", "/.auth/account/sessions",
                  "/.auth/account/security", "/.auth/account/api-keys", "/.auth/unlock/x", "/.auth/nothing"):

@@ -101,12 +101,21 @@ def me(page, site):
 def test_there_and_back_to_the_page_first_asked_for(visit, site, mock, script):
     email = f"robin-{script}@mock.example"
     mock.add_user(email, email=email, email_verified=True, name="Robin Reed")
-    page = visit(java_script_enabled=script).page
+    visitor = visit(java_script_enabled=script)
+    page = visitor.page
     target = site.app + "/wiki/Start?from=a%20friend&x=%2F"
     page.goto(target)
+    for size in (PHONE, DESKTOP) if script else ():
+        page.set_viewport_size(size)
+        visitor.look(f"login-with-providers-{size['width']}")
     page.click("text=Sign in with Mock & Co")
     agree(page, email)
     page.wait_for_url(target)
+    page.goto(site.url + "/.auth/account/security")
+    assert page.locator("input[type=password]").count() == 0, "there is no password that could be given"
+    page.goto(site.url + "/.auth/login?step_up=too_old&return_to=/.auth/account/security")
+    assert page.locator("input[type=password]").count() == 0
+    assert page.locator("text=Sign in with Mock & Co").count() == 1, "but there is another way"
     assert (me(page, site)["email"], me(page, site)["name"]) == (email, "Robin Reed")
 
 

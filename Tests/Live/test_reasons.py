@@ -54,6 +54,7 @@ def test_going_round_in_circles(portal):
     answers = [browser.send("GET", url) for _ in range(3)]
     assert [answer.status for answer in answers] == [303, 303, 403]
     assert answers[0].get("Gatehouse-Reason") is None
+    assert b'href="/.auth/logout"' in answers[2].body, "a new session is the way out once the cookie's domain is right"
     line = told_everywhere(gate, answers[2], "login_loop")
     assert line["user"] == "mary"
     event = gate.event(event_type="request_denied", reason="login_loop")

@@ -9,7 +9,7 @@ import Testing
     private func pending(_ path: String = "/a", browser: UInt8 = 1) -> PendingSignIn {
         PendingSignIn(
             returnTo: ReturnAddress(origin: "https://app.example.com", path: path), browser: [browser],
-            isStepUp: false, expiresAt: now + PendingSignIns.lifetime)
+            expiresAt: now + PendingSignIns.lifetime)
     }
 
     @Test func eachTabHasItsOwn() {

@@ -51,7 +51,7 @@ extension AccountOperations {
         }
         if let names = configuration.routeNames {
             for route in new.routes ?? [] where !names.contains(route) {
-                throw AccountsError(.invalid, "There is no route \(quoted(route)).")
+                throw AccountsError(.invalid, "There is no route \(quoted(route)).", .routeUnknown)
             }
         }
         let (text, job) = try store.creation(of: new, policy: configuration.keys, by: try actor(principal, client))
@@ -100,7 +100,8 @@ extension AccountOperations {
             .keys, of: principal.userID, by: principal.userID, as: event, from: client, configuration.limits, at: now)
         return { transaction in
             guard try store.goodKeys(of: principal.userID, at: now, in: transaction) < maximum else {
-                throw AccountsError(.refused, "You have \(maximum) keys, which is the most: revoke one first.")
+                throw AccountsError(
+                    .refused, "You have \(maximum) keys, which is the most: revoke one first.", .tooManyKeys)
             }
             return try job(transaction)
         }

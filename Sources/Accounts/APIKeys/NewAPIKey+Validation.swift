@@ -8,14 +8,14 @@ extension NewAPIKey {
     /// - Throws: `invalid`.
     func validated(_ policy: KeyPolicy) throws(AccountsError) -> NewAPIKey {
         var result = self
-        result.name = try validatedLabel(name, what: "key name")
-        guard !name.isEmpty else {
-            throw AccountsError(.invalid, "An API key needs a name: say what it is for.")
+        result.name = try validatedLabel(name, what: "key name", .nameMalformed)
+        guard !name.allSatisfy(\.isWhitespace) else {
+            throw AccountsError(.invalid, "An API key needs a name: say what it is for.", .nameMissing)
         }
         for scope in scopes ?? [] { try Self.check(scope: scope) }
         guard !policy.requireRoutes || !(routes ?? []).isEmpty else {
             throw AccountsError(
-                .invalid, "api_keys.require_routes is set: name the routes that the key is for.")
+                .invalid, "api_keys.require_routes is set: name the routes that the key is for.", .routesMissing)
         }
         for route in routes ?? [] { _ = try validatedLabel(route, what: "route name", maximumBytes: 253) }
         var upper: [String] = []

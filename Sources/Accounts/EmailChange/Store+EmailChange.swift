@@ -11,7 +11,7 @@ extension Store {
     ) throws -> (user: UserRecord, session: SessionRecord) {
         let (user, session) = try requireRecentProof(principal, at: now, in: transaction)
         guard user.canonicalEmail != email.canonical else {
-            throw AccountsError(.invalid, "This is the address of the account already.")
+            throw AccountsError(.invalid, "This is the address of the account already.", .emailUnchanged)
         }
         return (user, session)
     }

@@ -112,9 +112,12 @@ extension AccountOperations {
     public func disableTOTP(_ principal: Principal, code: String, from client: Client) async throws(AccountsError) {
         let required = configuration.secondFactorIsRequired
         let possible: @Sendable (FactorStanding) throws -> Void = { standing in
-            guard standing.totp else { throw AccountsError(.refused, "There is no authenticator.") }
+            guard standing.totp else {
+                throw AccountsError(.refused, "There is no authenticator.", .authenticatorMissing)
+            }
             if required, standing.passkeys == 0 {
-                throw AccountsError(.refused, "A second factor is required here: set up another one first.")
+                throw AccountsError(
+                    .refused, "A second factor is required here: set up another one first.", .factorRequired)
             }
         }
         try await byCode(principal, code, event: .factorRemoved, if: possible, from: client) {
@@ -186,7 +189,8 @@ extension AccountOperations {
             var (user, session) = try store.require(principal, at: now, in: transaction)
             let standing = try store.factorStanding(of: user.id, in: transaction)
             guard standing.takesCodes else {
-                throw AccountsError(.refused, "There is no authenticator: set one up first.")
+                throw AccountsError(
+                    .refused, "There is no authenticator: set one up first.", .authenticatorMissing)
             }
             try possible(standing)
             let verdict = try gate.judge(

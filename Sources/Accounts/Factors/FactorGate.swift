@@ -87,7 +87,8 @@ struct FactorGate {
             return try refuse(Self.locked(wait), reason: "account_locked", occasion, in: transaction)
         }
         guard var record = try store.pendingTOTP(of: user.id, by: owner, at: now, in: transaction) else {
-            throw AccountsError(.refused, "There is no authenticator to be confirmed: set one up first.")
+            throw AccountsError(
+                .refused, "There is no authenticator to be confirmed: set one up first.", .authenticatorMissing)
         }
         let code = Self.bare(text)
         guard code.utf8.count == record.digits,

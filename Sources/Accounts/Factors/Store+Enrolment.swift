@@ -31,7 +31,8 @@ extension Store {
         in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> TOTPSetUp {
         guard let record = try pendingTOTP(of: user.id, by: owner, at: now, in: transaction) else {
-            throw AccountsError(.refused, "There is no authenticator to be confirmed: set one up first.")
+            throw AccountsError(
+                .refused, "There is no authenticator to be confirmed: set one up first.", .authenticatorMissing)
         }
         let secret = try secret(of: record, user: user.id).withUnsafeBytes { Base32.encode($0) }
         return TOTPSetUp(

@@ -62,7 +62,8 @@ extension AccountOperations {
                 try store.waysToSignIn(of: user, configuration, besides: link.id, in: transaction) > 0
             else {
                 throw AccountsError(
-                    .refused, "This is the last way to sign in to your account: set a password or link another first.")
+                    .refused, "This is the last way to sign in to your account: set a password or link another first.",
+                    .lastWay)
             }
             try store.unlink(link, from: &user, in: transaction)
             try Tables.users.put(user, for: user.id, in: transaction)

@@ -80,22 +80,31 @@ public struct AccountOperations: Sendable {
         self.configuration = configuration
     }
 
+    /// `login.password.min_length`, in Unicode code points: a form says it before it is refused.
+    public var shortestPassword: Int { configuration.passwords.minimumLength }
+
     var now: Timestamp { store.clock.now() }
 
     /// A bounded, printable text from outside; what it names may not exist.
     ///
+    /// - Parameters:
+    ///   - missing: what it is to the person that there is nothing.
+    ///   - malformed: what it is that it is too long, or not all seen.
     /// - Throws: `invalid`.
-    static func checked(_ text: String, what: String, maximumBytes: Int = 254) throws(AccountsError) -> String {
+    static func checked(
+        _ text: String, what: String, maximumBytes: Int = 254, missing: UserProblem, malformed: UserProblem
+    ) throws(AccountsError) -> String {
         let blanks: Set<Character> = [" ", "\t", "\r", "\n"]
         let trimmed = String(text.drop { blanks.contains($0) }.reversed().drop { blanks.contains($0) }.reversed())
-        guard !trimmed.isEmpty else { throw AccountsError(.invalid, "The \(what) is missing.") }
-        return try validatedLabel(trimmed, what: what, maximumBytes: maximumBytes)
+        guard !trimmed.isEmpty else { throw AccountsError(.invalid, "The \(what) is missing.", missing) }
+        return try validatedLabel(trimmed, what: what, maximumBytes: maximumBytes, malformed)
     }
 
     static func email(_ text: String) throws(AccountsError) -> EmailAddress {
-        let checked = try checked(text, what: "e-mail address")
+        let checked = try checked(
+            text, what: "e-mail address", missing: .emailMalformed, malformed: .emailMalformed)
         guard let email = EmailAddress(checked) else {
-            throw AccountsError(.invalid, "\(quoted(checked)) is no e-mail address.")
+            throw AccountsError(.invalid, "\(quoted(checked)) is no e-mail address.", .emailMalformed)
         }
         return email
     }

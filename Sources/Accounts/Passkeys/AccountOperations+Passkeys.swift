@@ -104,7 +104,8 @@ extension AccountOperations {
     public func renamePasskey(
         _ id: String, of principal: Principal, to name: String, from client: Client
     ) async throws(AccountsError) {
-        let name = try Self.checked(name, what: "name", maximumBytes: 64)
+        let name = try Self.checked(
+            name, what: "name", maximumBytes: 64, missing: .nameMissing, malformed: .nameMalformed)
         let store = store
         let now = now
         try await store.writing { transaction in
@@ -133,11 +134,13 @@ extension AccountOperations {
             let (digest, _) = try store.passkey(id, of: user, in: transaction)
             let standing = try store.factorStanding(of: user.id, in: transaction)
             if configuration.secondFactorIsRequired, !standing.totp, standing.passkeys == 1 {
-                throw AccountsError(.refused, "A second factor is required here: set up another one first.")
+                throw AccountsError(
+                    .refused, "A second factor is required here: set up another one first.", .factorRequired)
             }
             guard try store.waysToSignIn(of: user, configuration, withoutPasskeys: 1, in: transaction) > 0 else {
                 throw AccountsError(
-                    .refused, "This is the last way to sign in to your account: set a password or link another first.")
+                    .refused, "This is the last way to sign in to your account: set a password or link another first.",
+                    .lastWay)
             }
             try Tables.passkeys.delete(digest, in: transaction)
             try Tables.passkeysByUser.delete(KeyPair(user.id, digest), in: transaction)
@@ -146,7 +149,8 @@ extension AccountOperations {
     }
 
     private static func passkeyName(_ text: String) throws(AccountsError) -> String {
-        text.isEmpty ? "Passkey" : try checked(text, what: "name", maximumBytes: 64)
+        guard !text.isEmpty else { return "Passkey" }
+        return try checked(text, what: "name", maximumBytes: 64, missing: .nameMissing, malformed: .nameMalformed)
     }
 }
 
@@ -177,7 +181,8 @@ extension Store {
         var session = session
         let digest = SHA256.digest(new.credentialID).bytes
         guard try passkeys(of: user.id, in: transaction).count < Self.mostPasskeys else {
-            throw AccountsError(.refused, "There are \(Self.mostPasskeys) passkeys already: remove one first.")
+            throw AccountsError(
+                .refused, "There are \(Self.mostPasskeys) passkeys already: remove one first.", .tooManyPasskeys)
         }
         let record = PasskeyRecord(
             id: materials.id, userID: user.id, credentialID: Base64URL.encode(new.credentialID),

@@ -42,6 +42,16 @@ extension AccountOperations {
         return try outcome.get()
     }
 
+    /// Whether whoever asks has a password: nobody is asked for one that there is not.
+    public func hasPassword(_ principal: Principal) throws(AccountsError) -> Bool {
+        let store = store
+        let now = now
+        return try store.read { transaction in
+            let (user, _) = try store.require(principal, at: now, in: transaction)
+            return try Tables.passwords.get(user.id, in: transaction) != nil
+        }
+    }
+
     /// Mails a link to set a new password. The answer, the work and the number of mails are the same for an address
     /// that nobody has.
     ///

@@ -35,7 +35,7 @@ extension AccountOperations {
             throw AccountsError(.refused, "Nobody can register here: ask whoever runs this site for an account.")
         }
         let email = try Self.email(email)
-        let name = try validatedLabel(name, what: "name")
+        let name = try validatedLabel(name, what: "name", .nameMalformed)
         let now = now
         let store = store
         try limiter.take(.mail, client: client, as: .userRegistered, configuration.limits, at: now)
@@ -83,7 +83,7 @@ extension AccountOperations {
         _ link: LinkRecord, _ digest: [UInt8], password: SecretBytes?, name: String?, language: MailLanguage?,
         from client: Client, at now: Timestamp
     ) async throws(AccountsError) -> User {
-        let name = try validatedLabel(name ?? link.name ?? "", what: "name")
+        let name = try validatedLabel(name ?? link.name ?? "", what: "name", .nameMalformed)
         var hash: String?
         if configuration.passwordIsEnabled {
             if let password {

@@ -43,7 +43,7 @@ extension AccountOperations {
     public func rename(
         _ principal: Principal, to name: String, from client: Client
     ) async throws(AccountsError) -> User {
-        let name = try validatedLabel(name, what: "name")
+        let name = try validatedLabel(name, what: "name", .nameMalformed)
         let now = now
         let store = store
         return try await store.writing { transaction in

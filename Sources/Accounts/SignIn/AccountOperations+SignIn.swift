@@ -20,7 +20,8 @@ extension AccountOperations {
         guard configuration.passwordIsEnabled else {
             throw AccountsError(.refused, "Passwords are not in use here: sign in another way.")
         }
-        let identifier = try Self.checked(identifier, what: "user name or e-mail address")
+        let identifier = try Self.checked(
+            identifier, what: "user name or e-mail address", missing: .identifierMissing, malformed: .identifierMissing)
         let kept = try KeptClient(client)
         let now = now
         let store = store

@@ -56,12 +56,14 @@ func quoted(_ text: String) -> String {
 }
 
 /// A display name, or the name of a key, a passkey or a device: text that is all seen.
-func validatedLabel(_ text: String, what: String, maximumBytes: Int = 128) throws(AccountsError) -> String {
+func validatedLabel(
+    _ text: String, what: String, maximumBytes: Int = 128, _ problem: UserProblem? = nil
+) throws(AccountsError) -> String {
     guard text.utf8.count <= maximumBytes, VisibleText.isAll(of: text) else {
         throw AccountsError(
             .invalid,
-            "\(quoted(text)) is no \(what): use at most \(maximumBytes) bytes, without control and invisible characters."
-        )
+            "\(quoted(text)) is no \(what): use at most \(maximumBytes) bytes, without control and invisible characters.",
+            problem)
     }
     return text
 }

@@ -103,12 +103,7 @@ extension PortalRequest {
     }
 
     private func options(_ bytes: [UInt8]) -> Answer {
-        Answer(
-            status: 200,
-            headers: [
-                ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
-                ("Content-Type", "application/json"),
-            ], body: bytes)
+        Answer(status: 200, headers: Self.apiHeaders + [(name: "Content-Type", value: "application/json")], body: bytes)
     }
 
     private static let unreadable = PortalFailure(
@@ -126,9 +121,7 @@ extension PortalRequest {
             secrets.map(cookies.session) ?? [])
     }
 
-    func apiPasskeyRequest() throws -> Answer {
-        return options(try operations.beginPasskeySignIn())
-    }
+    func apiPasskeyRequest() throws -> Answer { options(try operations.beginPasskeySignIn()) }
 
     func apiPasskeyLogin() async throws -> Answer {
         let more = try body(PasskeyWire.More.self)

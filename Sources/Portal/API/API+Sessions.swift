@@ -164,23 +164,23 @@ extension PortalRequest {
 
     func apiReauthenticate() async throws -> Answer {
         let principal = try writer()
-        let secrets: SessionSecrets?
         try requireJSON()
+        return Self.noContent.setting(try await provedAgain(principal).map(cookies.session) ?? [])
+    }
+
+    /// By a passkey, or else by exactly one of a password and a code.
+    private func provedAgain(_ principal: Principal) async throws -> SessionSecrets? {
         if let proof = PasskeyProof(json: local.body) {
-            let secrets = try await operations.reauthenticate(principal, passkey: proof, from: client())
-            return Self.noContent.setting(secrets.map(cookies.session) ?? [])
+            return try await operations.reauthenticate(principal, passkey: proof, from: client())
         }
-        switch try body(Wire.Again.self) {
-        case let again where again.code == nil && again.password != nil:
-            secrets = try await operations.reauthenticate(
-                principal, password: SecretBytes(copying: Array((again.password ?? "").utf8)), from: client())
-        case let again where again.password == nil && again.code != nil:
-            secrets = try await operations.reauthenticate(principal, code: again.code ?? "", from: client())
-        default:
-            throw PortalFailure(
-                status: 400, code: "invalid_request", detail: "Give either the password or a code.")
+        let again = try body(Wire.Again.self)
+        switch (again.password, again.code) {
+        case (let password?, nil):
+            return try await operations.reauthenticate(
+                principal, password: SecretBytes(copying: Array(password.utf8)), from: client())
+        case (nil, let code?): return try await operations.reauthenticate(principal, code: code, from: client())
+        case (nil, nil), (.some, .some): throw PortalFailure.invalidRequest("Give either the password or a code.")
         }
-        return Self.noContent.setting(secrets.map(cookies.session) ?? [])
     }
 
     // MARK: Who

@@ -52,7 +52,7 @@ extension PortalRequest {
     /// Asked for; what became of it nobody is told.
     static let accepted = Answer(status: 202, headers: apiHeaders)
 
-    private static var apiHeaders: [(name: String, value: String)] {
+    static var apiHeaders: [(name: String, value: String)] {
         [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
     }
 

@@ -11,8 +11,6 @@ extension Catalogue {
         "provider_since": "Linked",
         "provider_linked": "It is linked.",
         "provider_unlinked": "It is not linked any more.",
-        "provider_last_way":
-            "This is the last way to sign in to your account. Set a password or link another one first.",
         "provider_failure_title": "The sign-in did not work",
         "provider_again": "Back",
         "provider_expired":
@@ -54,8 +52,6 @@ extension Catalogue {
         "provider_since": "Verknüpft",
         "provider_linked": "Die Anmeldung ist verknüpft.",
         "provider_unlinked": "Die Anmeldung ist nicht mehr verknüpft.",
-        "provider_last_way":
-            "Das ist der letzte Weg, sich bei Ihrem Konto anzumelden. Setzen Sie zuerst ein Passwort oder verknüpfen Sie eine andere Anmeldung.",
         "provider_failure_title": "Die Anmeldung hat nicht geklappt",
         "provider_again": "Zurück",
         "provider_expired":

@@ -47,7 +47,7 @@ extension PortalRequest {
             switch error.code {
             // One that is gone already is what was wanted.
             case .notFound: break
-            case .refused: return try providersPage(principal, status: 403, error: text("provider_last_way"))
+            case .refused: return try providersPage(principal, status: 403, error: sentence(for: error))
             case .reauthenticationRequired, .twoFactorRequired:
                 return .seeOther(Self.proof(for: error, returnTo: Tab.providers.path) ?? Tab.providers.path)
             default: throw error

@@ -45,7 +45,7 @@ extension PortalRequest {
 
     private func beginLinking(_ token: String) async throws -> Answer {
         guard let principal = signedIn() else { return signInFirst(for: Tab.providers.path) }
-        guard portal.forms.isGood(token, for: linkingPlace(principal)) else { throw PortalFailure.crossSite }
+        guard portal.forms.isGood(token, for: linkingPlace(principal)) else { throw PortalFailure.formExpired }
         if let missing = try operations.missingProof(of: principal) { return proveFirst(missing) }
         return try await begin(.link(session: principal.session), try ownBrowser())
     }

@@ -8,7 +8,7 @@ extension Templates {
     /// On the sign-in page.
     private static let providerButtons = """
         {{#has_providers}}<ul class="providers">
-        {{#providers}}<li><a class="button" href="{{href}}">{{t.provider_sign_in}} {{name}}</a></li>
+        {{#providers}}<li><a class="button{{#password_enabled}} other{{/password_enabled}}" href="{{href}}">{{t.provider_sign_in}} {{name}}</a></li>
         {{/providers}}</ul>
         {{/has_providers}}
         """

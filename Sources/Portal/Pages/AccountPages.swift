@@ -50,9 +50,8 @@ extension PortalRequest {
     /// A form of this very session, sent from one of our pages.
     func checkedForm(_ principal: Principal) throws(PortalFailure) -> FormFields {
         let form = try form()
-        guard isSameOrigin, portal.forms.isGood(form["token"] ?? "", for: principal.session) else {
-            throw PortalFailure.crossSite
-        }
+        guard isSameOrigin else { throw PortalFailure.crossSite }
+        guard portal.forms.isGood(form["token"] ?? "", for: principal.session) else { throw PortalFailure.formExpired }
         return form
     }
 
@@ -73,20 +72,20 @@ extension PortalRequest {
         } catch {
             guard error.code == .invalid else { throw error }
             return try accountPage(
-                principal, try operations.user(principal), status: 400, error: sentence(for: error))
+                principal, try operations.user(principal), status: 400,
+                more: ["name": form["name"] ?? ""].merging(values(of: error)) { own, _ in own })
         }
     }
 
+    /// - Parameter more: goes before what every such page shows.
     func accountPage(
-        _ principal: Principal, _ user: User, status: Int = 200, notice: String? = nil, error: String? = nil,
-        more: [String: Any] = [:]
+        _ principal: Principal, _ user: User, status: Int = 200, notice: String? = nil, more: [String: Any] = [:]
     ) throws -> Answer {
         var values: [String: Any] = ["user": user.username, "email": user.email, "name": user.name]
         if !user.groups.isEmpty { values["groups"] = user.groups.joined(separator: ", ") }
         if let notice { values["notice"] = notice }
-        if let error { values["error"] = error }
         values.merge(try emailChange(principal)) { own, _ in own }
-        values.merge(more) { own, _ in own }
+        values.merge(more) { _, more in more }
         return try page(.account, principal, title: "account_title", status: status, values)
     }
 
@@ -100,10 +99,12 @@ extension PortalRequest {
 
     func showSessions() throws -> Answer {
         guard let principal = signedIn() else { return signInFirst }
-        let sessions = try operations.sessions(of: principal)
-        var values: [String: Any] = [
-            "sessions": sessions.map(shown), "has_others": sessions.contains { !$0.isCurrent },
-        ]
+        let (part, isNewest) = try shownPart { before throws(AccountsError) in
+            try operations.sessions(of: principal, limit: Self.shownAtOnce, before: before)
+        }
+        let hasOthers = part.next != nil || !isNewest || part.items.contains { !$0.isCurrent }
+        var values: [String: Any] = ["sessions": part.items.map(shown), "has_others": hasOthers]
+        values.merge(otherParts(of: .sessions, next: part.next, isNewest: isNewest)) { own, _ in own }
         if let notice = notice("session_ended", "others_ended") { values["notice"] = notice }
         return try page(.sessions, principal, title: "sessions_title", values)
     }
@@ -147,16 +148,23 @@ extension PortalRequest {
 
     func securityPage(_ principal: Principal, status: Int = 200, _ values: [String: Any]) throws -> Answer {
         var all = try factorValues(principal)
-        all["password_enabled"] = configuration.passwordIsEnabled
+        // So that the browser's own store of passwords knows whose the new one is.
+        all["user"] = local.identity?.user ?? ""
+        let hasPassword = try operations.hasPassword(principal)
+        all["password_enabled"] = configuration.passwordIsEnabled && hasPassword
+        // Without a mail there is no way to a first one.
+        all["no_password"] = configuration.passwordIsEnabled && !hasPassword && configuration.sendsMail
+        all["shortest_password"] = shortestPassword
         all.merge(values) { _, new in new }
         return try page(.security, principal, title: "security_title", status: status, all)
     }
 
-    func securityPage(_ principal: Principal, _ error: AccountsError) throws -> Answer {
+    /// - Parameter marks: whether the failure is about a field of a form that is there once.
+    func securityPage(_ principal: Principal, _ error: AccountsError, marks: Bool = true) throws -> Answer {
         let failure = PortalFailure(error)
         var answer = try securityPage(
             principal, status: failure.status == 401 ? 403 : failure.status == 429 ? 429 : 400,
-            ["error": sentence(for: error)])
+            marks ? values(of: error) : ["error": sentence(for: error)])
         answer.headers += failure.headers
         return answer
     }

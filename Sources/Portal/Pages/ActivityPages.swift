@@ -9,15 +9,13 @@ extension Endpoint {
 
 /// What has happened to the account of whoever is signed in, in words of ours.
 extension PortalRequest {
-    private static let eventsOnAPage = 25
-
     func showActivity() throws -> Answer {
         guard let principal = signedIn() else { return signInFirst }
         let before = query()["before"].flatMap(Self.wholeNumber)
-        let activity = try operations.activity(of: principal, limit: Self.eventsOnAPage, before: before)
+        let activity = try operations.activity(of: principal, limit: Self.shownAtOnce, before: before)
         var values: [String: Any] = ["events": activity.events.map(shown), "is_empty": activity.events.isEmpty]
-        if let next = activity.next { values["older"] = "/.auth/account/activity?before=\(next)" }
-        if before != nil { values["newest"] = "/.auth/account/activity" }
+        let parts = otherParts(of: .activity, next: activity.next.map { "\($0)" }, isNewest: before == nil)
+        values.merge(parts) { own, _ in own }
         return try page(.activity, principal, title: "activity_title", values)
     }
 

@@ -23,7 +23,7 @@ extension PortalRequest {
 
     /// As ``askSecondFactor(_:flow:)``, for a way in that had no form of ours.
     func askSecondFactor(_ partial: PartialSignIn, returnTo: ReturnAddress?) throws -> Answer {
-        let (flow, cookies) = try beginFlow(returnTo, stepUp: nil)
+        let (flow, _, cookies) = try beginFlow(returnTo, stepUp: nil)
         return askSecondFactor(partial, flow: flow).setting(cookies)
     }
 
@@ -37,21 +37,27 @@ extension PortalRequest {
                 ["text": text("factor_text"), "request": local.requestID, "set_up": true]
             ).refused(.factorMissing)
         }
-        let (flow, cookies) = try beginFlow(returnTo, stepUp: .factorMissing)
+        let (flow, _, cookies) = try beginFlow(returnTo, stepUp: .factorMissing)
         return Answer.seeOther("/.auth/two-factor?flow=\(flow)").setting(cookies)
     }
 
     func showTwoFactor() throws -> Answer {
         guard let (flow, pending) = try pendingSignIn(query()["flow"]) else { return .seeOther("/.auth/login") }
+        // A first proof is good, or a session is there: else there is nothing that a second one could be beside.
+        guard pending.partial != nil || pending.isStepUp && signedIn() != nil else { return beginAgain(pending) }
         return try twoFactorPage(pending, flow: flow)
     }
 
+    /// From the beginning, to the same page.
+    func beginAgain(_ pending: PendingSignIn) -> Answer { .seeOther(loginAddress(pending.returnTo)) }
+
+    /// - Parameter shown: what goes before what every such page shows.
     func twoFactorPage(
-        _ pending: PendingSignIn, flow: String, error: String? = nil, status: Int = 200
+        _ pending: PendingSignIn, flow: String, status: Int = 200, _ shown: [String: Any] = [:]
     ) throws -> Answer {
-        var values: [String: Any] = ["flow": flow]
+        var values: [String: Any] = ["flow": flow, "login": loginAddress(pending.returnTo)]
         values.merge(passkeyValues(try passkeyOptions(of: pending))) { _, new in new }
-        if let error { values["error"] = error }
+        values.merge(shown) { _, shown in shown }
         if let partial = pending.partial {
             values["user"] = partial.username
             values["offers_trust"] = partial.offersTrust
@@ -66,22 +72,25 @@ extension PortalRequest {
         }
         return page(
             "two_factor", title: pending.partial?.need == .enrolment ? "enrol_title" : "two_factor_title",
-            status: status, values, formTarget: formTarget(of: pending))
+            status: status, values, formTargets: formTargets(pending.returnTo))
     }
 
     /// The page with the picture and the form for the first code.
+    ///
+    /// - Parameter error: a first code that was wrong.
     private func setUpPage(
         _ setUp: TOTPSetUp, action: String, hidden: (name: String, value: String), _ pending: PendingSignIn?,
-        error: String? = nil, status: Int = 200
+        _ error: AccountsError? = nil
     ) -> Answer {
         var values: [String: Any] = [
             "secret": setUp.secret, "uri": setUp.uri, "action": action, "hidden_name": hidden.name,
             "hidden_value": hidden.value,
         ]
         if let picture = QRCode(setUp.uri)?.svgAddress { values["picture"] = picture }
-        if let error { values["error"] = error }
+        if let error { values.merge(self.values(of: error)) { own, _ in own } }
         return page(
-            "totp", title: "totp_title", status: status, values, formTarget: pending.flatMap(formTarget))
+            "totp", title: "totp_title", status: error == nil ? 200 : 403, values,
+            formTargets: formTargets(pending?.returnTo))
     }
 
     func codesPage(_ codes: [String], target: String) -> Answer {
@@ -113,10 +122,10 @@ extension PortalRequest {
             if let next = error.partial { return askSecondFactor(next, flow: flow) }
             if error.code == .invalidToken {
                 portal.pending.remove(flow)
-                return .seeOther("/.auth/login")
+                return beginAgain(pending)
             }
             var answer = try twoFactorPage(
-                pending, flow: flow, error: sentence(for: error), status: PortalFailure(error).statusOfForm)
+                pending, flow: flow, status: PortalFailure(error).statusOfForm, values(of: error))
             answer.headers += PortalFailure(error).headers
             return answer
         }
@@ -129,12 +138,12 @@ extension PortalRequest {
         let canBeAsked =
             factors.totpSince != nil || factors.backupCodes > 0 || factors.passkeys > 0 && operations.passkeysAreEnabled
         guard factors.isAskedAgain, canBeAsked else { return nil }
-        let (flow, cookies) = try beginFlow(returnTo, stepUp: .tooOld)
+        let (flow, _, cookies) = try beginFlow(returnTo, stepUp: .tooOld)
         return Answer.seeOther("/.auth/two-factor?flow=\(flow)").setting(cookies)
     }
 
     private func stepUp(_ pending: PendingSignIn, flow: String, code: String) async throws -> Answer {
-        guard pending.isStepUp, let principal = signedIn() else { return .seeOther("/.auth/login") }
+        guard pending.isStepUp, let principal = signedIn() else { return beginAgain(pending) }
         let secrets = try await operations.reauthenticate(principal, code: code, from: client())
         portal.pending.remove(flow)
         return Answer.seeOther(pending.returnTo?.url ?? "/.auth/account").setting(secrets.map(cookies.session) ?? [])
@@ -161,8 +170,7 @@ extension PortalRequest {
         } catch let error as AccountsError where error.code == .invalidCode {
             return setUpPage(
                 try operations.pendingTOTP(of: partial, link: pending.enrolmentLink), action: "/.auth/two-factor",
-                hidden: hidden, pending,
-                error: sentence(for: error), status: 403)
+                hidden: hidden, pending, error)
         }
     }
 
@@ -215,17 +223,16 @@ extension PortalRequest {
         } catch {
             guard error.code == .invalidCode else { throw error }
             return try setUpPage(
-                try operations.pendingTOTP(of: principal), of: principal, error: sentence(for: error), status: 403)
+                try operations.pendingTOTP(of: principal), of: principal, error)
         }
     }
 
     private func setUpPage(
-        _ setUp: TOTPSetUp, of principal: Principal, error: String? = nil, status: Int = 200
+        _ setUp: TOTPSetUp, of principal: Principal, _ error: AccountsError? = nil
     ) throws -> Answer {
         setUpPage(
             setUp, action: "/.auth/account/security/two-factor",
-            hidden: (name: "token", value: try portal.forms.token(for: principal.session)), nil, error: error,
-            status: status)
+            hidden: (name: "token", value: try portal.forms.token(for: principal.session)), nil, error)
     }
 }
 

@@ -12,27 +12,34 @@ extension Endpoint {
 extension PortalRequest {
     func showKeys() throws -> Answer {
         guard let principal = signedIn() else { return signInFirst }
-        return try keysPage(principal, notice: notice("key_revoked"))
+        return try keysPage(principal, notice("key_revoked").map { ["notice": $0] } ?? [:])
     }
 
-    private func keysPage(
-        _ principal: Principal, status: Int = 200, new: IssuedAPIKey? = nil, notice: String? = nil,
-        error: String? = nil
-    ) throws -> Answer {
-        let keys = try operations.apiKeys(of: principal).filter { $0.revokedAt == nil && $0.expiresAt > now }
+    /// - Parameter shown: what goes before what every such page shows.
+    private func keysPage(_ principal: Principal, status: Int = 200, _ shown: [String: Any] = [:]) throws -> Answer {
+        let (part, isNewest) = try shownPart { before throws(AccountsError) in
+            try operations.goodAPIKeys(of: principal, limit: Self.shownAtOnce, before: before)
+        }
         let lifetimes = operations.keyLifetimes
-        var values: [String: Any] = [
-            "keys": keys.map(shown),
-            "lifetimes": lifetimes.choices.map { days -> [String: Any] in
-                ["days": "\(days)", "is_usual": days == lifetimes.usual]
-            },
-            "scopes": configuration.keyScopes.map { ["scope": $0.name, "summary": $0.summary] },
-            "has_scopes": !configuration.keyScopes.isEmpty,
-        ]
-        if let new { values["secret"] = new.secret }
-        if let notice { values["notice"] = notice }
-        if let error { values["error"] = error }
+        var values = keyForm(FormFields())
+        values["keys"] = part.items.map { self.shown($0) }
+        values["lifetimes"] = lifetimes.choices.map { days -> [String: Any] in
+            ["days": "\(days)", "is_usual": days == lifetimes.usual]
+        }
+        values.merge(otherParts(of: .keys, next: part.next, isNewest: isNewest)) { own, _ in own }
+        values.merge(shown) { _, shown in shown }
         return try page(.keys, principal, title: "keys_title", status: status, values)
+    }
+
+    /// What the form for a new key shows: what was entered, if anything.
+    private func keyForm(_ form: FormFields) -> [String: Any] {
+        [
+            "name": form["name"] ?? "", "routes": form["routes"] ?? "",
+            "wants_routes": operations.keyRules.requiresRoutes, "has_scopes": !configuration.keyScopes.isEmpty,
+            "scopes": configuration.keyScopes.map { scope -> [String: Any] in
+                ["scope": scope.name, "summary": scope.summary, "is_chosen": form["scope " + scope.name] == "yes"]
+            },
+        ]
     }
 
     private func shown(_ key: APIKey) -> [String: Any] {
@@ -56,17 +63,26 @@ extension PortalRequest {
             }
             return .seeOther("/.auth/account/api-keys?done=key_revoked")
         }
-        let scopes = configuration.keyScopes.map(\.name).filter { form["scope " + $0] == "yes" }
-        let days = form["days"].flatMap(Int64.init).flatMap { operations.keyLifetimes.choices.contains($0) ? $0 : nil }
         do {
-            let issued = try await operations.createAPIKey(
-                NewAPIKey(
-                    user: principal.userID, name: form["name"] ?? "", scopes: scopes.isEmpty ? nil : scopes,
-                    lifetime: days.map { .seconds($0 * 86_400) }), of: principal, from: client())
-            return try keysPage(principal, new: issued)
-        } catch {
-            guard let known = error as? AccountsError, known.code == .invalid else { throw error }
-            return try keysPage(principal, status: 400, error: sentence(for: known))
+            let issued = try await operations.createAPIKey(newKey(form, of: principal), of: principal, from: client())
+            return try keysPage(principal, ["secret": issued.secret])
+        } catch let error as AccountsError {
+            guard error.code == .invalid || error.problem != nil else { throw error }
+            let shown = keyForm(form).merging(values(of: error)) { own, _ in own }
+            return try keysPage(principal, status: PortalFailure(error).status, shown)
         }
+    }
+
+    /// What the form asks for. Of lifetimes it offers a few: anything else is as if nothing had been chosen.
+    private func newKey(_ form: FormFields, of principal: Principal) -> NewAPIKey {
+        let scopes = configuration.keyScopes.map(\.name).filter { form["scope " + $0] == "yes" }
+        let routes = (form["routes"] ?? "").split { $0 == "," || $0.isWhitespace }.map(String.init)
+        let lifetimes = operations.keyLifetimes
+        let days = form["days"].flatMap(Int64.init).flatMap { days in
+            lifetimes.choices.contains(days) && days != lifetimes.usual ? days : nil
+        }
+        return NewAPIKey(
+            user: principal.userID, name: form["name"] ?? "", scopes: scopes.isEmpty ? nil : scopes,
+            routes: routes.isEmpty ? nil : routes, lifetime: days.map { .seconds($0 * 86_400) })
     }
 }

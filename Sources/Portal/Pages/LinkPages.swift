@@ -85,11 +85,7 @@ extension PortalRequest {
         do {
             try await operations.forgotPassword(form["email"] ?? "", from: client())
         } catch {
-            var answer = page(
-                "forgot", title: "forgot_title", status: PortalFailure(error).status,
-                ["error": sentence(for: error), "email": form["email"] ?? ""])
-            answer.headers += PortalFailure(error).headers
-            return answer
+            return page("forgot", title: "forgot_title", refusing: error, ["email": form["email"] ?? ""])
         }
         return done("forgot_done")
     }
@@ -97,8 +93,18 @@ extension PortalRequest {
     func showResetPassword() -> Answer {
         let purpose = try? operations.look(at: token, for: [.resetPassword, .invitation])
         guard let purpose else { return deadLink }
-        return page(
-            "reset", title: purpose == .invitation ? "invitation_title" : "reset_title", ["action": local.path])
+        return page("reset", title: Self.resetTitle(purpose), resetValues)
+    }
+
+    private static func resetTitle(_ purpose: LinkPurpose) -> String {
+        purpose == .invitation ? "invitation_title" : "reset_title"
+    }
+
+    private var resetValues: [String: Any] { ["action": local.path, "shortest_password": shortestPassword] }
+
+    /// How long a new password has to be.
+    var shortestPassword: String {
+        text("shortest_password").replacing("%d", with: "\(operations.shortestPassword)")
     }
 
     func resetPassword() async throws -> Answer {
@@ -109,11 +115,8 @@ extension PortalRequest {
             try await operations.resetPassword(token, to: password, from: client())
         } catch {
             if error.code == .invalidToken { return deadLink }
-            var answer = page(
-                "reset", title: "reset_title", status: PortalFailure(error).status,
-                ["error": sentence(for: error), "action": local.path])
-            answer.headers += PortalFailure(error).headers
-            return answer
+            let purpose = (try? operations.look(at: token, for: [.resetPassword, .invitation])) ?? .resetPassword
+            return page("reset", title: Self.resetTitle(purpose), refusing: error, resetValues)
         }
         return done("reset_done")
     }

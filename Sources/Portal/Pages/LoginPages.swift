@@ -27,9 +27,9 @@ extension PortalRequest {
             return try stepUpByFactor(principal, to: returnTo)
         case (Reason.tooOld.rawValue?, let principal?):
             if let answer = try stepUpAnew(principal, to: returnTo) { return answer }
-            return try loginForm(returnTo, isStepUp: true)
+            return try loginForm(returnTo, stepUp: .tooOld)
         case (_, let principal?): return sendOn(principal, to: returnTo)
-        case (_, nil): return try loginForm(returnTo, isStepUp: false)
+        case (_, nil): return try loginForm(returnTo)
         }
     }
 
@@ -49,24 +49,29 @@ extension PortalRequest {
         ).refused(.loginLoop)
     }
 
-    /// A form for a sign-in that begins now.
+    /// A form for a sign-in or a step-up that begins now.
+    ///
+    /// - Parameter error: the key of the sentence that says why it begins anew.
     func loginForm(
-        _ returnTo: ReturnAddress?, isStepUp: Bool, enrolmentLink: String? = nil, error: String? = nil,
-        status: Int = 200
+        _ returnTo: ReturnAddress?, stepUp: Reason? = nil, enrolmentLink: String? = nil, error: String? = nil
     ) throws -> Answer {
-        let (flow, cookies) = try beginFlow(
-            returnTo, stepUp: isStepUp ? .tooOld : nil, enrolmentLink: enrolmentLink)
-        let pending = PendingSignIn(
-            returnTo: returnTo, browser: [], isStepUp: isStepUp, expiresAt: now + PendingSignIns.lifetime)
-        return try loginPage(pending, flow: flow, error: error, status: status).setting(cookies)
+        let (flow, pending, cookies) = try beginFlow(returnTo, stepUp: stepUp, enrolmentLink: enrolmentLink)
+        let shown = error.map { ["error": text($0)] } ?? [:]
+        return try loginPage(pending, flow: flow, status: error == nil ? 200 : 403, shown).setting(cookies)
+    }
+
+    /// The session that was to be proved once more has ended meanwhile: a sign-in from the beginning, to the same page.
+    private func signInInstead(of pending: PendingSignIn, _ flow: String) throws -> Answer {
+        portal.pending.remove(flow)
+        return try loginForm(pending.returnTo, error: "session_over")
     }
 
     /// A sign-in or a step-up that begins now, kept for this browser.
     ///
-    /// - Returns: the name of its form, and the cookie that ties it to the browser where it has none yet.
+    /// - Returns: the name of its form, what is kept of it, and the cookie that ties it to a browser that has none yet.
     func beginFlow(
         _ returnTo: ReturnAddress?, stepUp: Reason?, enrolmentLink: String? = nil
-    ) throws -> (flow: String, cookies: [String]) {
+    ) throws -> (flow: String, pending: PendingSignIn, cookies: [String]) {
         var cookies: [String] = []
         let browser: String
         if let known = local.browserToken, Base64URL.decode(known)?.count == 32 {
@@ -80,11 +85,11 @@ extension PortalRequest {
         // A way in that begins elsewhere, as a mail or a provider, goes on with the link that this browser has opened.
         if let enrolmentLink { portal.enrolmentLinks.note(enrolmentLink, ofBrowser: digest, at: now) }
         let pending = PendingSignIn(
-            returnTo: returnTo, browser: digest, isStepUp: stepUp != nil, stepUp: stepUp,
+            returnTo: returnTo, browser: digest, stepUp: stepUp,
             enrolmentLink: portal.enrolmentLinks.link(ofBrowser: digest, at: now),
             expiresAt: now + PendingSignIns.lifetime)
         portal.pending.insert(pending, id: flow, from: place)
-        return (flow, cookies)
+        return (flow, pending, cookies)
     }
 
     /// The sign-in of a form, if it was shown to this browser.
@@ -95,23 +100,19 @@ extension PortalRequest {
         return (flow, pending)
     }
 
-    /// Where a form's answer may lead besides our own pages.
-    func formTarget(of pending: PendingSignIn) -> String? {
-        pending.returnTo.map(\.origin).flatMap { $0 == configuration.publicURL ? nil : $0 }
-    }
-
+    /// - Parameter shown: what goes before what every such page shows.
     func loginPage(
-        _ pending: PendingSignIn, flow: String, identifier: String = "", remember: Bool = false, error: String? = nil,
-        status: Int = 200
+        _ pending: PendingSignIn, flow: String, status: Int = 200, _ shown: [String: Any] = [:]
     ) throws -> Answer {
         let offers = offers(pending, flow: flow)
-        let takesPassword = configuration.passwordIsEnabled && !offers.alone
+        let proving = pending.isStepUp ? signedIn() : nil
+        let takesPassword =
+            try configuration.passwordIsEnabled && !offers.alone && (proving.map(operations.hasPassword) ?? true)
         let takesMail = configuration.magicLinkIsEnabled && configuration.sendsMail && !offers.alone
         var values: [String: Any] = [
-            "flow": flow, "identifier": identifier, "remember": remember, "step_up": pending.isStepUp,
+            "flow": flow, "identifier": "", "remember": false, "step_up": pending.isStepUp,
             "password_enabled": takesPassword, "sends_mail": configuration.sendsMail,
             "providers": offers.buttons, "has_providers": !offers.buttons.isEmpty,
-            "can_sign_in": takesPassword || takesMail || !offers.buttons.isEmpty,
             "action": text(pending.isStepUp ? "confirm" : "sign_in"),
             "magic_link": takesMail,
             "autofill": !pending.isStepUp,
@@ -119,28 +120,31 @@ extension PortalRequest {
         if configuration.registration != .closed, configuration.sendsMail, !pending.isStepUp, !offers.alone {
             values["register"] = registerAddress(pending.returnTo)
         }
-        if let error { values["error"] = error }
         if let user = local.identity?.user, pending.isStepUp { values["user"] = user }
-        if pending.isStepUp, let factors = try signedIn().map({ try operations.factors(of: $0) }),
-            factors.totpSince != nil || factors.backupCodes > 0
-        {
-            values["takes_codes"] = true
-        }
+        let factors = try proving.map { try operations.factors(of: $0) }
+        let takesCodes = factors.map { $0.totpSince != nil || $0.backupCodes > 0 } ?? false
+        if takesCodes { values["takes_codes"] = true }
         if !offers.alone {
             values.merge(passkeyValues(try passkeyOptions(isStepUp: pending.isStepUp))) { _, new in new }
         }
+        let provesByPasskey = proving != nil && values["passkey_options"] != nil
+        if !takesPassword, !takesMail, !takesCodes, !provesByPasskey, offers.buttons.isEmpty {
+            values["no_way"] = text(pending.isStepUp ? "advice_too_old" : "no_password_sign_in")
+        }
         if let origin = pending.returnTo?.origin, origin != configuration.publicURL { values["destination"] = origin }
+        values.merge(shown) { _, shown in shown }
         return page(
             "login", title: pending.isStepUp ? "step_up_title" : "sign_in_title", status: status, values,
-            formTarget: formTarget(of: pending))
+            formTargets: formTargets(pending.returnTo))
     }
 
     func signIn() async throws -> Answer {
         let form = try form()
         guard isSameOrigin else { throw PortalFailure.crossSite }
         guard let (flow, pending) = try pendingSignIn(form["flow"]) else {
-            return try loginForm(nil, isStepUp: false, error: text("form_expired"), status: 403)
+            return try loginForm(nil, error: "form_expired")
         }
+        guard !pending.isStepUp || signedIn() != nil else { return try signInInstead(of: pending, flow) }
         let password = SecretBytes(copying: Array((form["password"] ?? "").utf8))
         let identifier = form["identifier"] ?? ""
         let remember = form["remember"] == "yes"
@@ -153,9 +157,10 @@ extension PortalRequest {
             return try await finish(signedIn, pending, flow)
         } catch let error as AccountsError {
             if let partial = error.partial { return askSecondFactor(partial, flow: flow) }
+            let shown: [String: Any] = ["identifier": identifier, "remember": remember]
             var answer = try loginPage(
-                pending, flow: flow, identifier: identifier, remember: remember, error: sentence(for: error),
-                status: error.code == .rateLimited ? 429 : error.code == .store ? 503 : 403)
+                pending, flow: flow, status: error.code == .rateLimited ? 429 : error.code == .store ? 503 : 403,
+                shown.merging(values(of: error)) { own, _ in own })
             answer.headers += PortalFailure(error).headers
             return answer
         }
@@ -207,7 +212,7 @@ extension PortalRequest {
         var elsewhere: [String: Any] = [:]
         if let principal = signedIn(), let identity = local.identity {
             guard portal.forms.isGood(form["token"] ?? "", for: principal.session) else {
-                throw PortalFailure.crossSite
+                throw PortalFailure.formExpired
             }
             let provider = provider(of: principal)
             try await operations.signOut(identity, from: client())

@@ -57,18 +57,14 @@ extension PortalRequest {
         _ returnTo: ReturnAddress?, template: String = "magic", title: String = "magic_title", error: String? = nil,
         status: Int = 200
     ) throws -> Answer {
-        let (flow, cookies) = try beginFlow(returnTo, stepUp: nil)
-        return magicLinkForm(flow: flow, template: template, title: title, error: error, status: status)
-            .setting(cookies)
+        let (flow, pending, cookies) = try beginFlow(returnTo, stepUp: nil)
+        var values = magicLinkValues(pending, flow: flow)
+        if let error { values["error"] = error }
+        return page(template, title: title, status: status, values).setting(cookies)
     }
 
-    private func magicLinkForm(
-        flow: String, email: String = "", template: String = "magic", title: String = "magic_title",
-        error: String? = nil, status: Int = 200
-    ) -> Answer {
-        var values: [String: Any] = ["flow": flow, "email": email]
-        if let error { values["error"] = error }
-        return page(template, title: title, status: status, values)
+    private func magicLinkValues(_ pending: PendingSignIn, flow: String, email: String = "") -> [String: Any] {
+        ["flow": flow, "email": email, "login": loginAddress(pending.returnTo)]
     }
 
     /// The same answer for every address.
@@ -84,13 +80,10 @@ extension PortalRequest {
             try await operations.requestMagicLink(
                 email, browser: local.browserToken, returnTo: pending.returnTo?.url, from: client())
         } catch {
-            let failure = PortalFailure(error)
-            var answer = magicLinkForm(
-                flow: flow, email: email, error: sentence(for: error), status: failure.status)
-            answer.headers += failure.headers
-            return answer
+            return page(
+                "magic", title: "magic_title", refusing: error, magicLinkValues(pending, flow: flow, email: email))
         }
-        return page("magic_sent", title: "mail_sent_title")
+        return page("magic_sent", title: "mail_sent_title", ["login": loginAddress(pending.returnTo)])
     }
 
     // MARK: Using it
@@ -111,14 +104,13 @@ extension PortalRequest {
             return try magicLinkForm(
                 returnTo, template: "magic_elsewhere", title: "magic_elsewhere_title", status: 403)
         }
-        let elsewhere = returnTo.map(\.origin).flatMap { $0 == configuration.publicURL ? nil : $0 }
         var values: [String: Any] = ["action": local.path, "user": link.user.username]
-        if let elsewhere { values["destination"] = elsewhere }
+        if let origin = returnTo?.origin, origin != configuration.publicURL { values["destination"] = origin }
         // Whoever is signed in as somebody else sees that they will not be any more, and who they will be.
         if let present = signedIn(), present.userID != link.user.id, let user = local.identity?.user {
             values["present"] = user
         }
-        return page("magic_confirm", title: "sign_in_title", values, formTarget: elsewhere)
+        return page("magic_confirm", title: "sign_in_title", values, formTargets: formTargets(returnTo))
     }
 
     func useMagicLink() async throws -> Answer {
@@ -133,8 +125,7 @@ extension PortalRequest {
             let signedIn = try await operations.signIn(
                 magicLink: token, browser: local.browserToken, as: .page(remember: form["remember"] == "yes"),
                 from: client())
-            let pending = PendingSignIn(returnTo: returnTo, browser: [], isStepUp: false, expiresAt: now)
-            return try await finish(signedIn, pending, "")
+            return try await enter(signedIn, returningTo: returnTo)
         } catch let error as AccountsError {
             if let partial = error.partial { return try askSecondFactor(partial, returnTo: returnTo) }
             guard error.code == .invalidToken else { throw error }

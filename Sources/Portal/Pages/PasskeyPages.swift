@@ -48,19 +48,20 @@ extension PortalRequest {
                 return try await finish(signedIn, pending, flow)
             }
             if pending.isStepUp {
-                guard let principal = signedIn() else { return .seeOther("/.auth/login") }
+                guard let principal = signedIn() else { return beginAgain(pending) }
                 let secrets = try await operations.reauthenticate(principal, passkey: proof, from: client())
                 portal.pending.remove(flow)
                 return Answer.seeOther(pending.returnTo?.url ?? "/.auth/account")
                     .setting(secrets.map(cookies.session) ?? [])
             }
-            let signedIn = try await operations.signIn(passkey: proof, as: .page(remember: false), from: client())
+            let signedIn = try await operations.signIn(
+                passkey: proof, as: .page(remember: form["remember"] == "yes"), from: client())
             return try await finish(signedIn, pending, flow)
         } catch let error as AccountsError {
             if let partial = error.partial { return askSecondFactor(partial, flow: flow) }
             if error.code == .invalidToken {
                 portal.pending.remove(flow)
-                return .seeOther("/.auth/login")
+                return beginAgain(pending)
             }
             return try passkeyFailed(error, pending, flow: flow)
         }
@@ -71,11 +72,18 @@ extension PortalRequest {
             [.invalidCredentials, .invalid].contains(error.code) ? text("passkey_failed") : sentence(for: error)
         let status = PortalFailure(error).statusOfForm
         var answer =
-            pending.partial != nil || pending.stepUp == .factorMissing
-            ? try twoFactorPage(pending, flow: flow, error: sentence, status: status)
-            : try loginPage(pending, flow: flow, error: sentence, status: status)
+            try wantsSecondFactor(pending)
+            ? try twoFactorPage(pending, flow: flow, status: status, ["error": sentence])
+            : try loginPage(pending, flow: flow, status: status, ["error": sentence])
         answer.headers += PortalFailure(error).headers
         return answer
+    }
+
+    /// The page that asked was the one for second factors, where a password would be of no use.
+    private func wantsSecondFactor(_ pending: PendingSignIn) throws -> Bool {
+        guard pending.partial == nil, pending.stepUp != .factorMissing else { return true }
+        guard pending.isStepUp, let principal = signedIn() else { return false }
+        return try operations.factors(of: principal).isAskedAgain
     }
 
     // MARK: The account's own
@@ -98,21 +106,33 @@ extension PortalRequest {
             }
         } catch let error as AccountsError {
             guard [.invalid, .exists, .refused, .rateLimited, .notFound].contains(error.code) else { throw error }
-            return try securityPage(principal, error)
+            return try securityPage(principal, error, marks: false)
         }
     }
 
     private func addPasskey(_ principal: Principal, _ form: FormFields) async throws -> Answer {
         guard let registration = PasskeyRegistration(json: Array((form["credential"] ?? "").utf8)) else {
-            throw AccountsError(.invalid, text("passkey_failed"))
+            return try passkeyRefused(principal)
         }
-        let (_, secrets, codes) = try await operations.addPasskey(
-            principal, registration, name: form["name"] ?? "", givesCodes: true, from: client())
+        let secrets: SessionSecrets?
+        let codes: [String]
+        do throws(AccountsError) {
+            (_, secrets, codes) = try await operations.addPasskey(
+                principal, registration, name: form["name"] ?? "", givesCodes: true, from: client())
+        } catch {
+            guard error.code == .invalid, error.problem == nil else { throw error }
+            return try passkeyRefused(principal)
+        }
         let cookies = secrets.map(self.cookies.session) ?? []
         guard !codes.isEmpty else {
             return Answer.seeOther("/.auth/account/security?done=factor_added").setting(cookies)
         }
         return codesPage(codes, target: "/.auth/account/security").setting(cookies)
+    }
+
+    /// What the new passkey's answer says cannot be read or is not true.
+    private func passkeyRefused(_ principal: Principal) throws -> Answer {
+        try securityPage(principal, status: 400, ["error": text("passkey_failed")])
     }
 
     /// What the security page says of passkeys. A new one is offered right away only while the proof is fresh.
@@ -145,6 +165,6 @@ extension PortalRequest {
         guard (try? operations.look(at: token, for: [.enrolFactor])) != nil else {
             return page("message", title: "link_title", status: 400, ["text": text("link_text")])
         }
-        return try loginForm(nil, isStepUp: false, enrolmentLink: token)
+        return try loginForm(nil, enrolmentLink: token)
     }
 }

@@ -42,7 +42,15 @@ enum PasskeyScript {
             }
             return JSON.stringify({ id: credential.id, rawId: text(credential.rawId), type: credential.type, response });
           };
+          // What was ticked in another form of the page holds for this way in too.
+          const chosen = (form) => {
+            for (const name of ["remember", "trust"]) {
+              const box = document.getElementById(name);
+              if (box && form.elements[name]) form.elements[name].value = box.checked ? box.value : "";
+            }
+          };
           const send = (form, credential) => {
+            chosen(form);
             form.elements.credential.value = answer(credential);
             form.submit();
           };
@@ -60,6 +68,7 @@ enum PasskeyScript {
               send(form, credential);
             } catch (error) {
               failed.hidden = false;
+              if (form.dataset.autofill) offer(form);
             }
           };
           const offer = async (form) => {

@@ -60,11 +60,7 @@ extension PortalRequest {
         ]
         if let returnTo { values["return_to"] = returnTo.url }
         guard let error else { return page("register", title: "register_title", values) }
-        values["error"] = sentence(for: error)
-        let failure = PortalFailure(error)
-        var answer = page("register", title: "register_title", status: failure.status, values)
-        answer.headers += failure.headers
-        return answer
+        return page("register", title: "register_title", refusing: error, values)
     }
 
     /// The sign-in page that leads on to an address.
@@ -118,16 +114,12 @@ extension PortalRequest {
     }
 
     private func verifyPage(_ pending: PendingRegistration, name: String, error: AccountsError? = nil) -> Answer {
-        var values: [String: Any] = [
+        let values: [String: Any] = [
             "action": local.path, "email": pending.email, "name": name,
-            "password_enabled": configuration.passwordIsEnabled,
+            "password_enabled": configuration.passwordIsEnabled, "shortest_password": shortestPassword,
         ]
         guard let error else { return page("verify", title: "verify_email_title", values) }
-        values["error"] = sentence(for: error)
-        let failure = PortalFailure(error)
-        var answer = page("verify", title: "verify_email_title", status: failure.status, values)
-        answer.headers += failure.headers
-        return answer
+        return page("verify", title: "verify_email_title", refusing: error, values)
     }
 
     func verifyEmail() async throws -> Answer {

@@ -49,11 +49,11 @@ extension PortalRequest {
     ///
     /// - Parameters:
     ///   - title: the key of its title.
-    ///   - formTarget: the origin that a form's answer may send the browser on to, beside our own.
+    ///   - formTargets: where else than to our own pages the answer to a form may lead (``formTargets(_:)``).
     ///   - isOnAppHost: the page is shown on another host than the portal's.
     func page(
-        _ template: String, title: String, status: Int = 200, _ values: [String: Any] = [:], formTarget: String? = nil,
-        isOnAppHost: Bool = false
+        _ template: String, title: String, status: Int = 200, _ values: [String: Any] = [:],
+        formTargets: String? = nil, isOnAppHost: Bool = false
     ) -> Answer {
         let texts = language.texts
         let home = isOnAppHost ? configuration.publicURL : ""
@@ -73,7 +73,7 @@ extension PortalRequest {
                 ("X-Content-Type-Options", "nosniff"),
                 (
                     "Content-Security-Policy",
-                    Self.contentSecurityPolicy(ours: isOnAppHost ? home : "'self'", formTarget: formTarget)
+                    Self.contentSecurityPolicy(ours: isOnAppHost ? home : "'self'", formTargets: formTargets)
                         + (usesScript ? "; script-src 'self'" : "")
                 ),
             ], body: configuration.look.renderer.render(template, all))
@@ -81,11 +81,22 @@ extension PortalRequest {
 
     /// - Parameters:
     ///   - ours: where stylesheet and logo come from.
-    ///   - formTarget: Chromium holds the redirect behind a form against `form-action` as well.
-    private static func contentSecurityPolicy(ours: String, formTarget: String?) -> String {
-        let forms = formTarget.map { "'self' \($0)" } ?? "'self'"
+    ///   - formTargets: besides our own pages.
+    private static func contentSecurityPolicy(ours: String, formTargets: String?) -> String {
+        let forms = formTargets.map { "'self' \($0)" } ?? "'self'"
         return "default-src 'none'; style-src \(ours); img-src \(ours) data:; form-action \(forms); "
             + "frame-ancestors 'none'; base-uri 'none'"
+    }
+
+    /// What `form-action` allows beside our own pages for a form whose answer leads on to an address; nil: nothing.
+    ///
+    /// Chromium holds every redirect behind a form against it, those of the app too: one that sends people on to another
+    /// host would leave them on our form, signed in and without a word. So it is the scheme, and no list of hosts.
+    func formTargets(_ address: ReturnAddress?) -> String? {
+        guard let address, address.origin != configuration.publicURL || !address.path.hasPrefix("/.auth/") else {
+            return nil
+        }
+        return address.origin.hasPrefix("https://") ? "https:" : "http: https:"
     }
 
     /// The text of a key in the reader's language.
@@ -101,11 +112,13 @@ extension PortalRequest {
             switch failure.code {
             case "not_found": "not_found_text"
             case "cross_site": "forbidden_text"
+            case "form_expired": "form_expired"
             case "rate_limited": "rate_limited"
             default: failure.status >= 500 ? "try_later" : "input_refused"
             }
-        var answer = page(
-            "message", title: title, status: failure.status, ["text": text(key), "request": local.requestID])
+        var values: [String: Any] = ["text": text(key), "request": local.requestID]
+        if failure == .formExpired, Endpoint.methods(of: local.path).contains("GET") { values["again"] = local.path }
+        var answer = page("message", title: title, status: failure.status, values)
         answer.headers += failure.headers
         return answer
     }
@@ -120,15 +133,16 @@ extension PortalRequest {
         case .emailNotVerified: text("email_not_verified")
         case .userDisabled: text("user_disabled")
         case .twoFactorRequired: text("two_factor_required")
-        case .invalid, .refused: language == .english ? error.message : sentence(forInput: error)
+        case .invalid, .refused: sentence(forRefused: error)
         case .noMasterKey, .wrongMasterKey, .damaged, .store: text("try_later")
         case .notFound, .exists, .invalidToken, .reauthenticationRequired: text("input_refused")
         }
     }
 
     /// The operation's own words are English.
-    private func sentence(forInput error: AccountsError) -> String {
-        guard let problem = error.cause as? PasswordProblem else { return text("input_refused") }
-        return text(problem.rawValue)
+    private func sentence(forRefused error: AccountsError) -> String {
+        if let problem = error.problem { return text(problem.rawValue) }
+        if language == .english { return error.message }
+        return (error.cause as? PasswordProblem).map { text($0.rawValue) } ?? text("input_refused")
     }
 }

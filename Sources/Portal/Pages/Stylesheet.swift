@@ -89,6 +89,11 @@ enum Stylesheet {
         dl { display: grid; grid-template-columns: minmax(6rem, auto) 1fr; gap: .3rem 1.25rem; margin: 0 0 1.25rem; }
         dt { color: var(--quiet); }
         dd { margin: 0; }
+        .providers { list-style: none; margin: 0 0 1.1rem; padding: 0; display: grid; gap: .75rem; }
+        form + .providers { margin-top: 1.1rem; }
+        .wide .providers { justify-items: start; }
+        .codes { columns: 10rem; list-style: none; margin: 0 0 1.25rem; padding: 1rem 1.25rem; background: var(--panel); }
+        .qr { display: block; max-width: 100%; height: auto; }
         .cards { list-style: none; margin: 0 0 1.25rem; padding: 0; }
         .cards li { padding: 1rem 1.25rem; margin: 0 0 .75rem; background: var(--panel); border-radius: .6rem; }
         .cards h2 { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem .6rem; margin: 0 0 .5rem; }

@@ -16,9 +16,14 @@ extension Templates {
         {{/by_operator}}</dl>
         </li>
         {{/events}}</ul>
-        {{#older}}<p><a href="{{older}}" rel="next">{{t.activity_older}}</a></p>
-        {{/older}}{{#newest}}<p><a href="{{newest}}">{{t.activity_newest}}</a></p>
-        {{/newest}}{{> foot}}
+        {{> parts}}{{> foot}}
+        """
+
+    /// The ways to the other parts of a list.
+    static let otherParts = """
+        {{#older}}<p><a href="{{older}}" rel="next">{{t.older}}</a></p>
+        {{/older}}{{#newest}}<p><a href="{{newest}}">{{t.newest}}</a></p>
+        {{/newest}}
         """
 
     /// The part of the account page that is about another e-mail address.

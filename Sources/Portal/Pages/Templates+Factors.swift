@@ -8,7 +8,7 @@ extension Templates {
         <div class="field">
         <label for="code">{{t.code}}</label>
         <p class="hint" id="code-hint">{{t.code_hint}}</p>
-        <input id="code" name="code" type="text" inputmode="text" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" required aria-describedby="code-hint{{#error}} error{{/error}}"{{#error}} aria-invalid="true"{{/error}}>
+        <input id="code" name="code" type="text" inputmode="text" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" required aria-describedby="code-hint{{#bad_code}} error{{/bad_code}}"{{#bad_code}} aria-invalid="true"{{/bad_code}}>
         </div>
 
         """
@@ -28,6 +28,8 @@ extension Templates {
         {{#passkey_options}}<form method="post" action="/.auth/passkey" data-ceremony="get" data-options="{{passkey_options}}"{{#autofill}} data-autofill="yes"{{/autofill}} hidden>
         <input type="hidden" name="flow" value="{{flow}}">
         <input type="hidden" name="credential" value="">
+        <input type="hidden" name="remember" value="">
+        <input type="hidden" name="trust" value="">
         <p class="error" role="alert" hidden>{{t.passkey_failed}}</p>
         <button{{#password_enabled}}{{#autofill}} class="other"{{/autofill}}{{/password_enabled}} type="submit">{{t.passkey_use}}</button>
         </form>
@@ -53,7 +55,7 @@ extension Templates {
         </form>
         {{/takes_codes}}{{^takes_codes}}{{#passkey_options}}<p>{{t.passkey_needed}}</p>
         {{/passkey_options}}{{/takes_codes}}{{> passkey_form}}
-        <p><a href="/.auth/login">{{t.begin_again}}</a></p>
+        <p><a href="{{login}}">{{t.begin_again}}</a></p>
         {{> foot}}
         """
 
@@ -132,7 +134,8 @@ extension Templates {
         </form>
         </li>
         {{/passkeys}}</ul>
-        {{#passkey_options}}<form method="post" action="/.auth/account/security/passkeys" data-ceremony="create" data-options="{{passkey_options}}" hidden>
+        {{#passkey_options}}<noscript><p>{{t.passkey_script}}</p></noscript>
+        <form method="post" action="/.auth/account/security/passkeys" data-ceremony="create" data-options="{{passkey_options}}" hidden>
         <input type="hidden" name="token" value="{{token}}">
         <input type="hidden" name="step" value="add">
         <input type="hidden" name="credential" value="">

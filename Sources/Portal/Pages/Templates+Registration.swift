@@ -14,12 +14,12 @@ extension Templates {
         {{#return_to}}<input type="hidden" name="return_to" value="{{return_to}}">
         {{/return_to}}<div class="field">
         <label for="email">{{t.email}}</label>
-        <input id="email" name="email" type="email" autocomplete="email" required value="{{email}}"{{#error}} aria-invalid="true" aria-describedby="error"{{/error}}>
+        <input id="email" name="email" type="email" autocomplete="email" required value="{{email}}"{{#bad_email}} aria-invalid="true" aria-describedby="error"{{/bad_email}}>
         </div>
         <div class="field">
         <label for="name">{{t.name}}</label>
         <p class="hint" id="name-hint">{{t.name_hint}}</p>
-        <input id="name" name="name" type="text" autocomplete="name" value="{{name}}" aria-describedby="name-hint">
+        <input id="name" name="name" type="text" autocomplete="name" value="{{name}}" aria-describedby="name-hint{{#bad_name}} error{{/bad_name}}"{{#bad_name}} aria-invalid="true"{{/bad_name}}>
         </div>
         <button type="submit">{{t.register_send}}</button>
         </form>
@@ -50,12 +50,12 @@ extension Templates {
         <div class="field">
         <label for="name">{{t.name}}</label>
         <p class="hint" id="name-hint">{{t.name_hint}}</p>
-        <input id="name" name="name" type="text" autocomplete="name" value="{{name}}" aria-describedby="name-hint">
+        <input id="name" name="name" type="text" autocomplete="name" value="{{name}}" aria-describedby="name-hint{{#bad_name}} error{{/bad_name}}"{{#bad_name}} aria-invalid="true"{{/bad_name}}>
         </div>
         {{#password_enabled}}<div class="field">
         <label for="new">{{t.password}}</label>
-        <p class="hint" id="new-hint">{{t.new_password_hint}}</p>
-        <input id="new" name="new" type="password" autocomplete="new-password" required aria-describedby="new-hint{{#error}} error{{/error}}"{{#error}} aria-invalid="true"{{/error}}>
+        <p class="hint" id="new-hint">{{shortest_password}} {{t.new_password_hint}}</p>
+        <input id="new" name="new" type="password" autocomplete="new-password" required aria-describedby="new-hint{{#bad_new}} error{{/bad_new}}"{{#bad_new}} aria-invalid="true"{{/bad_new}}>
         </div>
         {{/password_enabled}}<button type="submit">{{t.register_finish}}</button>
         </form>
@@ -73,7 +73,7 @@ extension Templates {
         <input type="hidden" name="flow" value="{{flow}}">
         <div class="field">
         <label for="email">{{t.email}}</label>
-        <input id="email" name="email" type="email" autocomplete="email" required value="{{email}}">
+        <input id="email" name="email" type="email" autocomplete="email" required value="{{email}}"{{#bad_email}} aria-invalid="true" aria-describedby="error"{{/bad_email}}>
         </div>
         <button{{#magic_link}}{{#password_enabled}} class="other"{{/password_enabled}}{{/magic_link}} type="submit">{{t.magic_send}}</button>
         </form>
@@ -83,14 +83,14 @@ extension Templates {
     private static let magic = """
         {{> head}}{{> error}}
         <p>{{t.magic_text}}</p>
-        {{> magic_form}}<p><a href="/.auth/login">{{t.sign_in}}</a></p>
+        {{> magic_form}}<p><a href="{{login}}">{{t.sign_in}}</a></p>
         {{> foot}}
         """
 
     private static let magicSent = """
         {{> head}}<p role="status">{{t.magic_sent}}</p>
         <p>{{t.mail_not_there}}</p>
-        <p><a href="/.auth/login">{{t.sign_in}}</a></p>
+        <p><a href="{{login}}">{{t.sign_in}}</a></p>
         {{> foot}}
         """
 

@@ -5,7 +5,7 @@ enum Templates {
         "head": head, "foot": foot, "navigation": navigation, "error": error, "login": login, "logout": logout,
         "signed_out": signedOut, "denied": denied, "loop": loop, "message": message, "account": account,
         "sessions": sessions, "security": security, "keys": keys, "link": link, "done": done, "forgot": forgot,
-        "reset": reset, "activity": activity, "email_change": emailChange,
+        "reset": reset, "activity": activity, "email_change": emailChange, "parts": otherParts,
     ].merging(registration) { own, _ in own }.merging(factors) { own, _ in own }.merging(providers) { own, _ in own }
 
     private static let head = """
@@ -15,10 +15,10 @@ enum Templates {
         <meta charset="utf-8">
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <meta name="color-scheme" content="light dark">
-        <title>{{title}} – {{site}}</title>
+        <title>{{#error}}{{t.error}}: {{/error}}{{title}} – {{site}}</title>
         <link rel="stylesheet" href="{{stylesheet}}">
         {{#script}}<script src="{{script}}" defer></script>
-        {{/script}}        </head>
+        {{/script}}</head>
         <body{{#wide}} class="wide"{{/wide}}>
         <a class="skip" href="#main">{{t.skip}}</a>
         <header>{{#logo}}<img class="logo" src="{{logo}}" alt="">{{/logo}}<p class="site">{{site}}</p></header>
@@ -57,11 +57,12 @@ enum Templates {
         <input type="hidden" name="flow" value="{{flow}}">
         {{^step_up}}<div class="field">
         <label for="identifier">{{t.identifier}}</label>
-        <input id="identifier" name="identifier" type="text" autocomplete="username{{#passkey_options}} webauthn{{/passkey_options}}" autocapitalize="none" spellcheck="false" required value="{{identifier}}"{{#error}} aria-invalid="true" aria-describedby="error"{{/error}}>
+        <input id="identifier" name="identifier" type="text" autocomplete="username{{#passkey_options}} webauthn{{/passkey_options}}" autocapitalize="none" spellcheck="false" required value="{{identifier}}"{{#bad_identifier}} aria-invalid="true" aria-describedby="error"{{/bad_identifier}}>
         </div>
+        {{/step_up}}{{#step_up}}<input type="text" autocomplete="username" value="{{user}}" hidden>
         {{/step_up}}<div class="field">
         <label for="password">{{t.password}}</label>
-        <input id="password" name="password" type="password" autocomplete="current-password" required{{#error}} aria-invalid="true" aria-describedby="error"{{/error}}>
+        <input id="password" name="password" type="password" autocomplete="current-password" required{{#bad_password}} aria-invalid="true" aria-describedby="error"{{/bad_password}}>
         </div>
         {{^step_up}}<div class="choice">
         <input id="remember" name="remember" type="checkbox" value="yes"{{#remember}} checked{{/remember}}>
@@ -69,9 +70,10 @@ enum Templates {
         </div>
         {{/step_up}}<button type="submit">{{action}}</button>
         </form>
-        {{> code_form}}{{#sends_mail}}<p><a href="/.auth/forgot-password">{{t.forgot_title}}</a></p>
-        {{/sends_mail}}{{/password_enabled}}{{> passkey_form}}{{> provider_buttons}}{{^can_sign_in}}<p>{{t.no_password_sign_in}}</p>
-        {{/can_sign_in}}{{#magic_link}}<h2>{{t.or_by_mail}}</h2>
+        {{#sends_mail}}<p><a href="/.auth/forgot-password">{{t.forgot_title}}</a></p>
+        {{/sends_mail}}{{/password_enabled}}{{> code_form}}{{> passkey_form}}{{> provider_buttons}}{{#no_way}}<p>{{no_way}}</p>
+        {{#step_up}}<p><a href="/.auth/logout">{{t.sign_out}}</a></p>
+        {{/step_up}}{{/no_way}}{{#magic_link}}<h2>{{t.or_by_mail}}</h2>
         {{> magic_form}}{{/magic_link}}{{#register}}<p><a href="{{register}}">{{t.register}}</a></p>
         {{/register}}{{> foot}}
         """
@@ -93,7 +95,7 @@ enum Templates {
     private static let signedOut = """
         {{> head}}<p>{{t.signed_out_text}}</p>
         {{#provider_url}}<p><a href="{{provider_url}}">{{t.provider_sign_out}} {{provider_name}}</a></p>
-        {{/provider_url}}        <p><a href="/.auth/login">{{t.sign_in}}</a></p>
+        {{/provider_url}}<p><a href="/.auth/login">{{t.sign_in}}</a></p>
         {{> foot}}
         """
 
@@ -117,6 +119,7 @@ enum Templates {
         <dl><dt>{{t.signed_in_as}}</dt><dd>{{user}}</dd>
         <dt>{{t.request_id}}</dt><dd><code>{{request}}</code></dd></dl>
         <p><a href="{{target}}">{{t.loop_continue}}</a></p>
+        <p><a href="/.auth/logout">{{t.sign_out}}</a></p>
         <p><a href="/.auth/account">{{t.back_to_account}}</a></p>
         {{> foot}}
         """
@@ -124,7 +127,8 @@ enum Templates {
     private static let message = """
         {{> head}}<p>{{text}}</p>
         {{#request}}<dl><dt>{{t.request_id}}</dt><dd><code>{{request}}</code></dd></dl>
-        {{/request}}{{#set_up}}<p><a href="/.auth/account/security">{{t.totp_set_up}}</a></p>
+        {{/request}}{{#again}}<p><a href="{{again}}">{{t.load_again}}</a></p>
+        {{/again}}{{#set_up}}<p><a href="/.auth/account/security">{{t.totp_set_up}}</a></p>
         {{/set_up}}<p><a href="/.auth/account">{{t.back_to_account}}</a></p>
         {{> foot}}
         """
@@ -142,7 +146,7 @@ enum Templates {
         <div class="field">
         <label for="name">{{t.name}}</label>
         <p class="hint" id="name-hint">{{t.name_hint}}</p>
-        <input id="name" name="name" type="text" autocomplete="name" value="{{name}}" aria-describedby="name-hint{{#error}} error{{/error}}"{{#error}} aria-invalid="true"{{/error}}>
+        <input id="name" name="name" type="text" autocomplete="name" value="{{name}}" aria-describedby="name-hint{{#bad_name}} error{{/bad_name}}"{{#bad_name}} aria-invalid="true"{{/bad_name}}>
         </div>
         <button type="submit">{{t.save}}</button>
         </form>
@@ -167,7 +171,7 @@ enum Templates {
         </form>
         {{/is_current}}</li>
         {{/sessions}}</ul>
-        {{#has_others}}<form method="post" action="/.auth/account/sessions">
+        {{> parts}}{{#has_others}}<form method="post" action="/.auth/account/sessions">
         <input type="hidden" name="token" value="{{token}}">
         <input type="hidden" name="others" value="yes">
         <button type="submit">{{t.end_other_sessions}}</button>
@@ -196,7 +200,7 @@ enum Templates {
         <form method="post" action="/.auth/forgot-password">
         <div class="field">
         <label for="email">{{t.email}}</label>
-        <input id="email" name="email" type="email" autocomplete="email" required value="{{email}}"{{#error}} aria-invalid="true" aria-describedby="error"{{/error}}>
+        <input id="email" name="email" type="email" autocomplete="email" required value="{{email}}"{{#bad_email}} aria-invalid="true" aria-describedby="error"{{/bad_email}}>
         </div>
         <button type="submit">{{t.forgot_send}}</button>
         </form>
@@ -209,8 +213,8 @@ enum Templates {
         <form method="post" action="{{action}}">
         <div class="field">
         <label for="new">{{t.new_password}}</label>
-        <p class="hint" id="new-hint">{{t.new_password_hint}}</p>
-        <input id="new" name="new" type="password" autocomplete="new-password" required aria-describedby="new-hint{{#error}} error{{/error}}"{{#error}} aria-invalid="true"{{/error}}>
+        <p class="hint" id="new-hint">{{shortest_password}} {{t.new_password_hint}}</p>
+        <input id="new" name="new" type="password" autocomplete="new-password" required aria-describedby="new-hint{{#bad_new}} error{{/bad_new}}"{{#bad_new}} aria-invalid="true"{{/bad_new}}>
         </div>
         <button type="submit">{{t.change_password}}</button>
         </form>
@@ -236,15 +240,20 @@ enum Templates {
         </form>
         </li>
         {{/keys}}</ul>
-        <h2>{{t.key_new}}</h2>
+        {{> parts}}<h2>{{t.key_new}}</h2>
         <form method="post" action="/.auth/account/api-keys">
         <input type="hidden" name="token" value="{{token}}">
         <div class="field">
         <label for="name">{{t.name}}</label>
-        <input id="name" name="name" type="text" autocomplete="off" required{{#error}} aria-invalid="true" aria-describedby="error"{{/error}}>
+        <input id="name" name="name" type="text" autocomplete="off" required value="{{name}}"{{#bad_name}} aria-invalid="true" aria-describedby="error"{{/bad_name}}>
         </div>
-        {{#has_scopes}}<fieldset><legend>{{t.key_scopes}}</legend>
-        {{#scopes}}<label class="choice"><input type="checkbox" name="scope {{scope}}" value="yes"> <span>{{scope}}: {{summary}}</span></label>
+        {{#wants_routes}}<div class="field">
+        <label for="routes">{{t.key_routes}}</label>
+        <p class="hint" id="routes-hint">{{t.key_routes_hint}}</p>
+        <input id="routes" name="routes" type="text" autocomplete="off" autocapitalize="none" spellcheck="false" required value="{{routes}}" aria-describedby="routes-hint{{#bad_routes}} error{{/bad_routes}}"{{#bad_routes}} aria-invalid="true"{{/bad_routes}}>
+        </div>
+        {{/wants_routes}}{{#has_scopes}}<fieldset><legend>{{t.key_scopes}}</legend>
+        {{#scopes}}<label class="choice"><input type="checkbox" name="scope {{scope}}" value="yes"{{#is_chosen}} checked{{/is_chosen}}> <span>{{scope}}: {{summary}}</span></label>
         {{/scopes}}</fieldset>
         {{/has_scopes}}<div class="field">
         <label for="days">{{t.key_days}}</label>
@@ -262,17 +271,21 @@ enum Templates {
         {{#password_enabled}}<h2>{{t.password}}</h2>
         <form method="post" action="/.auth/account/security">
         <input type="hidden" name="token" value="{{token}}">
+        <input type="text" autocomplete="username" value="{{user}}" hidden>
         <div class="field">
         <label for="current">{{t.current_password}}</label>
-        <input id="current" name="current" type="password" autocomplete="current-password" required{{#error}} aria-invalid="true" aria-describedby="error"{{/error}}>
+        <input id="current" name="current" type="password" autocomplete="current-password" required{{#bad_password}} aria-invalid="true" aria-describedby="error"{{/bad_password}}>
         </div>
         <div class="field">
         <label for="new">{{t.new_password}}</label>
-        <p class="hint" id="new-hint">{{t.new_password_hint}}</p>
-        <input id="new" name="new" type="password" autocomplete="new-password" required aria-describedby="new-hint{{#error}} error{{/error}}"{{#error}} aria-invalid="true"{{/error}}>
+        <p class="hint" id="new-hint">{{shortest_password}} {{t.new_password_hint}}</p>
+        <input id="new" name="new" type="password" autocomplete="new-password" required aria-describedby="new-hint{{#bad_new}} error{{/bad_new}}"{{#bad_new}} aria-invalid="true"{{/bad_new}}>
         </div>
         <button type="submit">{{t.change_password}}</button>
         </form>
-        {{/password_enabled}}{{> factors}}{{> foot}}
+        {{/password_enabled}}{{#no_password}}<h2>{{t.password}}</h2>
+        <p>{{t.password_none}}</p>
+        <p><a href="/.auth/forgot-password">{{t.forgot_send}}</a></p>
+        {{/no_password}}{{> factors}}{{> foot}}
         """
 }

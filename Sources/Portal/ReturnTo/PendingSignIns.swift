@@ -8,15 +8,16 @@ struct PendingSignIn: Sendable {
     var returnTo: ReturnAddress?
     /// The keyed digest of the cookie of the browser that was shown the form.
     var browser: [UInt8]
-    /// The session is there and is to be proved once more.
-    var isStepUp: Bool
-    /// What the page that they want is missing.
+    /// What the page that they want is missing of the session that is there; nil: a session is to be made.
     var stepUp: Reason?
     /// The token of the link that lets a new factor be set up after a reset.
     var enrolmentLink: String?
     /// The first proof was good and the second is missing.
     var partial: PartialSignIn?
     var expiresAt: Timestamp
+
+    /// The session is there and is to be proved once more.
+    var isStepUp: Bool { stepUp != nil }
 }
 
 /// The sign-ins that have begun, in memory: after a restart a person ends on the account page. Bounded, also each place's

@@ -102,6 +102,10 @@ struct PortalFailure: Error, Equatable {
     static let crossSite = PortalFailure(
         status: 403, code: "cross_site", detail: "This did not come from a page of this site.")
 
+    /// Of another session, or of before a restart.
+    static let formExpired = PortalFailure(
+        status: 403, code: "form_expired", detail: "This form is too old: load its page again.")
+
     /// The reason, and `Retry-After` in seconds, never less than one.
     var headers: [(name: String, value: String)] {
         var headers: [(name: String, value: String)] = []

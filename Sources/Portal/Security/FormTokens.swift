@@ -1,7 +1,8 @@
 internal import Core
 
 /// Tokens in forms of somebody who is signed in: bound to the session, so that a form of one session is good in no
-/// other. They stay good as long as session and process last; a page that outlives a restart is shown anew.
+/// other. They stay good as long as session and process last: a form that outlives either is refused, and its page says
+/// that it has to be loaded again (``PortalFailure/formExpired``).
 struct FormTokens: Sendable {
     let authenticate: @Sendable ([UInt8]) throws -> [UInt8]
 

@@ -1,5 +1,6 @@
 extension Catalogue {
     static let english = englishPages.merging(englishRegistration) { own, _ in own }
+        .merging(englishProblems) { own, _ in own }
 
     private static let englishPages: [String: String] = [
         "language": "en",
@@ -14,6 +15,7 @@ extension Catalogue {
         "step_up_text": "This page wants a fresh sign-in. Give your password once more.",
         "confirm": "Confirm",
         "no_password_sign_in": "There is no sign-in with a password here.",
+        "session_over": "You are not signed in any more. Please sign in again.",
         "form_expired": "This form is too old, or the browser keeps no cookies for this site. Please try again.",
         "wrong_credentials": "The user name or the password is wrong.",
         "account_locked": "There were too many failed sign-ins. Please wait, or follow the link that was mailed.",
@@ -23,9 +25,10 @@ extension Catalogue {
         "two_factor_required": "This needs your second factor.",
         "try_later": "This cannot be done at the moment. Please try again later.",
         "input_refused": "Please check what was entered.",
+        "error": "Error",
         "loop_title": "The sign-in goes round in circles",
         "loop_text":
-            "You are signed in, but the page that you want keeps sending you back here. Most likely it cannot see the session's cookie: whoever runs this site finds the way in sessions.cookie.domain of the configuration.",
+            "You are signed in, but the page that you want keeps sending you back here. Most likely it cannot see the session's cookie: whoever runs this site finds the way in sessions.cookie.domain of the configuration. If that is mended, sign out once.",
         "loop_continue": "Try it once more",
         "factor_title": "A second factor is needed",
         "factor_text": "The page that you want is for those who have signed in with a second factor.",
@@ -69,6 +72,7 @@ extension Catalogue {
         "passkey_remove": "Remove",
         "passkey_since": "Added",
         "passkey_failed": "That did not work with the passkey. Please try again.",
+        "passkey_script": "To add a passkey, allow this page to run JavaScript.",
         "passkey_prove": "Confirm that it is you to add a passkey",
         "enrol_by_link": "Your second factor was reset. Open the link that you were given, and sign in there.",
         "sign_out": "Sign out",
@@ -129,8 +133,8 @@ extension Catalogue {
         "activity_device": "Device",
         "activity_by": "By",
         "activity_operator": "whoever runs this site",
-        "activity_older": "Older",
-        "activity_newest": "Newest",
+        "older": "Older",
+        "newest": "Newest",
         "sessions": "Devices",
         "sessions_title": "Where you are signed in",
         "sessions_text": "End a session that you do not know, and change your password then.",
@@ -147,7 +151,9 @@ extension Catalogue {
         "security_title": "Security",
         "current_password": "Current password",
         "new_password": "New password",
+        "shortest_password": "At least %d characters.",
         "new_password_hint": "A few words that nobody would guess are better than one word with digits.",
+        "password_none": "You have no password. A link by which you set one can be sent to your address.",
         "change_password": "Change the password",
         "password_changed": "The password is changed, and all other devices are signed out.",
         "forgot_title": "Forgot the password?",
@@ -176,6 +182,9 @@ extension Catalogue {
         "key_revoked": "The key is revoked.",
         "key_new": "New key",
         "key_days": "Good for so many days",
+        "key_routes": "Apps",
+        "key_routes_hint":
+            "The apps that the key is for, by the names that whoever runs this site gave them, with a comma between two.",
         "key_create": "Make the key",
         "never": "never",
         "pages": "Pages of your account",
@@ -183,6 +192,7 @@ extension Catalogue {
         "not_found_title": "Not found",
         "not_found_text": "There is no such page.",
         "forbidden_text": "This form did not come from a page of this site.",
+        "load_again": "Load the page again",
         "back_to_account": "To your account",
     ]
 }

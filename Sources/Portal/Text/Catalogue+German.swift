@@ -1,5 +1,6 @@
 extension Catalogue {
     static let german = germanPages.merging(germanRegistration) { own, _ in own }
+        .merging(germanProblems) { own, _ in own }
 
     private static let germanPages: [String: String] = [
         "language": "de",
@@ -14,6 +15,7 @@ extension Catalogue {
         "step_up_text": "Diese Seite verlangt eine frische Anmeldung. Bitte geben Sie Ihr Passwort noch einmal ein.",
         "confirm": "Bestätigen",
         "no_password_sign_in": "Hier gibt es keine Anmeldung mit Passwort.",
+        "session_over": "Sie sind nicht mehr angemeldet. Bitte melden Sie sich noch einmal an.",
         "form_expired":
             "Dieses Formular ist zu alt, oder der Browser behält keine Cookies dieser Seite. Bitte versuchen Sie es noch einmal.",
         "wrong_credentials": "Der Benutzername oder das Passwort ist falsch.",
@@ -26,9 +28,10 @@ extension Catalogue {
         "two_factor_required": "Hierfür ist Ihr zweiter Faktor nötig.",
         "try_later": "Das geht im Augenblick nicht. Bitte versuchen Sie es später noch einmal.",
         "input_refused": "Bitte prüfen Sie die Eingabe.",
+        "error": "Fehler",
         "loop_title": "Die Anmeldung dreht sich im Kreis",
         "loop_text":
-            "Sie sind angemeldet, aber die gewünschte Seite schickt Sie immer wieder hierher. Wahrscheinlich sieht sie das Cookie der Sitzung nicht: Wer diese Seite betreibt, findet den Weg in sessions.cookie.domain der Konfiguration.",
+            "Sie sind angemeldet, aber die gewünschte Seite schickt Sie immer wieder hierher. Wahrscheinlich sieht sie das Cookie der Sitzung nicht: Wer diese Seite betreibt, findet den Weg in sessions.cookie.domain der Konfiguration. Ist das behoben, melden Sie sich einmal ab.",
         "loop_continue": "Noch einmal versuchen",
         "factor_title": "Ein zweiter Faktor ist nötig",
         "factor_text": "Die gewünschte Seite ist für Personen, die sich mit einem zweiten Faktor angemeldet haben.",
@@ -73,6 +76,7 @@ extension Catalogue {
         "passkey_remove": "Entfernen",
         "passkey_since": "Hinzugefügt",
         "passkey_failed": "Das hat mit dem Passkey nicht geklappt. Bitte versuchen Sie es noch einmal.",
+        "passkey_script": "Um einen Passkey hinzuzufügen, erlauben Sie dieser Seite JavaScript.",
         "passkey_prove": "Bestätigen, dass Sie es sind, um einen Passkey hinzuzufügen",
         "enrol_by_link":
             "Ihr zweiter Faktor wurde zurückgesetzt. Öffnen Sie den Link, den Sie bekommen haben, und melden Sie sich dort an.",
@@ -135,8 +139,8 @@ extension Catalogue {
         "activity_device": "Gerät",
         "activity_by": "Durch",
         "activity_operator": "den Betreiber",
-        "activity_older": "Ältere",
-        "activity_newest": "Neueste",
+        "older": "Ältere",
+        "newest": "Neueste",
         "sessions": "Geräte",
         "sessions_title": "Wo Sie angemeldet sind",
         "sessions_text": "Beenden Sie eine Sitzung, die Sie nicht kennen, und ändern Sie dann Ihr Passwort.",
@@ -153,7 +157,10 @@ extension Catalogue {
         "security_title": "Sicherheit",
         "current_password": "Bisheriges Passwort",
         "new_password": "Neues Passwort",
+        "shortest_password": "Mindestens %d Zeichen.",
         "new_password_hint": "Einige Wörter, die niemand errät, sind besser als ein Wort mit Ziffern.",
+        "password_none":
+            "Sie haben kein Passwort. Ein Link, mit dem Sie eines setzen, kann an Ihre Adresse gesendet werden.",
         "change_password": "Passwort ändern",
         "password_changed": "Das Passwort ist geändert, und alle anderen Geräte sind abgemeldet.",
         "forgot_title": "Passwort vergessen?",
@@ -183,6 +190,9 @@ extension Catalogue {
         "key_revoked": "Der Schlüssel ist widerrufen.",
         "key_new": "Neuer Schlüssel",
         "key_days": "Gültig für so viele Tage",
+        "key_routes": "Anwendungen",
+        "key_routes_hint":
+            "Für welche Anwendungen der Schlüssel gilt: ihre Namen beim Betreiber, durch Kommas getrennt.",
         "key_create": "Schlüssel anlegen",
         "never": "nie",
         "pages": "Seiten Ihres Kontos",
@@ -190,6 +200,7 @@ extension Catalogue {
         "not_found_title": "Nicht gefunden",
         "not_found_text": "Eine solche Seite gibt es nicht.",
         "forbidden_text": "Dieses Formular kam nicht von einer Seite dieses Servers.",
+        "load_again": "Seite neu laden",
         "back_to_account": "Zu Ihrem Konto",
     ]
 }

@@ -82,6 +82,8 @@ class Browser:
             fields = {}
             for attributes in re.findall(r"<input\b([^>]*)>", inner):
                 given = dict(re.findall(r'([a-z-]+)="([^"]*)"', attributes))
+                if "name" not in given:
+                    continue
                 if given.get("type") == "checkbox" and " checked" not in attributes:
                     continue
                 fields[given["name"]] = html.unescape(given.get("value", ""))
