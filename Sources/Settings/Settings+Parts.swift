@@ -115,6 +115,15 @@ extension Settings {
                 }
             }
 
+            /// `HOST:PORT`, with brackets where they are needed; nil for a unix socket.
+            public var authority: String? {
+                switch self {
+                case .http(let host, let port), .https(let host, let port), .h2c(let host, let port):
+                    Self.authority(host, port)
+                case .unix: nil
+                }
+            }
+
             private static func authority(_ host: String, _ port: UInt16) -> String {
                 host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
             }

@@ -38,6 +38,7 @@ struct Gatehouse: AsyncParsableCommand {
             }
             let code = exitCode(for: error)
             guard code != .success else { exit(withError: error) }
+            unknownVerb(in: CommandLine.arguments.dropFirst())?.endProcess()
             let text = fullMessage(for: error)
             CommandFailure(.usage, text.hasPrefix("Error: ") ? String(text.dropFirst(7)) : text).endProcess()
         }
@@ -56,6 +57,28 @@ extension CommandGroup {
 extension CommandFailure {
     fileprivate init(missingVerbOf group: any ParsableCommand.Type) {
         self.init(.usage, "say which command\n\n" + Gatehouse.helpMessage(for: group))
+    }
+}
+
+extension Gatehouse {
+    /// - Parameters:
+    ///   - words: what was typed behind the name of `group`.
+    ///   - group: the command that they begin in.
+    ///   - name: as it was typed, `gatehouse user`.
+    /// - Returns: nil when every word that should name a command does.
+    private static func unknownVerb(
+        in words: ArraySlice<String>, of group: any ParsableCommand.Type = Gatehouse.self,
+        named name: String = "gatehouse"
+    ) -> CommandFailure? {
+        guard let word = words.first, !word.hasPrefix("-") else { return nil }
+        var shown: [String] = []
+        for command in group.configuration.subcommands {
+            if command._commandName == word {
+                return unknownVerb(in: words.dropFirst(), of: command, named: "\(name) \(word)")
+            }
+            if command.configuration.shouldDisplay { shown.append(command._commandName) }
+        }
+        return shown.isEmpty ? nil : CommandFailure(unknown: word, in: name, among: shown)
     }
 }
 

@@ -58,6 +58,15 @@ import Testing
     func mayLeave(host: String) {
         #expect(!Loopback.isHost(host))
     }
+
+    @Test func namesBelowLocalhostAreThisMachineToBrowsers() {
+        for host in ["localhost", "apps.localhost", "Wiki.Apps.LocalHost"] {
+            #expect(Loopback.isLocalhost(host))
+        }
+        for host in ["", "127.0.0.1", "notlocalhost", "localhost.example.com", "localhost."] {
+            #expect(!Loopback.isLocalhost(host))
+        }
+    }
 }
 
 @Suite struct EmailAddressTests {

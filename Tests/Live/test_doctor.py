@@ -201,3 +201,25 @@ def test_gatehouse_itself_leaks_nothing(make_gate, tmp_path, scheme):
     if scheme == "https":
         unknown = ask()
         assert unknown.returncode == 2 and "cannot be asked" in unknown.stderr and unknown.stdout == ""
+
+
+def test_names_below_localhost_are_this_machine(make_gate, tmp_path):
+    """As browsers have it: no resolver is asked, and a key that is sent there by plain http leaves no machine."""
+    canary = free_ports(1)[0]
+    gate = make_gate(start=False, public_url="http://auth.apps.localhost:8080",
+                     upstreams={"app": {"url": [f"http://127.0.0.1:{canary}"]}},
+                     routes=[ROUTE | {"upstream": "app", "host": ["canary.apps.localhost"]}])
+    gate.add_user("mary", ["staff"])
+    key = tmp_path / "key"
+    key.write_text(gate.add_key("mary")["key"])
+    gate.start()
+
+    def ask(host):
+        return gate.cli("doctor", "--target", f"http://{host}:{gate.port}", "--canary", f"127.0.0.1:{canary}",
+                        "--key-file", key, check=False)
+
+    result = ask("canary.apps.localhost")
+    assert result.returncode == 0 and "nothing leaks" in result.stdout, result
+    other = ask("other.apps.localhost")
+    # What it says to write can be written: a route's host has no port.
+    assert other.returncode == 2 and "host: [other.apps.localhost]" in other.stderr, other

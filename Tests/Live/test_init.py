@@ -21,7 +21,7 @@ def run(*arguments, input=None):
 
 
 class Initialised(Gatehouse):
-    """Configured by `init`; only its ports are added, since those that it means may be taken."""
+    """Configured by `init`; only the monitor's port is added, since the one that it means may be taken."""
 
     def choose_ports(self):
         self.port, self.monitor = free_ports(2)
@@ -32,8 +32,7 @@ class Initialised(Gatehouse):
         result = run("init", "--public-url", f"http://auth.{name}:{self.port}", "--admin", "root@example.com",
                      "--app", f"wiki.{name}={app}", "--config", self.config)
         assert result.returncode == 0, result.stderr
-        listen = f'listen: [ {{ address: "127.0.0.1:{self.port}" }} ]\nmonitor_listen: 127.0.0.1:{self.monitor}\n'
-        self.config.write_text(self.config.read_text() + listen)
+        self.config.write_text(self.config.read_text() + f"monitor_listen: 127.0.0.1:{self.monitor}\n")
         self.cli("user", "set-password", "root@example.com", input=PASSWORD + "\n")
         return self.start()
 

@@ -1,8 +1,13 @@
 """What `gatehouse snippet` prints and refuses to print."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
-from support.proxies import KINDS
+from support.certificates import Authority
+from support.gatehouse import free_ports
+from support.proxies import KINDS, program
 
 
 # The command
@@ -84,3 +89,77 @@ def test_a_unix_socket_is_asked_where_the_proxy_can(printing, tmp_path):
         assert f"{tmp_path}/gate.sock" in printing(name, listen=listen).stdout
     for name in ["traefik", "haproxy"]:
         assert printing(name, listen=listen).returncode == 2
+
+
+# Apps behind TLS, and which listener is asked
+
+
+VAULT = {
+    "upstreams": {"app": {"url": ["https://10.0.0.5:8200"], "host": "upstream", "tls": {"server_name": "vault.internal"}}},
+}
+
+
+def test_an_apps_certificate_is_for_its_server_name(printing):
+    expected = {
+        "nginx": "proxy_ssl_name vault.internal;", "caddy": "tls_server_name vault.internal",
+        "envoy": 'sni: "vault.internal"', "haproxy": "verifyhost vault.internal sni str(vault.internal)",
+        "traefik": 'app-app: { serverName: "vault.internal" }',
+    }
+    for name, words in expected.items():
+        text = printing(name, **VAULT).stdout
+        assert words in text, (name, text)
+        assert "vault.internal" not in printing(name).stdout
+    assert "http-request set-header Host 10.0.0.5:8200" in printing("haproxy", **VAULT).stdout
+
+
+def test_files_of_an_apps_tls_are_left_to_the_operator(printing, tmp_path):
+    authority = Authority(tmp_path / "authority")
+    settings = {"upstreams": {"app": {"url": ["https://10.0.0.5"], "tls": {"ca": str(authority.certificate)}}}}
+    for name in KINDS:
+        text = printing(name, **settings).stdout.replace("\n#", "")
+        assert "upstream app has a `ca` or a certificate of its own" in text, text
+
+
+def test_the_listener_that_a_proxy_can_use_is_asked(printing):
+    ports = free_ports(3)
+    plain, proxied, bare = ({"address": f"127.0.0.1:{port}"} for port in ports)
+    proxied |= {"proxy_protocol": True}
+    bare |= {"serve": ["check"]}
+    for name in KINDS:
+        for listen in ([plain, proxied, bare], [bare, proxied, plain]):
+            text = printing(name, listen=listen).stdout
+            assert str(ports[0]) in text and str(ports[1]) not in text and str(ports[2]) not in text, (name, text)
+        text = printing(name, listen=[bare, proxied | {"serve": ["apps", "portal"]}]).stdout.replace("\n#", "")
+        assert f"127.0.0.1:{ports[2]} does not serve portal: send /.auth/ and auth.example.com to a listener" in text
+        assert "wants a PROXY protocol header" in printing(name, listen=[proxied]).stdout.replace("\n#", "")
+
+
+def test_what_is_printed_is_good_to_the_proxy_itself(printing, tmp_path):
+    """By the proxies' own checks of a configuration, without a warning where they would give one."""
+    port = free_ports(1)[0]
+    commands = {
+        "nginx": ["nginx", "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf"],
+        "haproxy": ["haproxy", "-c", "-f", tmp_path / "haproxy.cfg"],
+        "caddy": ["caddy", "validate", "--adapter", "caddyfile", "--config", tmp_path / "caddy"],
+        "envoy": ["envoy", "--mode", "validate", "-c", tmp_path / "envoy.yaml"],
+    }
+    checked = []
+    for name, [command, *arguments] in commands.items():
+        if not program(command):
+            continue
+        text = printing(name, "--listen", f"127.0.0.1:{port}", **VAULT).stdout
+        file = Path(arguments[-1])
+        if name == "nginx":
+            folders = "".join(f"{kind}_temp_path {tmp_path}/{kind};\n" for kind in (
+                "client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+            text = f"pid {tmp_path}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{folders}{text}}}\n"
+        if name == "haproxy":
+            (tmp_path / "gatehouse.lua").write_text(printing("haproxy", "--lua").stdout)
+            text = "defaults\n    timeout connect 5s\n    timeout client 60s\n    timeout server 60s\n" + text
+        file.write_text(text)
+        result = subprocess.run([program(command), *map(str, arguments)], capture_output=True, text=True, timeout=60,
+                                cwd=tmp_path)
+        assert result.returncode == 0, (name, result.stdout + result.stderr)
+        assert "[warn]" not in result.stderr.lower() or name == "envoy", (name, result.stderr)
+        checked.append(name)
+    assert checked, "no proxy is installed"

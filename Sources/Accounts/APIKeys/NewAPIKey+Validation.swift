@@ -40,10 +40,12 @@ extension NewAPIKey {
     func expiry(_ policy: KeyPolicy, now: Timestamp) throws(AccountsError) -> Timestamp {
         let lifetime = lifetime ?? min(policy.defaultLifetime, policy.maximumLifetime)
         guard lifetime > .zero, lifetime <= policy.maximumLifetime else {
+            let seconds = policy.maximumLifetime.components.seconds
+            let longest = seconds.isMultiple(of: 86_400) ? "\(seconds / 86_400) days" : "\(seconds) seconds"
             throw AccountsError(
                 .invalid,
-                "A key may live up to \(policy.maximumLifetime.components.seconds / 86_400) days "
-                    + "(api_keys.max_lifetime): let it end earlier.")
+                "A key ends after more than no time and at most \(longest) (api_keys.max_lifetime): choose another expiry."
+            )
         }
         return now + lifetime
     }

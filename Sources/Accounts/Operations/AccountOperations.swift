@@ -132,7 +132,7 @@ public struct AccountOperations: Sendable {
         var problem = configuration.passwords.problem(with: password, of: person)
         if problem == nil, let breaches, await breaches.isBreached(password) { problem = .breached }
         if let problem {
-            throw AccountsError(.invalid, Self.explanation(of: problem, configuration.passwords), cause: problem)
+            throw AccountsError(.invalid, configuration.passwords.explanation(of: problem), cause: problem)
         }
     }
 
@@ -169,18 +169,6 @@ public struct AccountOperations: Sendable {
         case PasswordHasherError.unusable:
             AccountsError(.invalid, "This is no password: at most 1024 bytes of text without control characters.")
         default: AccountsError.wrapping(error)
-        }
-    }
-
-    private static func explanation(of problem: PasswordProblem, _ policy: PasswordPolicy) -> String {
-        switch problem {
-        case .tooShort: "The password is too short: use at least \(policy.minimumLength) characters."
-        case .tooLong: "The password is too long: use at most \(PasswordPolicy.maximumBytes) bytes."
-        case .notText: "The password is no text in UTF-8."
-        case .controlCharacter: "The password has control characters."
-        case .tooSimple: "The password is one that is tried early: use more words or other ones."
-        case .aboutYou: "The password is made of your name, your address or ours."
-        case .breached: "The password is known from a breach of another site: use one that nobody else has."
         }
     }
 }

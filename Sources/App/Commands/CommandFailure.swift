@@ -52,6 +52,18 @@ public struct CommandFailure: Error, Sendable, Equatable {
         }
     }
 
+    /// The failure of a word where the name of a command is needed.
+    ///
+    /// - Parameters:
+    ///   - commands: what may stand there.
+    ///   - group: the words before it, `gatehouse user`.
+    public init(unknown word: String, in group: String, among commands: [String]) {
+        self.init(
+            .usage,
+            "there is no command `\(group) \(word)`\(Nearest.suggestion(for: word, among: commands)); there are: "
+                + commands.joined(separator: ", "))
+    }
+
     private static func status(of code: AccountsError.Code) -> Status {
         switch code {
         case .notFound: .notFound

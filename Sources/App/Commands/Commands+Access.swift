@@ -1,6 +1,7 @@
 internal import Accounts
 internal import Core
 internal import Cryptography
+internal import Settings
 
 /// Passwords, locks and links, by the operator.
 extension Commands {
@@ -8,7 +9,8 @@ extension Commands {
     public static func setPassword(_ invocation: Invocation, _ selector: String) throws {
         try invocation.withStore { store, context in
             let user = try store.user(selector)
-            let hash = try newPasswordHash(for: .init(email: user.email, username: user.username, name: user.name))
+            let hash = try newPasswordHash(
+                for: .init(email: user.email, username: user.username, name: user.name), context.settings)
             let ended = try store.setPassword(of: user.id, hash: hash, by: context.actor)
             struct Answer: Encodable {
                 let user: User
@@ -77,12 +79,14 @@ extension Commands {
         }
     }
 
-    /// A hash of the first line of standard input.
-    static func newPasswordHash(for person: PasswordPolicy.Person) throws -> String {
-        let typed = try TextFile.bytes("-")
-        let password = SecretBytes(copying: typed.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") })
-        if let problem = PasswordPolicy().problem(with: password, of: person) {
-            throw CommandFailure(.failed, "the password is refused: \(problem.rawValue)")
+    /// A hash of the first line of standard input, which must be a password as people may choose one.
+    static func newPasswordHash(for person: PasswordPolicy.Person, _ settings: Settings) throws -> String {
+        let password = try PasswordInput.read()
+        let policy = settings.passwordPolicy
+        var person = person
+        person.site = settings.siteWords
+        if let problem = policy.problem(with: password, of: person) {
+            throw CommandFailure(.failed, "\(policy.explanation(of: problem)) (\(problem.rawValue))")
         }
         let hasher = try PasswordHasher(PasswordHasher.Configuration())
         defer { hasher.stop() }

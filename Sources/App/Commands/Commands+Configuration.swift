@@ -40,13 +40,18 @@ extension Commands {
         let isRefused = strict && !loaded.warnings.isEmpty
         if output.json || !isRefused {
             try output.value(findings) {
-                (["\(findings.configuration) is good: \(settings.routes.count) routes."]
+                (["\(findings.configuration) is good: \(counted(settings.routes.count, "route"))."]
                     + uris.map { "to be registered at \($0.0): \($0.1)" }).joined(separator: "\n")
             }
         }
         if isRefused {
-            throw CommandFailure(.usage, "\(loaded.warnings.count) warnings, and --strict makes them errors")
+            throw CommandFailure(
+                .usage, "\(counted(loaded.warnings.count, "warning")), and --strict takes none for good")
         }
+    }
+
+    private static func counted(_ count: Int, _ noun: String) -> String {
+        "\(count) \(noun)\(count == 1 ? "" : "s")"
     }
 
     /// `health`.

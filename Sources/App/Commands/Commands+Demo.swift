@@ -9,6 +9,8 @@ internal import Settings
 extension Commands {
     /// `demo`: everything in a temporary folder, on loopback, until SIGTERM or SIGINT.
     public static func demo(_ invocation: Invocation, port: UInt16) async throws {
+        // First of all: whoever ends it while it starts, or at once, leaves no folder behind.
+        let signals = SignalWaiter.signals([SIGTERM, SIGINT])
         let folder = try temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let app = try await DemoApp.start()
@@ -31,13 +33,14 @@ extension Commands {
             await server.stop()
             throw error
         }
-        _ = await SignalWaiter.wait(for: [SIGTERM, SIGINT])
+        for await _ in signals { break }
         await server.stop()
         await app.stop()
     }
 
     private static func temporaryFolder() throws(CommandFailure) -> String {
-        let base = ProcessEnvironment.value(of: "TMPDIR") ?? "/tmp"
+        let variable = ProcessEnvironment.value(of: "TMPDIR") ?? ""
+        let base = variable.isEmpty ? "/tmp" : variable
         var template = Array("\(base)/gatehouse-demo-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             throw CommandFailure(.failed, "cannot make a folder in \(base): \(String(cString: strerror(errno)))")

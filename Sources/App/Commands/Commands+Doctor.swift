@@ -52,9 +52,9 @@ extension Commands {
         }
         let kind = try proxyKind(consultation.proxy, files)
         let key = try consultation.keyFile.map { path throws(CommandFailure) in try readKey(path) }
-        if key != nil, scheme == "http", consultation.connect == nil,
-            !Loopback.isHost(try Place(target.host, standardPort: 80).host)
-        {
+        let listening = try Place(consultation.canary, standardPort: 9199)
+        let front = try Place(target.host, standardPort: scheme == "https" ? 443 : 80)
+        if key != nil, scheme == "http", consultation.connect == nil, !front.isOnThisMachine {
             throw CommandFailure(
                 .usage,
                 """
@@ -64,8 +64,7 @@ extension Commands {
         }
         let patient = try Patient(settings, host: target.host)
         let place = try patient.surroundings(scheme: scheme, settings, consultation, key: key)
-        let client = try client(to: target.host, scheme: scheme, consultation)
-        let listening = try Place(consultation.canary, standardPort: 9199)
+        let client = try client(to: front, isTLS: scheme == "https", consultation)
         let canary: CanaryApp
         do {
             canary = try await CanaryApp.start(host: listening.host, port: listening.port)
@@ -115,27 +114,30 @@ extension Commands {
     }
 
     private static func client(
-        to host: String, scheme: String, _ consultation: Consultation
+        to front: Place, isTLS: Bool, _ consultation: Consultation
     ) throws -> ProbeClient {
-        let place = try Place(consultation.connect ?? host, standardPort: scheme == "https" ? 443 : 80)
-        guard scheme == "https" else {
-            return ProbeClient(host: place.host, port: place.port, tls: nil, serverName: nil)
+        let place = try consultation.connect.map { text throws(CommandFailure) in
+            try Place(text, standardPort: isTLS ? 443 : 80)
         }
+        let (host, port) = (place ?? front).reached
+        guard isTLS else { return ProbeClient(host: host, port: port, tls: nil, serverName: nil) }
         var configuration = TLSConfiguration.makeClientConfiguration()
         if let file = consultation.authority {
             configuration.additionalTrustRoots = [.file(file)]
         }
-        let name = try Place(host, standardPort: 443).host
         return ProbeClient(
-            host: place.host, port: place.port, tls: try NIOSSLContext(configuration: configuration),
-            serverName: IPAddress(name) == nil ? name : nil)
+            host: host, port: port, tls: try NIOSSLContext(configuration: configuration),
+            serverName: IPAddress(front.host) == nil ? front.host : nil)
     }
 
     private static func unreachable(
         _ error: any Error, _ consultation: Consultation, _ host: String
     ) -> CommandFailure {
         guard let error = error as? Examination.Unreachable else {
-            return CommandFailure(.usage, "\(consultation.target) cannot be asked: \(error)")
+            return CommandFailure(
+                .usage,
+                "\(consultation.target) cannot be asked: \(error)\n--connect HOST:PORT says where the proxy listens, "
+                    + "whatever the name means")
         }
         return CommandFailure(
             .usage,
@@ -149,8 +151,17 @@ extension Commands {
 
 /// Host and port.
 struct Place {
+    /// An IPv6 address has no brackets.
     let host: String
     let port: Int
+
+    /// Nothing that is sent there leaves this machine.
+    var isOnThisMachine: Bool { Loopback.isHost(host) || Loopback.isLocalhost(host) }
+
+    /// Where to connect to. Names below `localhost` are this machine, as for browsers, whether or not the resolver knows.
+    var reached: (host: String, port: Int) {
+        (Loopback.isLocalhost(host) ? "127.0.0.1" : host, port)
+    }
 
     init(_ text: String, standardPort: Int) throws(CommandFailure) {
         var name = Substring(text)
@@ -185,15 +196,23 @@ struct Patient: Sendable {
             throw CommandFailure(
                 .usage,
                 """
-                no route takes \(host); this one lets the doctor see everything:
+                no route takes \(host); this one lets the doctor see everything, with an app `canary` among the upstreams
+                that is at the address of --canary:
                   - name: canary
-                    host: [\(host)]
+                    host: [\(Self.withoutPort(host))]
+                    upstream: canary
                     rules:
                       - { paths: ["/public/**"], allow: everyone }
                       - { allow: signed_in }
                 """)
         }
         self.route = route
+    }
+
+    /// As a route names it.
+    private static func withoutPort(_ host: String) -> String {
+        guard let place = try? Place(host, standardPort: 0) else { return host }
+        return place.host.contains(":") ? "\"[\(place.host)]\"" : place.host
     }
 
     /// Whether a request without a credential passes.

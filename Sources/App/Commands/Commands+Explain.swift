@@ -42,6 +42,8 @@ extension Commands {
 
     /// `explain METHOD URL`.
     public static func explain(_ invocation: Invocation, _ question: Question) async throws {
+        // Before this process becomes the owner of the data folder, who may not see the file.
+        let token = try question.tokenFile.map { path throws(CommandFailure) in try TextFile.bytes(path) }
         let context = try invocation.context()
         if let expected = question.expected, Verdict(rawValue: expected) == nil {
             throw CommandFailure(.usage, "--expect is allow, sign_in, step_up or deny")
@@ -54,7 +56,7 @@ extension Commands {
         }
         let snapshot = try context.settings.snapshot()
         // Asked for even where it has no say: who names nobody is told so.
-        let credential = try await credential(of: question, context)
+        let credential = try await credential(of: question, token: token, context)
         let (answer, text) =
             request.ownAnswer ?? routesAnswer(request, address, question, credential, snapshot, portalHost)
         try context.output.value(answer) { text }
@@ -84,12 +86,12 @@ extension Commands {
     }
 
     private static func credential(
-        of question: Question, _ context: CommandContext
+        of question: Question, token: [UInt8]?, _ context: CommandContext
     ) async throws -> CredentialState {
         guard [question.user, question.apiKey, question.tokenFile].compactMap({ $0 }).count <= 1 else {
             throw CommandFailure(.usage, "say one of --user, --api-key and --jwt")
         }
-        guard question.user != nil || question.apiKey != nil || question.tokenFile != nil else { return .none }
+        guard question.user != nil || question.apiKey != nil || token != nil else { return .none }
         let store = try Store.open(
             try context.storeConfiguration(readingMasterKey: false), clock: SystemClock())
         defer { store.close() }
@@ -99,7 +101,7 @@ extension Commands {
         } else if let id = question.apiKey {
             reading = try store.identity(ofAPIKey: id)
         } else {
-            reading = try await read(tokenFile: question.tokenFile ?? "-", store, context)
+            reading = try await read(token ?? [], store, context)
         }
         return switch reading {
         case .identity(let identity): .identity(identity)
@@ -109,10 +111,9 @@ extension Commands {
     }
 
     private static func read(
-        tokenFile: String, _ store: Store, _ context: CommandContext
+        _ text: [UInt8], _ store: Store, _ context: CommandContext
     ) async throws -> CredentialReading {
-        let text = try TextFile.read(tokenFile)
-        let token = Array(text.utf8.filter { $0 > 0x20 })
+        let token = text.filter { $0 > 0x20 }
         let fetcher = Fetcher(threads: 2, capacity: 64)
         let log = Logger(label: "gatehouse") { _ in SwiftLogNoOpLogHandler() }
         let issuers = Issuers(

@@ -36,11 +36,26 @@ extension Commands {
         let answer = Answer(configuration: path, master_key: start.key, data_dir: start.data, kept: start.kept)
         try Output(json: invocation.json).value(answer) {
             let written = [path, start.key, start.data].filter { !start.kept.contains($0) }
+            let link = address.map {
+                "\nA link by which \($0) sets a password: gatehouse user link \($0) --kind invitation --config \(path)"
+            }
             return """
                 Wrote \(written.joined(separator: ", ")).\(start.kept.map { "\nKept \($0), which was there." }.joined())
-                Next: gatehouse check-config --config \(path) && gatehouse serve --config \(path)
+                Next: gatehouse check-config --config \(path) && gatehouse serve --config \(path)\(link ?? "")
                 """
         }
+        if start.isInstalled, ProcessEnvironment.isRoot, !ProcessEnvironment.hasServiceAccount { warn(of: start) }
+    }
+
+    private static func warn(of start: FirstStart) {
+        let account = ProcessEnvironment.serviceAccount
+        Output.standardError(
+            """
+            warning: the system has no account \(account), as which gatehouse.service runs, so all of it is root's. To mend it:
+              useradd --system --home-dir \(start.data) --shell /usr/sbin/nologin \(account)
+              chown -R \(account): \(start.key) \(start.data)
+
+            """)
     }
 
     private static func addAdministrator(_ address: EmailAddress, _ invocation: Invocation) throws {
@@ -69,6 +84,8 @@ private struct FirstStart {
     let key: String
     /// Of these, what is there already and stays as it is.
     let kept: [String]
+    /// In the places of the packaged service.
+    let isInstalled: Bool
     private let publicURL: String
     private let text: String
     private let newKey: String
@@ -77,14 +94,14 @@ private struct FirstStart {
         self.path = path
         publicURL = origin.description
         folder = URL(filePath: path).deletingLastPathComponent().path
-        let isInstalled = folder == "/etc/gatehouse"
+        isInstalled = folder == "/etc/gatehouse"
         data = isInstalled ? "/var/lib/gatehouse" : folder + "/data"
         key = folder + "/master.key"
         kept = [key, data].filter { access($0, F_OK) == 0 }
         newKey = try Commands.newMasterKey() + "\n"
         text =
             InitialConfiguration(
-                publicURL: origin.description, dataFolder: isInstalled ? data : "data",
+                origin: origin, dataFolder: isInstalled ? data : "data",
                 cookieDomain: try Self.cookieDomain(origin, apps), apps: apps
             ).text
     }
@@ -94,7 +111,7 @@ private struct FirstStart {
         let hosts = apps.map(\.host).filter { $0 != origin.host }
         guard !hosts.isEmpty else { return nil }
         if let domain = CookieDomain.above([origin.host] + hosts) { return domain }
-        let isLocal = ([origin.host] + hosts).allSatisfy { $0 == "localhost" || $0.hasSuffix(".localhost") }
+        let isLocal = ([origin.host] + hosts).allSatisfy(Loopback.isLocalhost)
         throw CommandFailure(
             .usage,
             "nobody could sign in to \(hosts.joined(separator: ", ")): browsers keep no cookie for it and \(origin.host) "

@@ -2,7 +2,7 @@ internal import Accounts
 internal import Core
 
 extension Commands {
-    /// Which mails `outbox retry` and `outbox drop` mean, as typed.
+    /// What `outbox retry` and `outbox drop` mean, as typed.
     public struct OutboxChoice: Sendable {
         var id: String?
         var failed: Bool

@@ -86,7 +86,9 @@ extension Commands {
     /// `backup`.
     public static func backUp(_ invocation: Invocation, folder: String) throws {
         try invocation.withStore { store, context in
-            let report = try store.backUp(to: folder, by: context.actor)
+            let report = try context.withRights(to: .write, folder) {
+                try store.backUp(to: folder, by: context.actor)
+            }
             let isSound = report.problems.isEmpty
             try context.output.value(report) {
                 isSound
@@ -101,12 +103,15 @@ extension Commands {
     public static func restore(
         _ invocation: Invocation, folder: String, auditExport: String?, despiteProblems: Bool
     ) throws {
-        let context = try invocation.context(readingMasterKey: true)
+        // Before this process becomes the owner of the data folder, who may not see the file.
         let lines = try auditExport.map { path throws(CommandFailure) in TextFile.lines(of: try namedFile(path)) }
-        let (store, report) = try Store.restore(
-            from: folder, into: try context.storeConfiguration(readingMasterKey: true),
-            auditExport: lines, despiteProblems: despiteProblems,
-            clock: SystemClock(), random: SystemRandom(), by: context.actor)
+        let context = try invocation.context(readingMasterKey: true)
+        let (store, report) = try context.withRights(to: .read, folder) {
+            try Store.restore(
+                from: folder, into: try context.storeConfiguration(readingMasterKey: true),
+                auditExport: lines, despiteProblems: despiteProblems,
+                clock: SystemClock(), random: SystemRandom(), by: context.actor)
+        }
         store.close()
         try context.output.value(report) { describe(report) }
     }

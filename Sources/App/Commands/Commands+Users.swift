@@ -57,7 +57,7 @@ extension Commands {
                 service: new.isService, language: language)
             if new.readsPassword {
                 account.passwordHash = try newPasswordHash(
-                    for: .init(email: email, username: new.username ?? email, name: new.name ?? ""))
+                    for: .init(email: email, username: new.username ?? email, name: new.name ?? ""), context.settings)
             }
             let user = try typed { try store.addUser(account, by: context.actor) }
             guard new.invites else {
@@ -129,12 +129,7 @@ extension Commands {
     public static func disableUser(_ invocation: Invocation, _ selector: String) throws {
         try invocation.withStore { store, context in
             let report = try store.disableUser(selector, by: context.actor)
-            let trusted = context.settings.trustedProxies
-            let others = !trusted.networks.isEmpty || trusted.unix
-            try context.output.value(report) {
-                "Disabled. \(describe(report))"
-                    + (others ? " A proxy that only asks keeps the WebSockets and streams that it has opened." : "")
-            }
+            try context.output.value(report) { "Disabled. \(describe(report))" }
         }
     }
 

@@ -1,6 +1,9 @@
+internal import Core
+internal import Settings
+
 /// The configuration that `init` writes: short, and every line means something.
 struct InitialConfiguration {
-    let publicURL: String
+    let origin: Origin
     let dataFolder: String
     /// Nil: every app is on the portal's own host.
     let cookieDomain: String?
@@ -9,10 +12,11 @@ struct InitialConfiguration {
     var text: String {
         var lines = [
             "# Every key with its default and what it does: gatehouse.yaml in the folder config/ of the documentation.",
-            "public_url: \(publicURL)",
+            "public_url: \(origin)",
             "data_dir: \(dataFolder)",
             "master_key: { file: master.key }",
         ]
+        if let ownAddress { lines.insert("listen: [ { address: \"\(ownAddress)\" } ]", at: 2) }
         if let cookieDomain {
             lines += [
                 "# Browsers show the apps below this domain who has signed in, and without it the host of public_url alone.",
@@ -37,6 +41,14 @@ struct InitialConfiguration {
             ]
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Where browsers of this machine come for an origin of this machine; nil: to the default of `listen`, or to a proxy.
+    private var ownAddress: String? {
+        guard !apps.isEmpty, origin.scheme == .http else { return nil }
+        let host = Loopback.isLocalhost(origin.host) ? "127.0.0.1" : origin.host
+        guard Loopback.isHost(host), "\(host):\(origin.port)" != "127.0.0.1:8080" else { return nil }
+        return "\(host):\(origin.port)"
     }
 
     private static func name(of host: String) -> String {

@@ -1,5 +1,6 @@
 internal import Accounts
 internal import Core
+internal import Glibc
 internal import LMDB
 internal import Settings
 
@@ -54,8 +55,8 @@ public struct Invocation: Sendable {
     func context(for settings: Settings) throws -> CommandContext {
         // The name of who called, taken before the process becomes the owner of the data folder.
         let actor = AuditActor("cli:" + ProcessEnvironment.userName)
-        try ProcessEnvironment.becomeOwner(of: settings.dataFolder)
-        return CommandContext(settings: settings, output: Output(json: json), actor: actor)
+        let owner = try ProcessEnvironment.becomeOwner(of: settings.dataFolder)
+        return CommandContext(settings: settings, output: Output(json: json), actor: actor, owner: owner)
     }
 
     /// Opens the store beside a running server, runs `body`, closes it.
@@ -75,6 +76,13 @@ struct CommandContext: Sendable {
     let settings: Settings
     let output: Output
     let actor: AuditActor
+    /// The owner of the data folder, where root became that.
+    let owner: String?
+
+    /// What a command wants to do with a folder of the operator's.
+    enum Right {
+        case read, write
+    }
 
     var keyPolicy: KeyPolicy {
         KeyPolicy(
@@ -82,7 +90,30 @@ struct CommandContext: Sendable {
             requireRoutes: settings.apiKeys.requiresRoutes)
     }
 
+    /// Root may go anywhere, and the owner of the data folder, which root became, may not: a failure for that reason says
+    /// so.
+    func withRights<Result>(to right: Right, _ folder: String, _ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch {
+            guard let owner, ProcessEnvironment.isDenied(right == .read ? R_OK : W_OK, folder),
+                let failure = CommandFailure(reporting: error)
+            else { throw error }
+            throw CommandFailure(
+                .failed,
+                "\(failure.message)\nThis ran as \(owner), who owns \(settings.dataFolder): name a folder that "
+                    + (right == .read ? "\(owner) may read" : "\(owner) may write to"))
+        }
+    }
+
+    /// - Throws: ``CommandFailure`` when there is no data folder, or no master key although one is needed.
     func storeConfiguration(readingMasterKey: Bool) throws -> Store.Configuration {
+        guard access(settings.dataFolder, F_OK) == 0 || errno != ENOENT else {
+            throw CommandFailure(
+                .failed,
+                "data_dir \(settings.dataFolder) does not exist: make it with mode 0700, owned by whoever runs the "
+                    + "server")
+        }
         var masterKeys: MasterKeys?
         if readingMasterKey {
             guard let current = settings.masterKey else {

@@ -20,13 +20,35 @@ enum ProcessEnvironment {
 
     /// As root, becomes the owner of `folder` for good, so that nothing in it ever belongs to root. A folder of root's
     /// own changes nothing.
-    static func becomeOwner(of folder: String) throws(CommandFailure) {
-        guard geteuid() == 0 else { return }
+    ///
+    /// - Returns: the name of the owner that root became; nil: nothing was changed.
+    @discardableResult
+    static func becomeOwner(of folder: String) throws(CommandFailure) -> String? {
+        guard geteuid() == 0 else { return nil }
         var status = stat()
-        guard stat(folder, &status) == 0, status.st_uid != 0 else { return }
+        guard stat(folder, &status) == 0, status.st_uid != 0 else { return nil }
         guard setgroups(0, nil) == 0, setgid(status.st_gid) == 0, setuid(status.st_uid) == 0 else {
             throw CommandFailure(.failed, "cannot become the owner of \(folder): \(String(cString: strerror(errno)))")
         }
+        return userName
+    }
+
+    /// The account that the packaged service runs as.
+    static let serviceAccount = "gatehouse"
+
+    static var isRoot: Bool { geteuid() == 0 }
+
+    static var hasServiceAccount: Bool { getpwnam(serviceAccount) != nil }
+
+    /// Whether this process lacks a right to the folder at `path`, or to make one there.
+    ///
+    /// - Parameter rights: `R_OK`, `W_OK` and their like.
+    static func isDenied(_ rights: Int32, _ path: String) -> Bool {
+        if access(path, rights | X_OK) == 0 { return false }
+        guard errno == ENOENT else { return errno == EACCES }
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+        let parent = parts.isEmpty ? "." : parts.joined(separator: "/")
+        return access(parent.isEmpty ? "/" : parent, rights | X_OK) != 0 && errno == EACCES
     }
 
     /// As root, runs `body` as the owner of `folder`, so that nothing that it makes there belongs to root.
@@ -48,9 +70,10 @@ enum ProcessEnvironment {
     /// As root, gives files to the account of the packaged service, where the system has it; otherwise they stay the
     /// caller's.
     static func giveToService(_ paths: [String]) throws(CommandFailure) {
-        guard geteuid() == 0, let account = getpwnam("gatehouse") else { return }
+        guard isRoot, let account = getpwnam(serviceAccount) else { return }
         for path in paths where chown(path, account.pointee.pw_uid, account.pointee.pw_gid) != 0 {
-            throw CommandFailure(.failed, "cannot give \(path) to gatehouse: \(String(cString: strerror(errno)))")
+            throw CommandFailure(
+                .failed, "cannot give \(path) to \(serviceAccount): \(String(cString: strerror(errno)))")
         }
     }
 

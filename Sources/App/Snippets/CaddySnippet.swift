@@ -100,12 +100,16 @@ struct CaddySnippet {
             }
             reverse_proxy \(app.servers.map(server).joined(separator: " ")) {
                 header_up -Gatehouse-Key
-            \(app.keepsHost ? "" : "    header_up Host {upstream_hostport}\n")}
+            \(app.keepsHost ? "" : "    header_up Host {upstream_hostport}\n")\(transport(app))}
 
             """
         // In a `handle` alone Caddy would sort them, and take out what the check has just put in.
         text += "route {\n" + body.indented(4) + "}\n"
         return text
+    }
+
+    private func transport(_ app: SnippetSite.App) -> String {
+        app.serverName.map { "    transport http {\n        tls_server_name \($0)\n    }\n" } ?? ""
     }
 
     private func server(_ endpoint: Settings.Upstream.Endpoint) -> String {

@@ -16,7 +16,7 @@ struct EnvoySnippet {
             var isHTTP2 = false
             var servers: [String] = []
             for endpoint in app.servers {
-                if case .https(let host, _) = endpoint { tls = host }
+                if case .https(let host, _) = endpoint { tls = app.serverName ?? host }
                 if case .h2c = endpoint { isHTTP2 = true }
                 servers.append(address(of: endpoint))
             }

@@ -93,13 +93,17 @@ struct HAProxySnippet {
 
     private func backend(_ app: SnippetSite.App) -> String {
         var text = "\nbackend app_\(app.identifier)\n    mode http\n    timeout tunnel \(app.idleSeconds)s\n"
+        if !app.keepsHost, let first = app.servers.first, let authority = first.authority {
+            text += "    http-request set-header Host \(authority)\n"
+        }
         for (index, endpoint) in app.servers.enumerated() {
             let place: String
             switch endpoint {
             case .http(let host, let port): place = "\(bracketed(host)):\(port)"
             case .https(let host, let port):
+                let name = app.serverName ?? host
                 place =
-                    "\(bracketed(host)):\(port) ssl verify required ca-file @system-ca verifyhost \(host) sni str(\(host))"
+                    "\(bracketed(host)):\(port) ssl verify required ca-file @system-ca verifyhost \(name) sni str(\(name))"
             case .h2c(let host, let port): place = "\(bracketed(host)):\(port) proto h2"
             case .unix(let path): place = "unix@\(path)"
             }

@@ -104,6 +104,9 @@ struct NginxSnippet {
             # The default of nginx: `remote_user` and its like never reach an app that reads them as `Remote-User`.
             underscores_in_headers off;
             proxy_http_version 1.1;
+            # As many names of headers as are set below.
+            proxy_headers_hash_max_size 2048;
+            proxy_headers_hash_bucket_size 128;
             if ($gatehouse_host_differs) { return 421; }
 
 
@@ -175,7 +178,7 @@ struct NginxSnippet {
                 proxy_ssl_verify on;
                 proxy_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt;
                 proxy_ssl_server_name on;
-                proxy_ssl_name \(host);
+                proxy_ssl_name \(app.serverName ?? host);
 
                 """
         }

@@ -20,6 +20,8 @@ struct SnippetSite {
         /// Empty when the route has no upstream.
         let servers: [Settings.Upstream.Endpoint]
         let keepsHost: Bool
+        /// Whose certificate an https app shows, where that is not the host of its url.
+        let serverName: String?
         /// Its identity headers, the assertion's with them.
         let headers: [String]
         let scheme: Scheme
@@ -63,7 +65,7 @@ struct SnippetSite {
 
     /// - Parameter listen: `--listen`.
     init(_ settings: Settings, listen: String?) throws(CommandFailure) {
-        guard let listener = settings.listeners.first(where: { $0.services.contains(.check) }) else {
+        guard let listener = Self.listener(of: settings) else {
             throw CommandFailure(.usage, "no item of listen serves check: the proxy has nobody to ask")
         }
         if case .systemd(let name) = listener.address {
@@ -85,11 +87,33 @@ struct SnippetSite {
             notes.append("proxy_secret: the proxy must send Gatehouse-Proxy-Secret with every check.")
         }
         if listener.tls != nil { notes.append("The listener that serves check speaks TLS: ask it by https.") }
+        if !listener.services.contains(.portal) {
+            notes.append(
+                "\(listener.address) does not serve portal: send /.auth/ and \(portalHost) to a listener that does.")
+        }
+        if listener.takesProxyProtocol {
+            notes.append("\(listener.address) wants a PROXY protocol header, which is not sent here.")
+        }
         self.notes = notes
         for text in blocks.flatMap({ $0.hosts + $0.apps.map(\.prefix) }) + [portalHost, "\(gatehouse)"]
-        where !text.utf8.allSatisfy(Self.isPlain) {
+            + apps.compactMap(\.serverName) where !text.utf8.allSatisfy(Self.isPlain)
+        {
             throw CommandFailure(.usage, "“\(text)” cannot be written into a proxy's configuration as it is")
         }
+    }
+
+    /// The one that a proxy can use as it is, where there is one: at an address, with the portal, without TLS and PROXY
+    /// protocol.
+    private static func listener(of settings: Settings) -> Settings.Listener? {
+        func faults(_ listener: Settings.Listener) -> Int {
+            var faults = 0
+            if case .systemd = listener.address { faults += 8 }
+            if !listener.services.contains(.portal) { faults += 4 }
+            if listener.takesProxyProtocol { faults += 2 }
+            if listener.tls != nil { faults += 1 }
+            return faults
+        }
+        return settings.listeners.filter { $0.services.contains(.check) }.min { faults($0) < faults($1) }
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {
@@ -108,6 +132,10 @@ struct SnippetSite {
         }
         if !route.stripPrefix.isEmpty {
             notes.append("route \(route.policy.name) has strip_prefix \(route.stripPrefix), which is not done here.")
+        }
+        if let upstream, upstream.tls?.authorities != nil || upstream.tls?.keyPair != nil {
+            let note = "upstream \(upstream.name) has a `ca` or a certificate of its own, which is not used here."
+            if !notes.contains(note) { notes.append(note) }
         }
         let paths = route.policy.paths ?? ["/**"]
         var prefix = ""
@@ -129,7 +157,8 @@ struct SnippetSite {
             route: route.policy.name, identifier: identifier, hosts: route.policy.hosts?.map(Self.canonical),
             prefix: prefix, isPrefix: isPrefix, ignoresCase: route.policy.ignorePathCase,
             servers: upstream?.endpoints ?? [.http(host: "127.0.0.1", port: 3000)],
-            keepsHost: upstream?.hostHeader != .upstream, headers: route.policy.headerNames,
+            keepsHost: upstream?.hostHeader != .upstream, serverName: upstream?.tls?.serverName,
+            headers: route.policy.headerNames,
             scheme: route.policy.scheme, idleSeconds: upstream?.idleTimeout.components.seconds ?? 3600,
             maximumBody: route.maximumBody)
     }

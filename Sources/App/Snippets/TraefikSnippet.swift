@@ -36,10 +36,14 @@ struct TraefikSnippet {
         text += "\n  services:\n    gatehouse: { loadBalancer: { servers: [ { url: \"\(address)\" } ] } }\n"
         for app in site.apps {
             let servers = try app.servers.map { endpoint throws(CommandFailure) in "{ url: \"\(try url(endpoint))\" }" }
+            let transport = app.serverName == nil ? "" : "serversTransport: app-\(app.identifier), "
             text +=
-                "    app-\(app.identifier): { loadBalancer: { passHostHeader: \(app.keepsHost), "
+                "    app-\(app.identifier): { loadBalancer: { passHostHeader: \(app.keepsHost), \(transport)"
                 + "servers: [ \(servers.joined(separator: ", ")) ] } }\n"
         }
+        let named = site.apps.compactMap { app in app.serverName.map { (app.identifier, $0) } }
+        if !named.isEmpty { text += "\n  serversTransports:\n" }
+        for (identifier, name) in named { text += "    app-\(identifier): { serverName: \"\(name)\" }\n" }
         return text
     }
 

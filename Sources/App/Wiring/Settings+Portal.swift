@@ -60,6 +60,12 @@ extension Settings {
             exemptNetworks: limits.exemptNetworks)
     }
 
+    /// What a new password must be, whoever chooses it.
+    var passwordPolicy: PasswordPolicy { PasswordPolicy(minimumLength: login.minimumPasswordLength) }
+
+    /// Names of this site, which make no good password.
+    var siteWords: [String] { [publicURL.host] + (branding.isNamed ? [branding.name] : []) }
+
     private var operationsConfiguration: AccountOperations.Configuration {
         var configuration = AccountOperations.Configuration()
         configuration.sessions = SessionPolicy(
@@ -78,14 +84,14 @@ extension Settings {
         configuration.secondFactorIsRequired = login.secondFactorIsRequired
         configuration.trustsDevicesFor = login.trustsDevicesFor
         configuration.passwordIsEnabled = login.passwordIsEnabled
-        configuration.passwords = PasswordPolicy(minimumLength: login.minimumPasswordLength)
+        configuration.passwords = passwordPolicy
         configuration.keys = KeyPolicy(
             defaultLifetime: apiKeys.defaultLifetime, maximumLifetime: apiKeys.maximumLifetime,
             requireRoutes: apiKeys.requiresRoutes)
         configuration.keyScopes = apiKeys.scopes.map(\.name)
         configuration.routeNames = Set(routes.map(\.policy.name))
         configuration.siteName = branding.name
-        configuration.siteWords = [publicURL.host] + (branding.isNamed ? [branding.name] : [])
+        configuration.siteWords = siteWords
         configuration.providerIssuers = Set(login.providers.map(\.issuer))
         return configuration
     }

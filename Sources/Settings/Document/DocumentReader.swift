@@ -133,7 +133,10 @@ struct DocumentReader {
         case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
             .composer(let context, let problem, let mark, _):
             let isAlias = context?.text.contains("alias") == true || problem.contains("alias")
-            let hint = isAlias ? "; a value that begins with * must be quoted, like \"*.example.com\"" : ""
+            var hint = isAlias ? "; a value that begins with * must be quoted, like \"*.example.com\"" : ""
+            if problem.contains("cannot start any token") {
+                hint = "; lines are indented by spaces, not tabs, and a value that begins with @ or ` must be quoted"
+            }
             let during = (context?.text).map { " (\($0))" } ?? ""
             report(line: mark.line, column: mark.column, "not valid YAML: \(problem)\(during)\(hint)")
         case .reader(let problem, _, _, _):

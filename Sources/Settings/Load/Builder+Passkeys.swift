@@ -22,7 +22,7 @@ extension Builder {
     private func canUsePasskeys(_ publicURL: Origin?) -> Bool {
         guard let publicURL else { return false }
         let host = publicURL.host
-        if host == "localhost" || host.hasSuffix(".localhost") { return true }
+        if Loopback.isLocalhost(host) { return true }
         return publicURL.scheme == .https && !host.hasPrefix("[") && IPAddress(host) == nil
     }
 

@@ -71,7 +71,7 @@ struct Builder {
             reading.refuse(value, expected: "an origin like https://auth.example.com: no user, path, query or fragment")
             return nil
         }
-        if origin.scheme == .http, !origin.isLoopback, !origin.host.hasSuffix(".localhost") {
+        if origin.scheme == .http, !origin.isLoopback, !Loopback.isLocalhost(origin.host) {
             reading.warning(
                 value.location, value.path,
                 "\(origin) is plain http, so credentials can be read on the way; expected https, or http on loopback")

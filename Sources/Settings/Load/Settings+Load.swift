@@ -150,7 +150,11 @@ struct Sources {
             content = try reading.files.read(file, maximumBytes: Settings.maximumFileBytes)
         } catch {
             isUnreadable = true
-            reading.problem(place, path, "the file \(path.isEmpty ? "" : file + " ")\(error.message)")
+            let isFirst = path.isEmpty
+            let hint =
+                isFirst && error.code == .missing
+                ? "; `gatehouse init` writes one, and --config or GATEHOUSE_CONFIG names another" : ""
+            reading.problem(place, path, "the file \(isFirst ? "" : file + " ")\(error.message)\(hint)")
             return nil
         }
         var reader = DocumentReader(file: file)

@@ -1,5 +1,5 @@
 /// Finds what somebody probably meant to write.
-enum Nearest {
+public enum Nearest {
     /// The candidate with the fewest edits (insert, delete, replace, swap of neighbours), if that is few enough for the
     /// length of the word; else one that begins like it.
     static func to(_ word: String, among candidates: [String]) -> String? {
@@ -16,7 +16,7 @@ enum Nearest {
     }
 
     /// `; did you mean "x"?`, or nothing.
-    static func suggestion(for word: String, among candidates: [String]) -> String {
+    public static func suggestion(for word: String, among candidates: [String]) -> String {
         to(word, among: candidates).map { "; did you mean \"\($0)\"?" } ?? ""
     }
 

@@ -6,8 +6,8 @@ struct Doctor: AsyncParsableCommand {
         abstract: "Attack your own proxy: send known bypasses to a canary behind it, and say what leaks.",
         discussion: """
             While it runs, this command is the app behind the canary's host: let the proxy send that host to --canary, \
-            in the way it sends every other host to its app. It sends about three hundred small requests, one after \
-            the other, and changes nothing. Exit 0: nothing leaks; 1: something does; 2: it could not be told.
+            in the way it sends every other host to its app. It sends about 250 small requests, one after the \
+            other, and changes nothing. Exit 0: nothing leaks; 1: something does; 2: it could not be told.
             """)
 
     @OptionGroup var options: CommonOptions

@@ -3,12 +3,12 @@ import ArgumentParser
 
 struct OutboxGroup: CommandGroup {
     static let configuration = CommandConfiguration(
-        commandName: "outbox", abstract: "Mails that were not handed over yet.",
+        commandName: "outbox", abstract: "Mails and events of webhooks that were not handed over yet.",
         subcommands: [List.self, Retry.self, Drop.self])
 
     struct Choice: ParsableArguments {
-        @Argument(help: "The mail's id.") var id: String?
-        @Flag(help: "Every mail that was given up.") var failed = false
+        @Argument(help: "The id, as `list` shows it.") var id: String?
+        @Flag(help: "All that were given up.") var failed = false
 
         var choice: Commands.OutboxChoice { .init(id: id, failed: failed) }
     }
