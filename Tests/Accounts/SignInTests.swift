@@ -208,7 +208,8 @@ import Testing
         for _ in 0..<3 {
             let signedIn = try await operations.signIn(
                 "ada@example.com", password: right, as: .page(remember: false), from: browser)
-            browser.deviceToken = signedIn.deviceToken ?? browser.deviceToken
+            #expect(browser.deviceToken == nil || browser.deviceToken == signedIn.deviceToken)
+            browser.deviceToken = signedIn.deviceToken
             _ = try await operations.signIn("ada@example.com", password: right, as: .api, from: TestAccounts.outsider)
         }
         #expect(try accounts.mails().map(\.template) == ["new_device", "new_device"])

@@ -108,14 +108,15 @@ extension AccountOperations {
     /// Proves once more who is there, by a passkey.
     ///
     /// - Returns: the new cookies; nil for an API client.
-    /// - Throws: `invalidCredentials`.
+    /// - Throws: `invalidCredentials`, `rateLimited`.
     public func reauthenticate(
         _ principal: Principal, passkey: PasskeyProof, from client: Client
     ) async throws(AccountsError) -> SessionSecrets? {
         try requirePasskeys()
         let store = store
         let now = now
-        try limiter.take(.signIn, client: client, method: "passkey", configuration.limits, at: now)
+        try limiter.take(
+            .signIn, client: client, as: .reauthenticated, by: principal.userID, configuration.limits, at: now)
         let gate = PasskeyGate(store: store, policy: configuration.passkeys)
         // API clients have one operation that hands challenges out.
         let isGood =
