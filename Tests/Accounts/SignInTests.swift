@@ -217,7 +217,7 @@ import Testing
         try accounts.addPerson("bert@example.com")
         let bert = try await operations.signIn(
             "bert@example.com", password: right, as: .page(remember: false), from: browser)
-        #expect(bert.deviceToken != nil)
+        #expect(bert.deviceToken != nil && bert.deviceToken != browser.deviceToken)
         accounts.store.setNotices(SecurityNotices(Set(SecurityNotice.allCases).subtracting([.newDevice])))
         try accounts.emptyOutbox()
         _ = try await operations.signIn(

@@ -158,13 +158,8 @@ extension AccountOperations {
             principal, code, event: .reauthenticated, from: client
         ) { store, user, session, now, transaction in
             session.prove(Proof(amr: session.amr, factors: session.factors).withCode, at: now)
-            let handedOut = try store.raise(&session, secrets, at: now, in: transaction)
-            try store.append(
-                NewAuditEvent(
-                    .reauthenticated, user: user.username, userID: user.id, session: session.id,
-                    metadata: ["method": .string("code")]),
-                by: client.actor(user.username, session: session.id), at: now, in: transaction)
-            return handedOut
+            return try store.reauthenticated(
+                user, by: "code", in: &session, secrets, from: client, at: now, in: transaction)
         }
     }
 

@@ -134,13 +134,9 @@ extension AccountOperations {
             case .success(let right):
                 session.prove(
                     Proof(amr: session.amr, factors: session.factors).withPasskey(right.head), at: now)
-                let handedOut = try store.raise(&session, secrets, at: now, in: transaction)
-                try store.append(
-                    NewAuditEvent(
-                        .reauthenticated, user: user.username, userID: user.id, session: session.id,
-                        metadata: ["method": .string("passkey")]),
-                    by: client.actor(user.username, session: session.id), at: now, in: transaction)
-                return .success(handedOut)
+                return .success(
+                    try store.reauthenticated(
+                        user, by: "passkey", in: &session, secrets, from: client, at: now, in: transaction))
             }
         }
         return try outcome.get()

@@ -140,13 +140,9 @@ extension AccountOperations {
                 attempt, verdict, event: .reauthenticated, unlock: unlock, at: now, in: transaction)
             guard case .right(let user) = judged else { return .failure(judged.refusal) }
             session.authenticatedAt = now
-            let handedOut = try store.raise(&session, secrets, at: now, in: transaction)
-            try store.append(
-                NewAuditEvent(
-                    .reauthenticated, user: user.username, userID: user.id, session: session.id,
-                    metadata: ["method": .string("password")]),
-                by: client.actor(user.username, session: session.id), at: now, in: transaction)
-            return .success(handedOut)
+            return .success(
+                try store.reauthenticated(
+                    user, by: "password", in: &session, secrets, from: client, at: now, in: transaction))
         }
         return try outcome.get()
     }
@@ -198,6 +194,22 @@ extension Store {
         try install(secrets, for: &session, at: now, in: transaction)
         try Tables.sessions.put(session, for: session.id, in: transaction)
         return secrets.handedOut(for: session, at: now)
+    }
+
+    /// Stores a session in which its person has proved once more who they are, with the event.
+    ///
+    /// - Parameter method: for the audit log.
+    /// - Returns: the new cookies; nil for an API client.
+    func reauthenticated(
+        _ user: UserRecord, by method: String, in session: inout SessionRecord, _ secrets: NewSessionSecrets,
+        from client: Client, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws -> SessionSecrets? {
+        try append(
+            NewAuditEvent(
+                .reauthenticated, user: user.username, userID: user.id, session: session.id,
+                metadata: ["method": .string(method)]),
+            by: client.actor(user.username, session: session.id), at: now, in: transaction)
+        return try raise(&session, secrets, at: now, in: transaction)
     }
 
     /// The audit event of sessions that ended together.
