@@ -98,3 +98,25 @@ extension AccountsError: Equatable {
         left.code == right.code
     }
 }
+
+extension AccountsError.Code {
+    /// The word for it in the audit log and in the API.
+    public var reason: String {
+        switch self {
+        case .notFound: "not_found"
+        case .exists: "exists"
+        case .invalid: "invalid_request"
+        case .refused: "refused"
+        case .noMasterKey, .wrongMasterKey, .damaged, .store: "store_unavailable"
+        case .invalidCredentials: "invalid_credentials"
+        case .invalidToken: "invalid_token"
+        case .invalidCode: "invalid_code"
+        case .twoFactorRequired: "two_factor_required"
+        case .emailNotVerified: "email_not_verified"
+        case .userDisabled: "user_disabled"
+        case .accountLocked: "account_locked"
+        case .rateLimited: "rate_limited"
+        case .reauthenticationRequired: "reauthentication_required"
+        }
+    }
+}

@@ -138,6 +138,20 @@ import Testing
         #expect(try test.store.apiKey(old.key.id).rotatedTo == new.key.id)
     }
 
+    @Test func aKeyThatCouldNotBeMadeNowIsNotRotated() throws {
+        let test = try TestStore()
+        try test.addUser()
+        let key = try test.addKey().key
+        let policy = KeyPolicy(requireRoutes: true)
+        #expect(throws: AccountsError(.refused, "")) {
+            try test.store.rotateAPIKey(key.id, policy: policy, by: TestStore.cli)
+        }
+        #expect(try test.store.apiKey(key.id).rotatedTo == nil)
+        let bound = try test.store.createAPIKey(
+            NewAPIKey(user: "ada@example.com", name: "x", routes: ["wiki"]), policy: policy, by: TestStore.cli)
+        #expect(try test.store.rotateAPIKey(bound.key.id, policy: policy, by: TestStore.cli).key.routes == ["wiki"])
+    }
+
     @Test func listsNarrow() throws {
         let test = try TestStore()
         try test.addUser()

@@ -56,6 +56,31 @@ private final class StubFetcher: HTTPFetching {
         #expect(BreachCheck.endings(Array(body.utf8)) == nil)
     }
 
+    /// Whoever is signed in does not make us ask without end.
+    @Test func itIsAskedNoMoreOftenThanPasswordsMayBeTried() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson()
+        let fetcher = StubFetcher("")
+        var configuration = AccountOperations.Configuration()
+        configuration.limits = LimitPolicy(signIn: RateLimit(count: 1, per: .seconds(3600), burst: 4))
+        let operations = AccountOperations(
+            store: accounts.store, hasher: accounts.hasher, limiter: accounts.limiter,
+            breaches: BreachCheck("https://breach.example.com/range", fetcher: fetcher, log: Self.log),
+            configuration: configuration)
+        let principal = try accounts.principal(try await accounts.signIn(operations))
+        var codes: [AccountsError.Code?] = []
+        for _ in 0..<5 {
+            codes.append(
+                await refusal {
+                    _ = try await operations.changePassword(
+                        of: principal, current: TestAccounts.secret("not this one, surely"),
+                        to: TestAccounts.secret("a quite different passphrase"), from: TestAccounts.client)
+                })
+        }
+        #expect(codes == [.invalidCredentials, .invalidCredentials, .invalidCredentials, .rateLimited, .rateLimited])
+        #expect(fetcher.requests.count == 3)
+    }
+
     @Test func aServiceThatIsDownKeepsNobodyOut() async {
         #expect(await !isBreached(StubFetcher(FetchError(.timedOut, "too late"))))
         #expect(await !isBreached(StubFetcher("\(Self.ending):1", status: 503)))

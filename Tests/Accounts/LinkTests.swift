@@ -49,6 +49,21 @@ import Testing
         }
     }
 
+    /// The answer tells nobody; the log tells the operator.
+    @Test func theLogSaysWhyNoLinkWasMailed() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson("off@example.com")
+        _ = try accounts.store.disableUser("off@example.com", by: TestStore.cli)
+        try accounts.test.addUser("bot@example.com", service: true)
+        let operations = accounts.operations()
+        for (email, reason) in [("off", "user_disabled"), ("bot", "not_found"), ("nobody", "not_found")] {
+            try await operations.forgotPassword(email + "@example.com", from: TestAccounts.client)
+            let event = try #require(
+                try accounts.test.events(AuditFilter(type: "password_reset_requested")).first)
+            #expect(event.reason == reason && !event.success && event.user == email + "@example.com")
+        }
+    }
+
     /// A stranger who asks for as many links as the limits allow does not make those void that their owner was mailed,
     /// whatever the limits are; there are only so many.
     @Test func severalLinksAreGoodAtATime() async throws {
@@ -236,7 +251,7 @@ import Testing
         thief.deviceToken = signedIn.deviceToken
         let again = try await operations.signIn(
             "ada@example.com", password: new, as: .page(remember: false), from: thief)
-        #expect(again.deviceToken != nil)
+        #expect(again.deviceToken != nil && again.deviceToken != thief.deviceToken)
         #expect(try accounts.mails().contains { $0.template == "password_changed" && $0.to == "ada@example.com" })
     }
 

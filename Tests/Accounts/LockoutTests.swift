@@ -147,6 +147,39 @@ import Testing
         #expect(await code(operations, from: TestAccounts.client) == nil)
     }
 
+    @Test func aDeviceThatIsKnownIsUnlockedWithTheAccount() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson()
+        let operations = accounts.operations()
+        let signedIn = try await operations.signIn(
+            "ada@example.com", password: right, as: .page(remember: false), from: TestAccounts.client)
+        var known = TestAccounts.client
+        known.deviceToken = signedIn.deviceToken
+        _ = await fail(operations, "ada@example.com", from: known, times: 5)
+        #expect(await code(operations, from: known) == .accountLocked)
+        try await operations.unlock(try accounts.token("account_locked"), from: TestAccounts.outsider)
+        #expect(await code(operations, from: known) == nil)
+        let event = try #require(try accounts.test.events(AuditFilter(type: "account_unlocked")).first)
+        #expect(event.metadata["was_locked"] == .boolean(true))
+        _ = await fail(operations, "ada@example.com", from: known, times: 5)
+        #expect(try accounts.store.unlockUser("ada@example.com", by: TestStore.cli))
+        #expect(await code(operations, from: known) == nil)
+    }
+
+    @Test func aClockThatIsSetBackMakesNoLockLonger() async throws {
+        let accounts = try TestAccounts()
+        try accounts.addPerson()
+        let operations = accounts.operations()
+        _ = await fail(operations, "ada@example.com", times: 5)
+        _ = await fail(operations, "nobody@example.com", times: 5)
+        // As much as an attempt may have waited for its turn is no other clock.
+        accounts.test.clock.advance(.seconds(-30))
+        #expect(await code(operations, from: TestAccounts.client) == .accountLocked)
+        accounts.test.clock.advance(.seconds(-86_400))
+        #expect(await fail(operations, "nobody@example.com") == [.invalidCredentials])
+        #expect(await code(operations, from: TestAccounts.client, as: .page(remember: false)) == nil)
+    }
+
     @Test func wrongKeysNeverLockAnAccount() async throws {
         let accounts = try TestAccounts()
         try accounts.addPerson()

@@ -54,6 +54,8 @@ import Testing
         }
         let next = try await operations.rotateAPIKey(made.key.id, of: ada, from: TestAccounts.client)
         #expect(reader.read(next.secret, at: accounts.now).identity?.scopes == ["wiki:read"])
+        // The owner is told of each secret that is new, also of one in place of another.
+        #expect(try accounts.mails().count { $0.template == "api_key_created" && $0.to == "ada@example.com" } == 2)
         for isFirst in [true, false] {
             #expect(try await operations.revokeAPIKey(next.key.id, of: ada, from: TestAccounts.client) == isFirst)
         }

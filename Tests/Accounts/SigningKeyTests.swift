@@ -54,6 +54,27 @@ import Testing
         #expect(next.activeFrom == test.now + .seconds(86_400))
     }
 
+    @Test func aClockThatIsSetBackLeavesAKeyThatSigns() throws {
+        let test = try TestStore()
+        let store = test.store
+        try store.maintainSigningKeys()
+        _ = try store.rotateSigningKeys(by: TestStore.cli)
+        let before = try store.signingKeys()
+        test.clock.advance(.seconds(-7200))
+        #expect(try store.signingKeys() == before)
+        #expect(try !store.maintainSigningKeys())
+        try test.addUser()
+        let token = try store.issueAccessToken(user: "ada@example.com", lifetime: .seconds(60), by: TestStore.cli)
+        let reader = try AccountReader(store: store)
+        #expect(reader.read(token.accessToken, .bearer, at: test.now).identity?.user == "ada@example.com")
+        // Ended, it does not come back, whatever the time is.
+        for key in before where key.state == .current {
+            _ = try store.retireSigningKey(key.kid, by: TestStore.cli)
+        }
+        #expect(try store.signingKeys().map(\.state) == [.current, .current])
+        #expect(reader.read(token.accessToken, .bearer, at: test.now).reason != nil)
+    }
+
     @Test func rotateAndRetire() throws {
         let test = try TestStore()
         try test.store.maintainSigningKeys()

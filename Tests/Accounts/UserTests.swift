@@ -1,4 +1,5 @@
 import Core
+import LMDB
 import Synchronization
 import Testing
 
@@ -68,6 +69,28 @@ import Testing
         #expect(new.id != old.id)
         #expect(try test.store.user("ada@example.com").id == new.id)
         #expect(try test.store.check() == [])
+    }
+
+    @Test func whoWasShutOutDoesNotComeBackWithTheEndOfTheAccount() throws {
+        let test = try TestStore()
+        let store = test.store
+        let email = try #require(EmailAddress("ada@example.com"))
+        func isBlocked() throws -> Bool {
+            try store.read { try Tables.blocks.revision(of: BlockSubject.email(email).key, in: $0) != nil }
+        }
+        let old = try test.addUser()
+        _ = try store.disableUser(old.id, by: TestStore.cli)
+        #expect(try store.deleteUser(old.id, by: TestStore.cli).blockedEmail == "ada@example.com")
+        #expect(try isBlocked())
+        // Until the operator takes them in anew.
+        _ = try test.addUser("Ada@example.com", username: "ada2")
+        #expect(try !isBlocked())
+        #expect(try test.events(AuditFilter(type: "block_removed")).count == 1)
+        // A block that nobody's disabling has set is the operator's to lift.
+        _ = try store.deleteUser("ada2", by: TestStore.cli)
+        _ = try store.addBlock(.email(email), by: TestStore.cli)
+        _ = try test.addUser("ada@example.com", username: "ada3")
+        #expect(try isBlocked())
     }
 
     @Test func namesAndGroupsAreChecked() throws {

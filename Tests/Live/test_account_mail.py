@@ -11,6 +11,7 @@ from support.clock import MovedClock
 from support.mail import MailServer
 from support.portal import APP, PASSWORD, PORTAL, add_person, api, login, sign_in
 from support.receiver import Breaches
+from support.waiting import eventually
 
 OTHER = "seven grey otters sleep"
 
@@ -57,6 +58,35 @@ def text(mail):
 def by_recipient(mailbox, count):
     mailbox.mail(count)
     return {mail.recipients[0]: mail for mail in mailbox.mails}
+
+
+# Locked out
+
+
+def test_whoever_mistypes_it_on_their_own_browser_goes_on_by_the_link(site, mailbox):
+    gate = site()
+    mistyping = Browser(gate)
+    sign_in(mistyping)
+    mailbox.mail()
+    mailbox.mails.clear()
+
+    def known():
+        """The same browser once it has been closed: it keeps what it is known by."""
+        browser = Browser(gate)
+        browser.jar = {key: value for key, value in mistyping.jar.items() if "device" in key[2]}
+        assert browser.jar
+        return browser
+
+    for _ in range(5):
+        assert sign_in(known(), password="none of theirs").status == 403
+    assert sign_in(known()).status == 403
+    assert sign_in(Browser(gate)).status == 200, "it has locked itself alone"
+    [mail] = eventually(
+        lambda: [mail for mail in list(mailbox.mails) if "Unlock the account" in text(mail)], 20, "the link")
+    reader = Browser(gate)
+    reader.open(PORTAL + link(mail))
+    assert reader.submit().status == 200
+    assert sign_in(known()).status == 200
 
 
 # Another address

@@ -129,9 +129,14 @@ extension AccountOperations {
 
     /// A key never changes hands, so to look before the transaction is enough.
     private func requireOwn(_ id: String, _ principal: Principal) throws(AccountsError) -> APIKey {
-        guard let key = try? store.apiKey(id), key.userID == principal.userID else {
-            throw AccountsError(.notFound, "There is no such key of yours.")
+        let store = store
+        let found = try store.read { transaction -> APIKey? in
+            guard let (record, _) = try store.findKey(id, in: transaction), record.userID == principal.userID else {
+                return nil
+            }
+            return try store.view(of: record, in: transaction)
         }
-        return key
+        guard let found else { throw AccountsError(.notFound, "There is no such key of yours.") }
+        return found
     }
 }

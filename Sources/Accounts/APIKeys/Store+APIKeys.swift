@@ -41,7 +41,8 @@ extension Store {
 
     /// Makes a key like `id`, which itself ends when `overlap` is over (or earlier, if it was to).
     ///
-    /// - Throws: `notFound`, `invalid`, `refused` when the key or its user is not valid any more.
+    /// - Throws: `notFound`, `invalid`, `refused` when the key or its user is not valid any more, or when a key like it
+    ///   could not be made now, since it is bound to no route.
     public func rotateAPIKey(
         _ id: String, overlap: Duration = .seconds(7 * 86_400), policy: KeyPolicy = KeyPolicy(), by actor: AuditActor
     ) throws(AccountsError) -> IssuedAPIKey {
@@ -67,6 +68,10 @@ extension Store {
                 throw AccountsError(
                     .refused, "Key \(id) is expired, revoked or rotated already: make a new one.")
             }
+            guard !policy.requireRoutes || old.routes != nil else {
+                throw AccountsError(
+                    .refused, "api_keys.require_routes is set, and key \(id) is bound to no route: make a new one.")
+            }
             let lifetime = min(old.expiresAt - old.createdAt, policy.maximumLifetime)
             var record = old
             record.id = newID
@@ -83,6 +88,7 @@ extension Store {
             event.metadata["rotated_from"] = .string(id)
             event.metadata["overlap_ends_at"] = .string(old.expiresAt.rfc3339)
             try self.append(event, by: actor, at: now, in: transaction)
+            try self.tell(user, of: record, by: actor, at: now, in: transaction)
             return APIKey(record, username: user.username, lastUsedAt: nil)
         }
         return (text, job)
@@ -110,7 +116,7 @@ extension Store {
         }
     }
 
-    /// Mails the owner, where the owner is a person.
+    /// Mails the owner of a secret that is new, where the owner is a person.
     private func tell(
         _ user: UserRecord, of key: APIKeyRecord, by actor: AuditActor, at now: Timestamp,
         in transaction: borrowing WriteTransaction

@@ -43,7 +43,8 @@ struct BlockRecord: JSONRecord, Equatable {
     var note: String
     var actor: String
     var createdAt: Timestamp
-    /// The account whose disabling set the block; enabling it lifts the block again.
+    /// The account whose disabling set the block; enabling it lifts the block again, as does another account with the
+    /// address when this one is gone.
     var disabledUser: String?
 }
 

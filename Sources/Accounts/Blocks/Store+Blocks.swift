@@ -65,6 +65,18 @@ extension Store {
         return user.canonicalEmail
     }
 
+    /// Lifts the block of an address whose account was disabled and is there no more: the operator makes another one.
+    func liftBlockOfDeleted(
+        _ email: EmailAddress, by actor: AuditActor, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws {
+        let key = BlockSubject.email(email).key
+        guard let block = try Tables.blocks.get(key, in: transaction), let owner = block.disabledUser,
+            try Tables.users.revision(of: owner, in: transaction) == nil
+        else { return }
+        try Tables.blocks.delete(key, in: transaction)
+        try append(Self.event(.blockRemoved, block), by: actor, at: now, in: transaction)
+    }
+
     private static func record(
         for subject: BlockSubject, note: String, by actor: AuditActor, at now: Timestamp
     ) throws(AccountsError) -> BlockRecord {

@@ -38,12 +38,13 @@ extension AccountOperations {
     ///
     /// - Parameter showsCodes: backup codes are made now, else when it is confirmed.
     /// - Throws: `exists` when there is one; `reauthenticationRequired`; `refused` after a reset, to a session that has
-    ///   not brought the link.
+    ///   not brought the link; `rateLimited`.
     public func setUpTOTP(
         _ principal: Principal, showsCodes: Bool, from client: Client
     ) async throws(AccountsError) -> TOTPSetUp {
         let store = store
         let now = now
+        try takeChange(of: principal, as: .factorSetUp, from: client, at: now)
         let made = try materials(for: principal.userID, owner: principal.session, showsCodes: showsCodes, at: now)
         return try await store.writing { transaction in
             let (user, session) = try store.requireEnrolling(principal, at: now, in: transaction)
@@ -160,13 +161,8 @@ extension AccountOperations {
             principal, code, event: .reauthenticated, from: client
         ) { store, user, session, now, transaction in
             session.prove(Proof(amr: session.amr, factors: session.factors).withCode, at: now)
-            let handedOut = try store.raise(&session, secrets, at: now, in: transaction)
-            try store.append(
-                NewAuditEvent(
-                    .reauthenticated, user: user.username, userID: user.id, session: session.id,
-                    metadata: ["method": .string("code")]),
-                by: client.actor(user.username, session: session.id), at: now, in: transaction)
-            return handedOut
+            return try store.reauthenticated(
+                user, by: "code", in: &session, secrets, from: client, at: now, in: transaction)
         }
     }
 

@@ -48,15 +48,13 @@ struct FactorGate {
         self.policy = policy
     }
 
-    /// - Parameters:
-    ///   - event: what a refusal is in the audit log.
-    ///   - allowsBackupCode: false where only the authenticator itself will do.
+    /// - Parameter event: what a refusal is in the audit log.
     func judge(
-        _ text: String, of user: UserRecord, allowsBackupCode: Bool = true, event: AuditEventType, client: Client,
-        session: String? = nil, at now: Timestamp, in transaction: borrowing WriteTransaction
+        _ text: String, of user: UserRecord, event: AuditEventType, client: Client, session: String? = nil,
+        at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> Verdict {
         let occasion = Occasion(user: user, event: event, client: client, session: session, now: now)
-        if let wait = try store.lockRemaining(.factor(userID: user.id), at: now, in: transaction) {
+        if let wait = try store.lockRemaining(.factor(userID: user.id), policy, at: now, in: transaction) {
             return try refuse(Self.locked(wait), reason: "account_locked", occasion, in: transaction)
         }
         let code = Self.bare(text)
@@ -68,7 +66,7 @@ struct FactorGate {
             case .replayed: reason = "code_replayed"
             case .wrong: break
             }
-        } else if allowsBackupCode, try useUp(code, occasion, in: transaction) {
+        } else if try useUp(code, occasion, in: transaction) {
             return try right(.backup, occasion, in: transaction)
         }
         return try fail(reason: reason, occasion, in: transaction)
@@ -79,11 +77,10 @@ struct FactorGate {
     /// - Parameter owner: whoever has begun it.
     func activate(
         _ text: String, of user: UserRecord, by owner: String, event: AuditEventType, client: Client,
-        session: String? = nil,
-        at now: Timestamp, in transaction: borrowing WriteTransaction
+        session: String? = nil, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> Verdict {
         let occasion = Occasion(user: user, event: event, client: client, session: session, now: now)
-        if let wait = try store.lockRemaining(.factor(userID: user.id), at: now, in: transaction) {
+        if let wait = try store.lockRemaining(.factor(userID: user.id), policy, at: now, in: transaction) {
             return try refuse(Self.locked(wait), reason: "account_locked", occasion, in: transaction)
         }
         guard var record = try store.pendingTOTP(of: user.id, by: owner, at: now, in: transaction) else {

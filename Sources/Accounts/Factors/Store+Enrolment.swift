@@ -48,12 +48,7 @@ extension Store {
         _ codes: BackupCodeSet?, of user: UserRecord, from client: Client, session: String?, at now: Timestamp,
         in transaction: borrowing WriteTransaction
     ) throws -> [String] {
-        var shown: [String] = []
-        if let codes, try Tables.backupCodes.get(user.id, in: transaction)?.digests.isEmpty ?? true {
-            try Tables.backupCodes.put(
-                BackupCodesRecord(digests: codes.digests, createdAt: now), for: user.id, in: transaction)
-            shown = codes.codes
-        }
+        let shown = try giveBackupCodes(codes, to: user, at: now, in: transaction)
         try noteEnrolled(user, at: now, in: transaction)
         try append(
             NewAuditEvent(
@@ -62,6 +57,19 @@ extension Store {
             by: client.actor(user.username, session: session), at: now, in: transaction)
         try mail(.factorAdded(.totp, client.occasion(at: now)), to: user, client, at: now, in: transaction)
         return shown
+    }
+
+    /// Gives backup codes to whoever has none, or none left.
+    ///
+    /// - Parameter codes: nil: nobody would see them.
+    /// - Returns: the codes that are to be shown now.
+    func giveBackupCodes(
+        _ codes: BackupCodeSet?, to user: UserRecord, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws -> [String] {
+        guard let codes, try factorStanding(of: user.id, in: transaction).backupCodes == 0 else { return [] }
+        try Tables.backupCodes.put(
+            BackupCodesRecord(digests: codes.digests, createdAt: now), for: user.id, in: transaction)
+        return codes.codes
     }
 
     /// What follows the removal of a factor. Devices that were trusted for it are so no more.

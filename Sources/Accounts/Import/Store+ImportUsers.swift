@@ -134,6 +134,7 @@ extension Store {
         try Tables.usersByEmail.put(ReferenceRecord(id), for: account.email.canonical, in: transaction)
         try Tables.usersByName.put(NameRecord(userID: id, current: true), for: folded, in: transaction)
         try inheritFailures(user, at: now, in: transaction)
+        try liftBlockOfDeleted(account.email, by: actor, at: now, in: transaction)
         if let hash = account.passwordHash { try put(imported: hash, of: id, at: now, in: transaction) }
         try append(
             NewAuditEvent(

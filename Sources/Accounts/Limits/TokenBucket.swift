@@ -78,6 +78,8 @@ public enum LimitedAction: String, Sendable, CaseIterable {
     case refresh
     /// Keys that an owner makes: each leaves a row and a mail behind.
     case keys
+    /// What a signed-in person changes without a secret that could be guessed: each leaves an event behind.
+    case changes
     /// Sign-ins at providers that begin: each waits in memory.
     case flows
     /// Logout tokens that come in, good or not.
@@ -100,10 +102,11 @@ public struct LimitPolicy: Sendable {
         signIn: RateLimit = RateLimit(count: 20, per: .seconds(60), burst: 40),
         mail: RateLimit = RateLimit(count: 5, per: .seconds(3600), burst: 5),
         refresh: RateLimit = RateLimit(count: 120, per: .seconds(3600), burst: 60),
-        keys: RateLimit = RateLimit(count: 60, per: .seconds(3600), burst: 60), exemptNetworks: [Network] = []
+        keys: RateLimit = RateLimit(count: 60, per: .seconds(3600), burst: 60),
+        changes: RateLimit = RateLimit(count: 600, per: .seconds(3600), burst: 200), exemptNetworks: [Network] = []
     ) {
         limits = [
-            .signIn: signIn, .mail: mail, .refresh: refresh, .keys: keys,
+            .signIn: signIn, .mail: mail, .refresh: refresh, .keys: keys, .changes: changes,
             // Not every one that begins ends here; whoever may end many may begin more.
             .flows: signIn.times(3),
             .providerLogout: RateLimit(count: 3000, per: .seconds(60), burst: 3000), .refusedLogout: signIn,

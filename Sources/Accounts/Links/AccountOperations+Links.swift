@@ -27,13 +27,20 @@ extension AccountOperations {
         let kept = linksKept(within: request.lifetime)
         let token = try SecretText(store.random)
         try await store.writing { transaction in
-            let user = try store.findUser(email: email, in: transaction)
+            let known = try store.findUser(email: email, in: transaction)
+            let user = try known.flatMap { try store.isLinkable($0, in: transaction) ? $0 : nil }
+            let reason: String? =
+                switch (known, user) {
+                case (_, _?): nil
+                case (let known?, nil) where !known.service: AccountsError.Code.userDisabled.reason
+                case (_, nil): "not_found"
+                }
             try store.append(
                 NewAuditEvent(
-                    request.event, success: user != nil, reason: user == nil ? "not_found" : nil,
-                    user: user?.username ?? email.canonical, userID: user?.id),
+                    request.event, success: user != nil, reason: reason, user: known?.username ?? email.canonical,
+                    userID: known?.id),
                 by: client.actor("anonymous"), at: now, in: transaction)
-            guard let user, !user.service, try !store.isShutOut(user, in: transaction) else {
+            guard let user else {
                 return try store.enqueue(
                     MailMessage(.noAccount, to: email, language: client.language), at: now, in: transaction)
             }
@@ -52,6 +59,15 @@ extension AccountOperations {
                 at: now, in: transaction)
         }
         await EvenAnswer.wait(since: begin)
+    }
+}
+
+extension Store {
+    /// A link in a mail may do something for this account.
+    fileprivate func isLinkable(
+        _ user: UserRecord, in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> Bool {
+        try !user.service && !isShutOut(user, in: transaction)
     }
 }
 

@@ -144,13 +144,4 @@ extension Store {
         else { throw AccountsError.invalidLink }
         return (link, user)
     }
-
-    /// Disabled, or its address is blocked.
-    func isShutOut(
-        _ user: UserRecord, in transaction: borrowing some ReadableTransaction & ~Copyable
-    ) throws -> Bool {
-        if user.disabled { return true }
-        let block = BlockSubject.emailText(user.canonicalEmail).key
-        return try Tables.blocks.revision(of: block, in: transaction) != nil
-    }
 }

@@ -53,9 +53,11 @@ public struct AccountOperations: Sendable {
         public init() {}
     }
 
-    /// How long a link to verify an address or to set a password is good.
+    /// How long a link that shows an address to be somebody's is good.
     static let verificationLifetime = Duration.seconds(86_400)
+    /// One to set a password anew, or to lift a lock that the operator hands over.
     static let resetLifetime = Duration.seconds(3600)
+    /// One to set the first password of an account that the operator made.
     static let invitationLifetime = Duration.seconds(7 * 86_400)
 
     let store: Store
@@ -115,15 +117,16 @@ public struct AccountOperations: Sendable {
         return digest
     }
 
-    /// A hash of a new password that the policy takes.
-    ///
-    /// - Throws: `invalid` with the problem as cause, `rateLimited` when too many wait.
+    /// - Throws: `refused` where there are no passwords.
     func requirePasswords() throws(AccountsError) {
         guard configuration.passwordIsEnabled else {
             throw AccountsError(.refused, "Passwords are not in use here: sign in another way.")
         }
     }
 
+    /// Holds a new password against the policy, and against published ones where the operator wants that.
+    ///
+    /// - Throws: `invalid` with the ``PasswordProblem`` as cause.
     func requireAcceptable(
         _ password: SecretBytes, for person: PasswordPolicy.Person
     ) async throws(AccountsError) {
@@ -136,6 +139,9 @@ public struct AccountOperations: Sendable {
         }
     }
 
+    /// A hash of a new password that the policy takes.
+    ///
+    /// - Throws: as ``requireAcceptable(_:for:)``; `rateLimited` when too many wait.
     func hash(
         _ password: SecretBytes, for person: PasswordPolicy.Person, from client: Client
     ) async throws(AccountsError) -> String {
@@ -152,6 +158,8 @@ public struct AccountOperations: Sendable {
         }
     }
 
+    /// - Parameter stored: nil where there is nothing to be held against; it takes as long.
+    /// - Throws: `rateLimited` when too many wait: nothing was looked at then.
     func verify(
         _ password: SecretBytes, against stored: String?, from client: Client
     ) async throws(AccountsError) -> PasswordVerdict {

@@ -33,6 +33,18 @@ extension AccountOperations {
         try store.read { transaction in _ = try store.require(principal, at: now, in: transaction) }
         return principal
     }
+
+    /// Counts a change that a signed-in person makes, wherever they are.
+    ///
+    /// - Parameter event: what the audit log calls it.
+    /// - Throws: `rateLimited`.
+    func takeChange(
+        of principal: Principal, as event: AuditEventType, from client: Client, at now: Timestamp
+    ) throws(AccountsError) {
+        try limiter.take(
+            .changes, of: principal.userID, by: principal.userID, as: event, from: client, configuration.limits, at: now
+        )
+    }
 }
 
 extension Store {

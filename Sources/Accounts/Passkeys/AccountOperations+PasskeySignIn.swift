@@ -108,14 +108,15 @@ extension AccountOperations {
     /// Proves once more who is there, by a passkey.
     ///
     /// - Returns: the new cookies; nil for an API client.
-    /// - Throws: `invalidCredentials`.
+    /// - Throws: `invalidCredentials`, `rateLimited`.
     public func reauthenticate(
         _ principal: Principal, passkey: PasskeyProof, from client: Client
     ) async throws(AccountsError) -> SessionSecrets? {
         try requirePasskeys()
         let store = store
         let now = now
-        try limiter.take(.signIn, client: client, method: "passkey", configuration.limits, at: now)
+        try limiter.take(
+            .signIn, client: client, as: .reauthenticated, by: principal.userID, configuration.limits, at: now)
         let gate = PasskeyGate(store: store, policy: configuration.passkeys)
         // API clients have one operation that hands challenges out.
         let isGood =
@@ -133,13 +134,9 @@ extension AccountOperations {
             case .success(let right):
                 session.prove(
                     Proof(amr: session.amr, factors: session.factors).withPasskey(right.head), at: now)
-                let handedOut = try store.raise(&session, secrets, at: now, in: transaction)
-                try store.append(
-                    NewAuditEvent(
-                        .reauthenticated, user: user.username, userID: user.id, session: session.id,
-                        metadata: ["method": .string("passkey")]),
-                    by: client.actor(user.username, session: session.id), at: now, in: transaction)
-                return .success(handedOut)
+                return .success(
+                    try store.reauthenticated(
+                        user, by: "passkey", in: &session, secrets, from: client, at: now, in: transaction))
             }
         }
         return try outcome.get()

@@ -100,7 +100,8 @@ extension AccountOperations {
 
     /// Gives a passkey another name. Needs no recent proof: it opens and protects nothing.
     ///
-    /// - Throws: `notFound`, also for somebody else's; `invalid` for a name that is empty, long or no plain text.
+    /// - Throws: `notFound`, also for somebody else's; `invalid` for a name that is empty, long or no plain text;
+    ///   `rateLimited`.
     public func renamePasskey(
         _ id: String, of principal: Principal, to name: String, from client: Client
     ) async throws(AccountsError) {
@@ -108,6 +109,7 @@ extension AccountOperations {
             name, what: "name", maximumBytes: 64, missing: .nameMissing, malformed: .nameMalformed)
         let store = store
         let now = now
+        try takeChange(of: principal, as: .passkeyRenamed, from: client, at: now)
         try await store.writing { transaction in
             let (user, session) = try store.require(principal, at: now, in: transaction)
             var (digest, record) = try store.passkey(id, of: user, in: transaction)
@@ -194,12 +196,7 @@ extension Store {
         }
         try Tables.passkeysByUser.put(EmptyRecord(), for: KeyPair(user.id, digest), in: transaction)
         try noteEnrolled(user, at: now, in: transaction)
-        var shown: [String] = []
-        if let codes = materials.codes, try Tables.backupCodes.get(user.id, in: transaction) == nil {
-            try Tables.backupCodes.put(
-                BackupCodesRecord(digests: codes.digests, createdAt: now), for: user.id, in: transaction)
-            shown = codes.codes
-        }
+        let shown = try giveBackupCodes(materials.codes, to: user, at: now, in: transaction)
         try append(
             NewAuditEvent(
                 .factorAdded, user: user.username, userID: user.id, session: session.id,

@@ -61,9 +61,7 @@ struct WebAuthnVerifier: Sendable {
 
     let policy: PasskeyPolicy
 
-    /// - Parameters:
-    ///   - clientData: `clientDataJSON` as it came.
-    ///   - wantsVerification: whoever holds it must have been verified, whatever the operator says.
+    /// - Parameter clientData: `clientDataJSON` as it came.
     func registration(
         clientData: [UInt8], attestation: [UInt8], challenge: String
     ) throws(PasskeyRefusal) -> NewPasskey {

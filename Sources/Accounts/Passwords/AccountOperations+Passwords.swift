@@ -17,6 +17,8 @@ extension AccountOperations {
         let store = store
         let unlock = try SecretText(store.random)
         let secrets = try NewSessionSecrets(store.random)
+        // Before anything else: the new one may be asked about elsewhere.
+        try admitPassword(of: principal, as: .passwordChanged, from: client, at: now)
         let person = try store.read { transaction in
             try store.requireRecentFactor(principal, at: now, in: transaction).user.person
         }

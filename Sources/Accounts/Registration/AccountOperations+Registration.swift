@@ -39,13 +39,14 @@ extension AccountOperations {
 
     /// Changes what a person may change of themselves.
     ///
-    /// - Throws: `invalid`.
+    /// - Throws: `invalid`, `rateLimited`.
     public func rename(
         _ principal: Principal, to name: String, from client: Client
     ) async throws(AccountsError) -> User {
         let name = try validatedLabel(name, what: "name", .nameMalformed)
         let now = now
         let store = store
+        try takeChange(of: principal, as: .userUpdated, from: client, at: now)
         return try await store.writing { transaction in
             var (user, session) = try store.require(principal, at: now, in: transaction)
             guard user.name != name else { return User(user) }

@@ -50,7 +50,8 @@ extension AccountOperations {
         }
     }
 
-    /// Ends one of the asker's own sessions, the current one included.
+    /// Ends one of the asker's own sessions, the current one included. The device of another one is not trusted any
+    /// more: whoever ends it from elsewhere may have lost that.
     ///
     /// - Returns: false for one that was ended before.
     /// - Throws: `notFound`, also for somebody else's.
@@ -69,6 +70,7 @@ extension AccountOperations {
             try store.endEmailChange(of: user.id, .of(session: id), in: transaction)
             guard session.revokedAt == nil else { return false }
             try store.end(&session, at: now, in: transaction)
+            if id != principal.session { try store.distrustDevice(of: session, in: transaction) }
             try store.append(
                 NewAuditEvent(.sessionRevoked, user: user.username, userID: user.id, session: id),
                 by: client.actor(user.username, session: principal.session), at: now, in: transaction)
@@ -121,7 +123,7 @@ extension AccountOperations {
     /// not raised with it.
     ///
     /// - Returns: the new cookies; nil for an API client.
-    /// - Throws: as ``signIn(_:password:as:from:)``.
+    /// - Throws: as ``signIn(_:password:code:passkey:as:from:)`` does for a wrong password.
     public func reauthenticate(
         _ principal: Principal, password: SecretBytes, from client: Client
     ) async throws(AccountsError) -> SessionSecrets? {
@@ -129,6 +131,7 @@ extension AccountOperations {
         let store = store
         let unlock = try SecretText(store.random)
         let secrets = try NewSessionSecrets(store.random)
+        try admitPassword(of: principal, as: .reauthenticated, from: client, at: now)
         let (attempt, gate, verdict) = try await check(
             password, of: principal, event: .reauthenticated, from: client, at: now)
         let outcome = try await store.writing { transaction -> Result<SessionSecrets?, AccountsError> in
@@ -137,23 +140,27 @@ extension AccountOperations {
                 attempt, verdict, event: .reauthenticated, unlock: unlock, at: now, in: transaction)
             guard case .right(let user) = judged else { return .failure(judged.refusal) }
             session.authenticatedAt = now
-            let handedOut = try store.raise(&session, secrets, at: now, in: transaction)
-            try store.append(
-                NewAuditEvent(
-                    .reauthenticated, user: user.username, userID: user.id, session: session.id,
-                    metadata: ["method": .string("password")]),
-                by: client.actor(user.username, session: session.id), at: now, in: transaction)
-            return .success(handedOut)
+            return .success(
+                try store.reauthenticated(
+                    user, by: "password", in: &session, secrets, from: client, at: now, in: transaction))
         }
         return try outcome.get()
     }
 
-    /// The first half of whatever a signed-in person has to give their password for.
+    /// Counts an attempt of a signed-in person who gives their password, before anything is done with it.
+    ///
+    /// - Throws: `refused` where there are no passwords, `rateLimited`.
+    func admitPassword(
+        of principal: Principal, as event: AuditEventType, from client: Client, at now: Timestamp
+    ) throws(AccountsError) {
+        try requirePasswords()
+        try limiter.take(.signIn, client: client, as: event, by: principal.userID, configuration.limits, at: now)
+    }
+
+    /// The first half of whatever a signed-in person has to give their password for; admitted before.
     func check(
         _ password: SecretBytes, of principal: Principal, event: AuditEventType, from client: Client, at now: Timestamp
     ) async throws(AccountsError) -> (PasswordGate.Attempt, PasswordGate, PasswordVerdict) {
-        try requirePasswords()
-        try limiter.take(.signIn, client: client, as: event, by: principal.userID, configuration.limits, at: now)
         let store = store
         let gate = PasswordGate(store: store, policy: configuration.lockout)
         let attempt = try store.read { transaction in
@@ -162,15 +169,6 @@ extension AccountOperations {
         }
         try await refuseIfLocked(attempt, gate, event: event, at: now)
         return (attempt, gate, try await verify(password, against: attempt.hash, from: client))
-    }
-}
-
-extension PasswordGate.Verdict {
-    var refusal: AccountsError {
-        switch self {
-        case .refused(let refusal): refusal
-        case .right: .invalidCredentials
-        }
     }
 }
 
@@ -198,17 +196,37 @@ extension Store {
         return secrets.handedOut(for: session, at: now)
     }
 
+    /// Stores a session in which its person has proved once more who they are, with the event.
+    ///
+    /// - Parameter method: for the audit log.
+    /// - Returns: the new cookies; nil for an API client.
+    func reauthenticated(
+        _ user: UserRecord, by method: String, in session: inout SessionRecord, _ secrets: NewSessionSecrets,
+        from client: Client, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws -> SessionSecrets? {
+        try append(
+            NewAuditEvent(
+                .reauthenticated, user: user.username, userID: user.id, session: session.id,
+                metadata: ["method": .string(method)]),
+            by: client.actor(user.username, session: session.id), at: now, in: transaction)
+        return try raise(&session, secrets, at: now, in: transaction)
+    }
+
     /// The audit event of sessions that ended together.
+    ///
+    /// - Parameter why: where nobody has asked for it.
     func noteEnded(
-        _ sessions: [String], of user: UserRecord, by actor: AuditActor, at now: Timestamp,
+        _ sessions: [String], of user: UserRecord, why: String? = nil, by actor: AuditActor, at now: Timestamp,
         in transaction: borrowing WriteTransaction
     ) throws {
         guard !sessions.isEmpty else { return }
+        var metadata: [String: AuditValue] = [
+            "count": .integer(Int64(sessions.count)), "sessions": .strings(Array(sessions.prefix(50))),
+        ]
+        if let why { metadata["why"] = .string(why) }
         try append(
-            NewAuditEvent(
-                .sessionsRevoked, user: user.username, userID: user.id,
-                metadata: ["count": .integer(Int64(sessions.count)), "sessions": .strings(Array(sessions.prefix(50)))]),
-            by: actor, at: now, in: transaction)
+            NewAuditEvent(.sessionsRevoked, user: user.username, userID: user.id, metadata: metadata), by: actor,
+            at: now, in: transaction)
     }
 
     /// Ends every session of a user (`user sign-out`). None of their devices is trusted any more.

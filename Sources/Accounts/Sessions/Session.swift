@@ -43,6 +43,8 @@ struct SessionRecord: JSONRecord, Equatable {
     var secrets: [String]?
     /// It began by a provider.
     var federated: FederatedSession?
+    /// The digest by which its browser is known again, in hexadecimal; nil: by none.
+    var device: String?
 
     /// Until then the record stays, so that a refusal can say why.
     var freeAt: Timestamp { min(revokedAt ?? expiresAt, expiresAt) + .seconds(86_400) }

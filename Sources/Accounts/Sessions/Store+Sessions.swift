@@ -27,7 +27,8 @@ extension Store {
         return sessions.sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }
     }
 
-    /// Ends a session and its access token; the next request with it is refused. Again: changes nothing.
+    /// Ends a session and its access token; the next request with it is refused, and its device is not trusted any more.
+    /// Again: changes nothing.
     ///
     /// - Throws: `notFound`.
     public func revokeSession(_ id: String, by actor: AuditActor) throws(AccountsError) -> Session {
@@ -40,6 +41,7 @@ extension Store {
             try self.endEmailChange(of: record.userID, .of(session: id), in: transaction)
             guard record.revokedAt == nil else { return try self.view(of: record, in: transaction) }
             try self.end(&record, at: now, in: transaction)
+            try self.distrustDevice(of: record, in: transaction)
             let user = try Tables.users.get(record.userID, in: transaction)
             try self.append(
                 NewAuditEvent(.sessionRevoked, user: user?.username, userID: record.userID, session: id),

@@ -29,13 +29,15 @@ extension AccountOperations {
     ///
     /// - Parameter link: the token of the link that the operator has had made.
     /// - Throws: `refused` for an account that has a factor already: its set-up is for those who have proved it
-    ///   (lesson 84), and without the link where the operator has taken the factors away; `invalidToken`.
+    ///   (lesson 84), and without the link where the operator has taken the factors away; `invalidToken`, `rateLimited`.
     public func setUpTOTP(
         _ partial: PartialSignIn, link: String? = nil, from client: Client
     ) async throws(AccountsError) -> TOTPSetUp {
         let store = store
         let now = now
         let issuer = configuration.siteName
+        // By the client: somebody else who knows the password must not use up what the owner may.
+        try limiter.take(.signIn, client: client, as: .factorSetUp, by: partial.userID, configuration.limits, at: now)
         let made = try materials(for: partial.userID, owner: partial.id, showsCodes: false, at: now)
         return try await store.writing { transaction in
             let user = try store.resumeEnrolment(partial, link: link, at: now, in: transaction)

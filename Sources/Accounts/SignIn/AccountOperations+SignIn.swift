@@ -17,9 +17,7 @@ extension AccountOperations {
         _ identifier: String, password: SecretBytes, code: String? = nil, passkey: PasskeyProof? = nil,
         as face: SignInFace, from client: Client
     ) async throws(AccountsError) -> SignedIn {
-        guard configuration.passwordIsEnabled else {
-            throw AccountsError(.refused, "Passwords are not in use here: sign in another way.")
-        }
+        try requirePasswords()
         let identifier = try Self.checked(
             identifier, what: "user name or e-mail address", missing: .identifierMissing, malformed: .identifierMissing)
         let kept = try KeptClient(client)
@@ -96,7 +94,7 @@ extension AccountOperations {
         throw PasswordGate.locked(wait)
     }
 
-    /// Lifts the lock of an account by the link that was mailed when it began.
+    /// Lifts the lock of an account, or of a device of its own, by the link that was mailed when it began.
     ///
     /// - Throws: `invalidToken`.
     public func unlock(_ token: String, from client: Client) async throws(AccountsError) {
@@ -130,9 +128,9 @@ extension Store {
         EmailAddress(identifier)?.canonical ?? UserName.folded(identifier)
     }
 
-    /// Lifts the lock of an account (`user unlock`).
+    /// Lifts the lock of an account and of the devices that it is known by (`user unlock`).
     ///
-    /// - Returns: whether it was locked.
+    /// - Returns: whether anything of it was locked.
     /// - Throws: `notFound`.
     public func unlockUser(_ selector: String, by actor: AuditActor) throws(AccountsError) -> Bool {
         let now = clock.now()
@@ -149,13 +147,18 @@ extension Store {
         at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> Bool {
         // Also what was counted for its names before they were its own, or while it did not exist.
-        var wasLocked = false
         var subjects: [LockoutSubject] = [
-            .user(user.id), .stranger(user.canonicalEmail), .stranger(UserName.folded(user.username)),
+            .user(user.id), .stranger(user.canonicalEmail), .stranger(Self.canonical(user.username)),
         ]
+        // Most who are locked out have mistyped it on their own device, which locks that alone.
+        let prefix = KeyPair<String, [UInt8]>.prefix(user.id)
+        subjects += try Tables.knownDevices.keys(prefix: prefix, in: transaction)
+            .map { .device(userID: user.id, digest: $0.second) }
         if withFactors { subjects += [.factor(userID: user.id), .wrongCodes(userID: user.id)] }
+        var wasLocked = false
         for subject in subjects {
-            if try lockRemaining(subject, at: now, in: transaction) != nil { wasLocked = true }
+            guard let record = try Tables.lockouts.get(subject.key, in: transaction) else { continue }
+            if record.lockedUntil.map({ $0 > now }) ?? false { wasLocked = true }
             try Tables.lockouts.delete(subject.key, in: transaction)
         }
         try append(

@@ -34,6 +34,9 @@ extension Store {
         return digest
     }
 
+    /// So many devices one account is known by, and so many more before they are looked at.
+    static let mostDevices = (kept: 256, surplus: 32)
+
     /// Makes a device known, or known for longer.
     ///
     /// - Returns: whether it was not known before.
@@ -50,8 +53,27 @@ extension Store {
                 trustedSince: known?.trustedSince), for: key, in: transaction)
         if known == nil {
             try scheduleSweep(.knownDevice(userID, Hexadecimal.encode(digest)), at: end, in: transaction)
+            try letGoOfDevices(of: userID, in: transaction)
         }
         return known.map { $0.expiresAt <= now } ?? true
+    }
+
+    /// Forgets what an account has too many of: names of API clients first, which only spare a mail, then whatever has not
+    /// signed in for longest.
+    private func letGoOfDevices(of userID: String, in transaction: borrowing WriteTransaction) throws {
+        let keys = try Tables.knownDevices.keys(prefix: KeyPair<String, [UInt8]>.prefix(userID), in: transaction)
+        guard keys.count > Self.mostDevices.kept + Self.mostDevices.surplus else { return }
+        var devices: [(key: KeyPair<String, [UInt8]>, record: KnownDeviceRecord)] = []
+        for key in keys {
+            if let record = try Tables.knownDevices.get(key, in: transaction) { devices.append((key, record)) }
+        }
+        devices.sort {
+            if $0.record.kind != $1.record.kind { return $0.record.kind == .name }
+            return $0.record.expiresAt < $1.record.expiresAt
+        }
+        for device in devices.dropLast(Self.mostDevices.kept) {
+            try Tables.knownDevices.delete(device.key, in: transaction)
+        }
     }
 
     /// - Parameter kept: the digest of the one device that stays known.

@@ -14,6 +14,13 @@ public struct LockoutPolicy: Sendable {
         self.failures = failures
         self.period = period
     }
+
+    /// Whether a lock that began at `now` or before can last until `end`. What cannot is of a clock that was set back since,
+    /// or of a longer period than today's, and would keep people out for ever.
+    ///
+    /// Attempts are judged at the time at which they came, and may have waited since for their hash: a lock that one of
+    /// them meets may have begun a little later than that.
+    fileprivate func canLast(until end: Timestamp, at now: Timestamp) -> Bool { end <= now + period + .seconds(60) }
 }
 
 /// The failures of one account (or of an identifier that nobody has), by the address class that they came from. The
@@ -37,8 +44,8 @@ struct LockoutRecord: JSONRecord, Equatable {
     }
 
     /// How much longer it is locked; nil: it is not.
-    func remaining(at now: Timestamp) -> Duration? {
-        guard let lockedUntil, lockedUntil > now else { return nil }
+    func remaining(_ policy: LockoutPolicy, at now: Timestamp) -> Duration? {
+        guard let lockedUntil, lockedUntil > now, policy.canLast(until: lockedUntil, at: now) else { return nil }
         return lockedUntil - now
     }
 
@@ -53,7 +60,7 @@ struct LockoutRecord: JSONRecord, Equatable {
         share.last = now
         shares[key] = share
         freeAt = now + policy.period
-        guard remaining(at: now) == nil, shares.values.reduce(0, { $0 + $1.count }) >= policy.failures else {
+        guard lockedUntil == nil, shares.values.reduce(0, { $0 + $1.count }) >= policy.failures else {
             return false
         }
         lockedUntil = now + policy.period
@@ -81,7 +88,7 @@ struct LockoutRecord: JSONRecord, Equatable {
     private mutating func forget(_ policy: LockoutPolicy, at now: Timestamp) {
         // A clock that was set back must not make a failure count for ever.
         shares = shares.filter { $0.value.last + policy.period > now && $0.value.last <= now + policy.period }
-        if let end = lockedUntil, end <= now || end > now + policy.period { lockedUntil = nil }
+        if remaining(policy, at: now) == nil { lockedUntil = nil }
     }
 }
 
@@ -111,9 +118,10 @@ enum LockoutSubject {
 extension Store {
     /// How much longer sign-ins of `subject` are refused.
     func lockRemaining(
-        _ subject: LockoutSubject, at now: Timestamp, in transaction: borrowing some ReadableTransaction & ~Copyable
+        _ subject: LockoutSubject, _ policy: LockoutPolicy, at now: Timestamp,
+        in transaction: borrowing some ReadableTransaction & ~Copyable
     ) throws -> Duration? {
-        try Tables.lockouts.get(subject.key, in: transaction)?.remaining(at: now)
+        try Tables.lockouts.get(subject.key, in: transaction)?.remaining(policy, at: now)
     }
 
     /// - Returns: whether this failure has locked the subject.

@@ -46,7 +46,7 @@ struct PasswordGate {
             let subject = LockoutSubject.stranger(identifier)
             return Attempt(
                 identifier: identifier, userID: nil, hash: nil, subject: subject,
-                locked: try store.lockRemaining(subject, at: now, in: transaction), client: client)
+                locked: try store.lockRemaining(subject, policy, at: now, in: transaction), client: client)
         }
         var subject = LockoutSubject.user(user.id)
         if let device = try store.knownDevice(client.deviceToken, of: user.id, at: now, in: transaction) {
@@ -55,7 +55,7 @@ struct PasswordGate {
         return Attempt(
             identifier: identifier, userID: user.id,
             hash: try Tables.passwords.get(user.id, in: transaction)?.hash, subject: subject,
-            locked: try store.lockRemaining(subject, at: now, in: transaction), client: client)
+            locked: try store.lockRemaining(subject, policy, at: now, in: transaction), client: client)
     }
 
     /// The end of an attempt, in the transaction of whatever it was for.
@@ -69,13 +69,13 @@ struct PasswordGate {
     ) throws -> Verdict {
         let user = try attempt.userID.flatMap { try Tables.users.get($0, in: transaction) }
         // Others may have tried at the same moment: what they have brought about counts, even for the right password.
-        if let wait = try store.lockRemaining(attempt.subject, at: now, in: transaction) {
+        if let wait = try store.lockRemaining(attempt.subject, policy, at: now, in: transaction) {
             let refusal = Self.locked(wait)
             try note(refusal, attempt, user, event, at: now, in: transaction)
             return .refused(refusal)
         }
         guard case .right(let upgrade) = verdict, let user,
-            var password = try Tables.passwords.get(user.id, in: transaction), password.hash == attempt.hash
+            var password = try Tables.passwords.get(user.id, in: transaction), password.isStill(attempt.hash)
         else {
             // Counted all the same: what a registrant is told must not be a way to try passwords of the account.
             let refusal = attempt.isRegistrants ? AccountsError.emailNotVerified : .invalidCredentials
@@ -86,8 +86,8 @@ struct PasswordGate {
             try note(refusal, attempt, user, event, at: now, in: transaction)
             return .refused(refusal)
         }
-        if let upgrade {
-            password.hash = upgrade.text
+        if let upgrade, password.hash == attempt.hash {
+            password.upgrade(to: upgrade.text)
             try Tables.passwords.put(password, for: user.id, in: transaction)
         }
         try store.clearFailures(
@@ -172,24 +172,12 @@ struct PasswordGate {
     }
 }
 
-extension AccountsError.Code {
-    /// The word for it in the audit log and in the API.
-    public var reason: String {
+extension PasswordGate.Verdict {
+    /// Why it is refused, for whoever looks at what is not right.
+    var refusal: AccountsError {
         switch self {
-        case .notFound: "not_found"
-        case .exists: "exists"
-        case .invalid: "invalid_request"
-        case .refused: "refused"
-        case .noMasterKey, .wrongMasterKey, .damaged, .store: "store_unavailable"
-        case .invalidCredentials: "invalid_credentials"
-        case .invalidToken: "invalid_token"
-        case .invalidCode: "invalid_code"
-        case .twoFactorRequired: "two_factor_required"
-        case .emailNotVerified: "email_not_verified"
-        case .userDisabled: "user_disabled"
-        case .accountLocked: "account_locked"
-        case .rateLimited: "rate_limited"
-        case .reauthenticationRequired: "reauthentication_required"
+        case .refused(let refusal): refusal
+        case .right: .invalidCredentials
         }
     }
 }

@@ -116,7 +116,7 @@ extension Store {
             let subject = BlockSubject.subject(issuer: link.issuer, subject: link.subject)
             guard try Tables.blocks.revision(of: subject.key, in: transaction) == nil else { throw over }
         case .password(let hash):
-            guard try Tables.passwords.get(user.id, in: transaction)?.hash == hash else { throw over }
+            guard try Tables.passwords.get(user.id, in: transaction)?.isStill(hash) == true else { throw over }
         case .link(let digest):
             guard try usableLink(digest, for: [.magicLink], at: now, in: transaction).user.id == user.id else {
                 throw over
@@ -127,15 +127,12 @@ extension Store {
 
     /// Takes away what a complete sign-in uses up.
     func useUp(
-        _ basis: SignInBasis, of user: inout UserRecord, from client: Client, at now: Timestamp,
-        in transaction: borrowing WriteTransaction
+        _ basis: SignInBasis, of user: UserRecord, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws {
         guard case .link(let digest) = basis else { return }
         let (link, owner) = try usableLink(digest, for: [.magicLink], at: now, in: transaction)
         guard owner.id == user.id, user.canonicalEmail == link.email else { throw AccountsError.invalidLink }
         try removeLink(link, digest: digest, in: transaction)
-        // It may have been written since the sign-in began.
-        user = try Tables.users.get(user.id, in: transaction) ?? user
         try verify(user, link.email, at: now, in: transaction)
     }
 }

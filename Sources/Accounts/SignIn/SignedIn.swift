@@ -17,7 +17,7 @@ public struct SignedIn: Sendable {
     public let secrets: SessionSecrets?
     /// For an API client.
     public let tokens: IssuedTokens?
-    /// For a page: to be kept by the browser for a year, so that it is let through a lock. Nil: keep the one there is.
+    /// For a page: to be kept by the browser for a year from now on, so that it is let through a lock.
     public let deviceToken: String?
 }
 

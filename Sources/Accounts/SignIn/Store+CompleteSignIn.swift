@@ -62,50 +62,31 @@ extension Store {
     /// is needed, and begins the session. The session, its secrets or tokens, the device, the audit event and the mail
     /// are all there, or nothing is.
     func complete(
-        _ signIn: CompleteSignIn, of user: UserRecord, at now: Timestamp, in transaction: borrowing WriteTransaction
+        _ signIn: CompleteSignIn, of found: UserRecord, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> SignInOutcome {
         var signIn = signIn
-        var user = user
-        if let refusal = try secondFactorRefusal(&signIn, of: user, at: now, in: transaction) {
+        if let refusal = try secondFactorRefusal(&signIn, of: found, at: now, in: transaction) {
             return .refused(refusal)
         }
-        try useUp(signIn.basis, of: &user, from: signIn.client, at: now, in: transaction)
+        // A factor that was set up on the way here has written the account since it was found.
+        let user = try Tables.users.get(found.id, in: transaction) ?? found
+        try useUp(signIn.basis, of: user, at: now, in: transaction)
         return .signedIn(try begin(signIn, of: user, at: now, in: transaction))
     }
 
     private func begin(
         _ signIn: CompleteSignIn, of user: UserRecord, at now: Timestamp, in transaction: borrowing WriteTransaction
     ) throws -> SignedIn {
-        let materials = signIn.materials
         var user = user
-        var session: SessionRecord
-        var secrets: SessionSecrets?
-        var tokens: IssuedTokens?
-        switch signIn.face {
-        case .page(let remember):
-            session = .browser(
-                materials.sessionID, of: user, by: signIn.proof, from: signIn.kept, remembered: remember,
-                signIn.configuration.sessions, at: now)
-            try install(materials.secrets, for: &session, at: now, in: transaction)
-            secrets = materials.secrets.handedOut(for: session, at: now)
-        case .api:
-            guard let accessToken = signIn.accessToken, accessToken.proof == signIn.proof else {
-                // A factor came or went between the signature and now.
-                throw AccountsError(.store, "The account was changed at the same moment: try again.")
-            }
-            session = .api(
-                materials.sessionID, of: user, by: signIn.proof, from: signIn.kept, signIn.configuration.tokens, at: now
-            )
-            try keep(accessToken, in: transaction)
-            try insert(materials.refresh, for: session, at: now, in: transaction)
-            tokens = IssuedTokens(
-                accessToken: accessToken.text, expiresIn: accessToken.expiresIn, refreshToken: materials.refresh.text,
-                session: session.id)
-        }
+        var (session, secrets, tokens) = try makeSession(of: user, signIn, at: now, in: transaction)
+        let actor = signIn.client.actor(user.username, session: session.id)
+        let device = try noteDevice(signIn, of: user, at: now, in: transaction)
+        session.device = device.digest.map { Hexadecimal.encode($0) }
         session.federated = signIn.federated
         session.authenticatedAt = signIn.authenticatedAt(signIn.proof, at: now)
         if signIn.proof.hasFactor { session.secondFactorAt = now }
         try insert(session, in: transaction)
+        try letGoOfSessions(of: user, besides: session.id, by: actor, at: now, in: transaction)
         if case .page = signIn.face, user.language != signIn.client.language {
             user.language = signIn.client.language
             try Tables.users.put(user, for: user.id, in: transaction)
@@ -114,13 +95,11 @@ extension Store {
             try Tables.sessionsByProvider.put(EmptyRecord(), for: KeyPair(place, session.id), in: transaction)
         }
         if let held = signIn.tokens {
-            let actor = signIn.client.actor(user.username, session: session.id)
             try keep(held, for: session, of: user, by: actor, at: now, in: transaction)
         }
         try noteUsed(user, in: transaction)
         try Tables.lastUses.put(
             LastUseRecord(at: now, address: signIn.kept.address), for: session.id, in: transaction)
-        let device = try noteDevice(signIn, of: user, at: now, in: transaction)
         try append(
             NewAuditEvent(
                 .signIn, user: user.username, userID: user.id, session: session.id,
@@ -128,9 +107,38 @@ extension Store {
                     "method": .string(signIn.method), "new_device": .boolean(device.isNew),
                     "amr": .strings(signIn.proof.amr),
                 ]),
-            by: signIn.client.actor(user.username, session: session.id), at: now, in: transaction)
+            by: actor, at: now, in: transaction)
         return SignedIn(
             user: User(user), session: session.id, secrets: secrets, tokens: tokens, deviceToken: device.token)
+    }
+
+    /// A session that is not stored yet, with its secrets or tokens, which are.
+    private func makeSession(
+        of user: UserRecord, _ signIn: CompleteSignIn, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws -> (session: SessionRecord, secrets: SessionSecrets?, tokens: IssuedTokens?) {
+        let materials = signIn.materials
+        switch signIn.face {
+        case .page(let remember):
+            var session = SessionRecord.browser(
+                materials.sessionID, of: user, by: signIn.proof, from: signIn.kept, remembered: remember,
+                signIn.configuration.sessions, at: now)
+            try install(materials.secrets, for: &session, at: now, in: transaction)
+            return (session, materials.secrets.handedOut(for: session, at: now), nil)
+        case .api:
+            guard let accessToken = signIn.accessToken, accessToken.proof == signIn.proof else {
+                // A factor came or went between the signature and now.
+                throw AccountsError(.store, "The account was changed at the same moment: try again.")
+            }
+            let session = SessionRecord.api(
+                materials.sessionID, of: user, by: signIn.proof, from: signIn.kept, signIn.configuration.tokens, at: now
+            )
+            try keep(accessToken, in: transaction)
+            try insert(materials.refresh, for: session, at: now, in: transaction)
+            let tokens = IssuedTokens(
+                accessToken: accessToken.text, expiresIn: accessToken.expiresIn, refreshToken: materials.refresh.text,
+                session: session.id)
+            return (session, nil, tokens)
+        }
     }
 
     /// From its first sign-in on an account is somebody's.
@@ -141,33 +149,29 @@ extension Store {
         try Tables.users.put(user, for: user.id, in: transaction)
     }
 
+    /// - Returns: the digest by which the device is known again, where it holds a secret of ours; on a page that secret;
+    ///   whether the device was not known before.
     private func noteDevice(
         _ signIn: CompleteSignIn, of user: UserRecord, at now: Timestamp, in transaction: borrowing WriteTransaction
-    ) throws -> (token: String?, isNew: Bool) {
-        let known = try knownDevice(signIn.client.deviceToken, of: user.id, at: now, in: transaction)
+    ) throws -> (digest: [UInt8]?, token: String?, isNew: Bool) {
+        var digest = try knownDevice(signIn.client.deviceToken, of: user.id, at: now, in: transaction)
         var token: String?
-        let isNew: Bool
-        switch (known, signIn.face) {
-        case (let digest?, _):
-            isNew = try remember(
-                device: digest, kind: .token, name: signIn.kept.deviceName, of: user.id, at: now, in: transaction)
-        case (nil, .page):
-            token = signIn.materials.device.text
-            isNew = try remember(
-                device: signIn.materials.device.digest, kind: .token, name: signIn.kept.deviceName, of: user.id,
-                at: now, in: transaction)
-        case (nil, .api):
-            let name = SHA256.digest("api client \(signIn.kept.deviceName ?? "")").bytes
-            isNew = try remember(
-                device: name, kind: .name, name: signIn.kept.deviceName, of: user.id, at: now, in: transaction)
+        if case .page = signIn.face {
+            // One that is known goes on to be, and its cookie with it.
+            token = digest == nil ? signIn.materials.device.text : signIn.client.deviceToken
+            digest = digest ?? signIn.materials.device.digest
         }
-        if signIn.trustsDevice, signIn.proof.factors >= 2, case .page = signIn.face {
-            try trust(device: known ?? signIn.materials.device.digest, of: user.id, at: now, in: transaction)
+        let name = signIn.kept.deviceName
+        let isNew = try remember(
+            device: digest ?? SHA256.digest("api client \(name ?? "")").bytes, kind: digest == nil ? .name : .token,
+            name: name, of: user.id, at: now, in: transaction)
+        if let digest, signIn.trustsDevice, signIn.proof.factors >= 2, case .page = signIn.face {
+            try trust(device: digest, of: user.id, at: now, in: transaction)
         }
         if isNew {
             try mail(.newDevice(signIn.client.occasion(at: now)), to: user, signIn.client, at: now, in: transaction)
         }
-        return (token, isNew)
+        return (digest, token, isNew)
     }
 
     /// A mail to a user about their account.

@@ -91,13 +91,23 @@ extension Store {
         try Tables.knownDevices.put(record, for: key, in: transaction)
     }
 
+    /// The browser of a session is asked for a second factor again.
+    func distrustDevice(of session: SessionRecord, in transaction: borrowing WriteTransaction) throws {
+        guard let digest = session.device.flatMap(Hexadecimal.decode) else { return }
+        try distrust(KeyPair(session.userID, digest), in: transaction)
+    }
+
     func distrustDevices(of userID: String, in transaction: borrowing WriteTransaction) throws {
         for key in try Tables.knownDevices.keys(prefix: KeyPair<String, [UInt8]>.prefix(userID), in: transaction) {
-            guard var record = try Tables.knownDevices.get(key, in: transaction), record.trustedSince != nil else {
-                continue
-            }
-            record.trustedSince = nil
-            try Tables.knownDevices.put(record, for: key, in: transaction)
+            try distrust(key, in: transaction)
         }
+    }
+
+    private func distrust(
+        _ key: KeyPair<String, [UInt8]>, in transaction: borrowing WriteTransaction
+    ) throws {
+        guard var record = try Tables.knownDevices.get(key, in: transaction), record.trustedSince != nil else { return }
+        record.trustedSince = nil
+        try Tables.knownDevices.put(record, for: key, in: transaction)
     }
 }

@@ -31,14 +31,15 @@ struct SigningSchedule {
         self.now = now
     }
 
-    /// The one that signs.
-    var current: SigningKeyRecord? { keys.last { $0.activeFrom <= now } }
+    /// The one that signs. Where the clock was set back to before the first of them, as it is when a machine without one
+    /// learns the time behind its start, that one goes on: without any nothing could be forwarded.
+    var current: SigningKeyRecord? { keys.last { $0.activeFrom <= now } ?? keys.first }
     /// The one that will.
-    var next: SigningKeyRecord? { keys.first { $0.activeFrom > now } }
+    var next: SigningKeyRecord? { keys.first { $0.activeFrom > now && $0.kid != current?.kid } }
 
     func state(of key: SigningKeyRecord) -> SigningKey.State {
-        if key.activeFrom > now { return .next }
-        return key.kid == current?.kid ? .current : .old
+        if key.kid == current?.kid { return .current }
+        return key.activeFrom > now ? .next : .old
     }
 
     /// - Parameter lastTokenEnd: when the last token of a key ends, as far as it is known.

@@ -44,7 +44,9 @@ extension Store {
         }
     }
 
-    /// Removes an account for good. Its user names are never given to another one; its audit events stay.
+    /// Removes an account for good. Its user names are never given to another one; its audit events stay. The block that
+    /// disabling it has set stays too: whoever was shut out does not come back, by another issuer, with the end of the
+    /// account. It is lifted when the operator makes an account with the address.
     ///
     /// - Throws: `notFound`.
     public func deleteUser(_ selector: String, by actor: AuditActor) throws(AccountsError) -> CutReport {
@@ -60,9 +62,9 @@ extension Store {
             _ = try Tables.lockouts.delete(LockoutSubject.user(user.id).key, in: transaction)
             try Tables.usersByName.put(
                 NameRecord(userID: user.id, current: false), for: UserName.folded(user.username), in: transaction)
-            let subject = BlockSubject.emailText(user.canonicalEmail)
-            if let block = try Tables.blocks.get(subject.key, in: transaction), block.disabledUser == user.id {
-                _ = try Tables.blocks.delete(subject.key, in: transaction)
+            let block = BlockSubject.emailText(user.canonicalEmail)
+            if try Tables.blocks.revision(of: block.key, in: transaction) != nil {
+                report.blockedEmail = user.canonicalEmail
             }
             let more = try self.cut(user.id, at: now, into: &report, in: transaction)
             try self.append(Self.event(.userDeleted, report), by: actor, at: now, in: transaction)

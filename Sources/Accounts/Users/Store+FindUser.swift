@@ -36,6 +36,15 @@ extension Store {
         return user
     }
 
+    /// Disabled, or its address is blocked.
+    func isShutOut(
+        _ user: UserRecord, in transaction: borrowing some ReadableTransaction & ~Copyable
+    ) throws -> Bool {
+        if user.disabled { return true }
+        let block = BlockSubject.emailText(user.canonicalEmail).key
+        return try Tables.blocks.revision(of: block, in: transaction) != nil
+    }
+
     /// All accounts, by id.
     public func users() throws(AccountsError) -> [User] {
         try read { transaction in

@@ -36,6 +36,7 @@ extension Store {
             try self.claim(name: user.username, for: user, in: transaction)
             try Tables.users.put(user, for: user.id, in: transaction)
             try self.inheritFailures(user, at: now, in: transaction)
+            try self.liftBlockOfDeleted(email, by: actor, at: now, in: transaction)
             if let hash = new.passwordHash {
                 try Tables.passwords.put(PasswordRecord(hash: hash, changedAt: now), for: user.id, in: transaction)
             }

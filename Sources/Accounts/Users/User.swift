@@ -128,7 +128,8 @@ public struct CutReport: Encodable, Sendable, Equatable {
     public internal(set) var tokens = 0
     /// How many links in mails that could still be used.
     public internal(set) var links = 0
-    /// The e-mail address that no foreign identity may come with any more; nil when it was not blocked.
+    /// The e-mail address that no foreign identity may come with any more, also when its account is gone; nil when it is
+    /// not blocked.
     public internal(set) var blockedEmail: String?
 
     private enum CodingKeys: String, CodingKey {

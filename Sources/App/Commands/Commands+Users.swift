@@ -147,7 +147,12 @@ extension Commands {
     public static func deleteUser(_ invocation: Invocation, _ selector: String) throws {
         try invocation.withStore { store, context in
             let report = try store.deleteUser(selector, by: context.actor)
-            try context.output.value(report) { "Deleted. \(describe(report))" }
+            try context.output.value(report) {
+                "Deleted. \(describe(report))"
+                    + (report.blockedEmail.map {
+                        "\n\($0) stays blocked: `gatehouse block remove --email \($0)` lifts that."
+                    } ?? "")
+            }
         }
     }
 

@@ -46,6 +46,28 @@ import Testing
         #expect(await refusal { _ = try required.look(at: link ?? "", for: [.enrolFactor]) } == .invalidToken)
     }
 
+    /// Whoever comes in another language than the last time is written anew, but not as they were before.
+    @Test func theLinkIsUsedUpByTheSignInThatSetsUpAFactor() async throws {
+        let accounts = try TestAccounts()
+        let required = accounts.operations { $0.secondFactorIsRequired = true }
+        let (_, _, principal) = try await accounts.enrolled(accounts.operations())
+        let reset = try accounts.store.resetFactors(of: "ada@example.com", printsLink: true, by: TestStore.cli)
+        var german = client
+        german.language = .german
+        let partial = try await accounts.partial(required, from: german)
+        let link = token(reset.link)
+        let setUp = try await required.setUpTOTP(partial, link: link, from: german)
+        let code = try Authenticator(setUp.secret).code(at: accounts.now)
+        let (signedIn, _) = try await required.finishEnrolment(partial, link: link, code: code, from: german)
+        let stored = try accounts.store.read { try Tables.users.get(principal.userID, in: $0) }
+        let user = try #require(stored)
+        #expect(user.enrolsByLink == nil && user.language == .german)
+        // So that the next factor takes no link that is not there any more.
+        let now = try accounts.principal(signedIn)
+        #expect(
+            await refusal { _ = try await required.setUpTOTP(now, showsCodes: true, from: german) } == .exists)
+    }
+
     private func token(_ url: String?) -> String? { url?.split(separator: "/").last.map(String.init) }
 
     @Test func onlyWhatWasNamedGoes() async throws {

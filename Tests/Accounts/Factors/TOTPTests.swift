@@ -211,6 +211,23 @@ import Testing
         #expect(await refusal { try await operations.disableTOTP(principal, code: code, from: client) } == .refused)
     }
 
+    @Test func whoeverHasUsedUpAllBackupCodesGetsNewOnesWithTheNextFactor() async throws {
+        let accounts = try TestAccounts()
+        let user = try accounts.addPerson()
+        let store = accounts.store
+        let codes = try BackupCodes.make(store.random, for: user.id)
+        let now = accounts.now
+        for (left, isGiven) in [([String](), true), (["one is left"], false)] {
+            let shown = try store.write { transaction in
+                try Tables.backupCodes.put(
+                    BackupCodesRecord(digests: left, createdAt: now), for: user.id, in: transaction)
+                let owner = try store.require(user: user.id, in: transaction)
+                return try store.giveBackupCodes(codes, to: owner, at: now, in: transaction)
+            }
+            #expect(shown == (isGiven ? codes.codes : []))
+        }
+    }
+
     @Test(arguments: ["", " ", "\0", "000000\0", "abcdef", "１２３４５６", String(repeating: "1", count: 1_000_000)])
     func hostileCodes(code: String) async throws {
         let accounts = try TestAccounts()

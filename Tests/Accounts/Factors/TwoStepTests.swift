@@ -142,6 +142,33 @@ import Testing
         #expect(await refusal { _ = try await accounts.signIn(operations, from: known) } == .twoFactorRequired)
     }
 
+    @Test func aDeviceIsTrustedNoMoreWhenItsSessionIsEndedFromElsewhere() async throws {
+        let accounts = try TestAccounts()
+        let operations = accounts.operations { $0.trustsDevicesFor = .seconds(30 * 86_400) }
+        let (authenticator, _, elsewhere) = try await accounts.enrolled(operations)
+        var known = client
+        func trust() async throws -> SignedIn {
+            accounts.test.clock.advance(.seconds(90))
+            let signedIn = try await operations.finishSignIn(
+                try await accounts.partial(operations, from: known), code: try authenticator.code(at: accounts.now),
+                trustsDevice: true, from: known)
+            known.deviceToken = signedIn.deviceToken ?? known.deviceToken
+            return signedIn
+        }
+        let lost = try await trust()
+        // Who signs out there comes back as they like.
+        let again = try await accounts.signIn(operations, from: known)
+        try await operations.revokeSession(again.session, of: try accounts.principal(again), from: known)
+        _ = try await accounts.signIn(operations, from: known)
+        try await operations.revokeSession(lost.session, of: elsewhere, from: TestAccounts.outsider)
+        #expect(await refusal { _ = try await accounts.signIn(operations, from: known) } == .twoFactorRequired)
+        // Likewise by the operator.
+        let next = try await trust()
+        _ = try await accounts.signIn(operations, from: known)
+        _ = try accounts.store.revokeSession(next.session, by: TestStore.cli)
+        #expect(await refusal { _ = try await accounts.signIn(operations, from: known) } == .twoFactorRequired)
+    }
+
     @Test func lesson25_whatProtectsTheAccountWantsARecentProof() async throws {
         let accounts = try TestAccounts()
         let operations = accounts.operations()
