@@ -21,6 +21,8 @@ import Testing
         accounts.test.clock.advance(.seconds(600))
         let second = try await operations.refresh(first.refreshToken, from: TestAccounts.outsider)
         #expect(second.session == first.session && second.refreshToken != first.refreshToken)
+        let shown = try #require(try accounts.store.sessions().first)
+        #expect(shown.lastActivity == accounts.now && shown.ipAddress == "203.0.113.7")
         #expect(reader.read(second.accessToken, .bearer, at: accounts.now).identity?.session == first.session)
         // The session goes on for as long as it is refreshed.
         for _ in 0..<4 { accounts.test.clock.advance(.seconds(10 * 86_400)) }

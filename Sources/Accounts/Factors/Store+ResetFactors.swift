@@ -135,23 +135,28 @@ extension Store {
         }
     }
 
+    /// - Returns: the kinds of which there was one that could be given: a set-up that was never proved goes too, and is
+    ///   none.
     private func remove(
         _ kinds: Set<FactorKind>, of user: UserRecord, in transaction: borrowing WriteTransaction
     ) throws -> [String] {
-        var removed: [String] = []
-        if kinds.contains(.totp), try Tables.totp.delete(user.id, in: transaction) {
-            removed.append(FactorKind.totp.rawValue)
-        }
-        if kinds.contains(.passkeys), try factorStanding(of: user.id, in: transaction).passkeys > 0 {
-            try removePasskeys(of: user.id, in: transaction)
-            removed.append(FactorKind.passkeys.rawValue)
-        }
-        if kinds.contains(.backupCodes), try Tables.backupCodes.delete(user.id, in: transaction) {
-            removed.append(FactorKind.backupCodes.rawValue)
-        }
+        let standing = try factorStanding(of: user.id, in: transaction)
+        if kinds.contains(.totp) { try Tables.totp.delete(user.id, in: transaction) }
+        if kinds.contains(.passkeys) { try removePasskeys(of: user.id, in: transaction) }
+        if kinds.contains(.backupCodes) { try Tables.backupCodes.delete(user.id, in: transaction) }
         // What was counted against factors that are gone would keep the new ones out.
         try Tables.lockouts.delete(LockoutSubject.factor(userID: user.id).key, in: transaction)
         try Tables.lockouts.delete(LockoutSubject.wrongCodes(userID: user.id).key, in: transaction)
-        return removed
+        return FactorKind.allCases.filter { kinds.contains($0) && standing.has($0) }.map(\.rawValue)
+    }
+}
+
+extension FactorStanding {
+    fileprivate func has(_ kind: FactorKind) -> Bool {
+        switch kind {
+        case .totp: totp
+        case .passkeys: passkeys > 0
+        case .backupCodes: backupCodes > 0
+        }
     }
 }

@@ -41,8 +41,10 @@ extension AccountOperations {
                 try store.endFamily(session, of: user, by: client, at: now, in: transaction)
                 return nil
             }
-            return try store.exchange(
+            let tokens = try store.exchange(
                 (digest, record), for: next, access, in: session, policy, at: now, in: transaction)
+            try store.noteUse(of: session, from: client, at: now, in: transaction)
+            return tokens
         }
         guard let tokens else { throw Self.invalidRefreshToken }
         return tokens
@@ -85,6 +87,16 @@ extension Store {
         try keep(access, in: transaction)
         return IssuedTokens(
             accessToken: access.text, expiresIn: access.expiresIn, refreshToken: next.text, session: session.id)
+    }
+
+    /// Whoever comes for another token uses the session, whether the tokens are seen here or not.
+    fileprivate func noteUse(
+        of session: SessionRecord, from client: Client, at now: Timestamp, in transaction: borrowing WriteTransaction
+    ) throws {
+        let known = try Tables.lastUses.get(session.id, in: transaction)
+        try Tables.lastUses.put(
+            LastUseRecord(at: now, address: client.address?.description ?? known?.address), for: session.id,
+            in: transaction)
     }
 
     func endFamily(

@@ -84,6 +84,18 @@ import Testing
         #expect(shown.factors.map(\.kind) == ["totp"] && shown.backupCodes == 0)
     }
 
+    @Test func whatWasNeverProvedWasNoFactor() async throws {
+        let accounts = try TestAccounts()
+        let operations = accounts.operations()
+        let user = try accounts.addPerson()
+        let principal = try accounts.principal(try await accounts.signIn(operations))
+        _ = try await operations.setUpTOTP(principal, showsCodes: true, from: client)
+        let reset = try accounts.store.resetFactors(of: user.id, printsLink: true, by: TestStore.cli)
+        #expect(reset.removed.isEmpty)
+        let left = try accounts.store.read { try Tables.totp.get(user.id, in: $0) }
+        #expect(left == nil)
+    }
+
     @Test func nobodyAndServicesHaveNothingToReset() async throws {
         let accounts = try TestAccounts()
         try accounts.test.addUser("bot@example.com", service: true)
