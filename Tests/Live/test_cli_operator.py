@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from support.gatehouse import ENVIRONMENT, binary
+from support.gatehouse import ENVIRONMENT, binary, free_ports
 from support.waiting import eventually
 
 PASSWORD = "three quiet herons fly"
@@ -180,6 +180,27 @@ def test_a_word_that_is_no_command(words, group, meant):
     assert result.returncode == 2 and f"there is no command `{group} {unknown}`" in result.stderr, result
     assert (f'did you mean "{meant}"?' in result.stderr) if meant else "did you mean" not in result.stderr
     assert "there are: " in result.stderr and "import, " not in result.stderr.replace("unlink, import", ""), "hidden ones"
+
+
+@pytest.mark.parametrize("address, words", [
+    ("unix:/nonexistent/gate.sock", "No such file or directory"), ("203.0.113.7:18080", "Cannot assign requested address"),
+])
+def test_an_address_that_cannot_be_listened_at(idle, address, words):
+    idle.settings["listen"] = [{"address": address}]
+    idle.write(idle.settings)
+    result = idle.cli("serve", check=False)
+    assert result.returncode == 1 and result.stderr.endswith(f"cannot listen on {address}: {words}\n"), result
+
+
+def test_a_doctor_whom_nobody_answers_says_why(idle):
+    port = free_ports(1)[0]
+    idle.settings["routes"].append({"name": "canary", "host": ["canary.example.com"], "rules": [{"allow": "everyone"}]})
+    idle.write(idle.settings)
+    for more, words in ((["--connect", f"127.0.0.1:{port}"], "Connection refused"),
+                        (["--connect", "no.such.name.invalid:80"], "no address is known|nobody answered in time")):
+        result = idle.cli("doctor", "--target", "http://canary.example.com", "--canary",
+                          f"127.0.0.1:{free_ports(1)[0]}", *more, check=False)
+        assert result.returncode == 2 and re.search(words, result.stderr) and "--connect" in result.stderr, result
 
 
 @pytest.mark.parametrize("when", ["starting", "announced"])

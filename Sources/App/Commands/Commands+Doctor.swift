@@ -70,7 +70,9 @@ extension Commands {
             canary = try await CanaryApp.start(host: listening.host, port: listening.port)
         } catch {
             throw CommandFailure(
-                .usage, "the canary cannot listen on \(consultation.canary): \(error); --canary names another address")
+                .usage,
+                "the canary cannot listen on \(consultation.canary): \(NetworkFailure.words(error)); --canary names "
+                    + "another address")
         }
         let nonce = String(
             decoding: Base62.encode(try SecureRandom.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }, width: 11),
@@ -136,8 +138,8 @@ extension Commands {
         guard let error = error as? Examination.Unreachable else {
             return CommandFailure(
                 .usage,
-                "\(consultation.target) cannot be asked: \(error)\n--connect HOST:PORT says where the proxy listens, "
-                    + "whatever the name means")
+                "\(consultation.target) cannot be asked: \(NetworkFailure.words(error))\n--connect HOST:PORT says where the "
+                    + "proxy listens, whatever the name means")
         }
         return CommandFailure(
             .usage,

@@ -135,8 +135,12 @@ struct Listener {
         if let io = error as? IOError {
             switch io.errnoCode {
             case EADDRINUSE: return ProxyError(.addressInUse, "\(address) is in use by another process")
-            case EACCES, EPERM: return ProxyError(.permissionDenied, "listening on \(address) is not permitted")
-            default: break
+            case EACCES, EPERM:
+                let hint = address.hasPrefix("unix:") ? "" : ": a port below 1024 needs CAP_NET_BIND_SERVICE"
+                return ProxyError(.permissionDenied, "listening on \(address) is not permitted\(hint)")
+            default:
+                return ProxyError(
+                    .cannotBind, "cannot listen on \(address): \(String(cString: strerror(io.errnoCode)))")
             }
         }
         return ProxyError(.cannotBind, "cannot listen on \(address): \(error)")
