@@ -37,7 +37,8 @@ def test_small_answers_that_nobody_reads_are_kept_small(simple):
         fill(client, b"OPTIONS * HTTP/1.1\r\nHost: app.example.com\r\n\r\n")
         clients.append(client)
     each = (gate.anonymous_memory() - before) / len(clients)
-    assert each < 1 << 20, each
+    # A build for users needs 4 MiB where each answer keeps a buffer like the largest.
+    assert each < 5 << 19, each
     for client in clients:
         client.close()
     assert gate.get("/public/x").status == 200
@@ -62,4 +63,5 @@ def test_a_large_head_is_not_kept_while_its_connection_is_idle(simple):
     each = (gate.anonymous_memory() - before) / count
     for client in clients:
         client.close()
-    assert each < 16 << 10, each
+    # 60 KiB where the head is kept.
+    assert each < 28 << 10, each
