@@ -34,7 +34,7 @@ import Testing
         try #require(cleaning.submit { while !progress.isOver.load(ordering: .acquiring) { usleep(1000) } })
         let upkeep = Upkeep(
             store: store, decisions: DecisionLog(store: store), limiter: RateLimiter(), retention: { .seconds(3600) },
-            forwardedTokens: { [] }, clock: SystemClock(),
+            forwardedTokens: { [] }, clock: SystemClock(), lastEvent: nil,
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             refreshCertificates: { progress.rounds.add(1, ordering: .relaxed) }, sweepPages: {}, keepControl: {})
         let running = Task { await upkeep.run(on: pool, cleaning: cleaning) }

@@ -7,6 +7,9 @@ from support.waiting import eventually
 from test_cli import idle  # noqa: F401 - a fixture
 
 
+BCRYPT = "$2y$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe"
+
+
 # Users and keys
 
 
@@ -99,3 +102,35 @@ def test_user_deleted_and_listed(idle):
     idle.cli("user", "delete", "mary")
     assert idle.cli("user", "show", "mary", check=False).returncode == 3
     assert idle.audit()[0]["user"] == "mary"
+
+
+def test_import_is_idempotent(idle, tmp_path):
+    def outcomes(*arguments):
+        lines = idle.cli("user", "import", *arguments, "--json").stdout.splitlines()
+        return [json.loads(line)["outcome"] for line in lines]
+
+    table = tmp_path / "users.csv"
+    table.write_text(f"email,username,groups,password_hash\nmary@example.com,mary,staff,{BCRYPT}\nnonsense,x,,\n")
+    assert outcomes(table, "--format", "csv", "--dry-run") == ["new", "skipped"]
+    assert idle.cli("user", "list", "--json").stdout == ""
+    assert outcomes(table, "--format", "csv") == ["new", "skipped"]
+    assert outcomes(table, "--format", "csv", "--update") == ["unchanged", "skipped"]
+    passwords = tmp_path / "htpasswd"
+    passwords.write_text(f"john:{BCRYPT}\n")
+    assert outcomes(passwords, "--format", "htpasswd") == ["new"]
+    authelia = tmp_path / "users_database.yml"
+    authelia.write_text(
+        "users:\n  jane:\n    disabled: false\n    displayname: 'Jane'\n    email: jane@example.com\n"
+        f"    password: '{BCRYPT}'\n    groups: [staff, dev]\n  none:\n    displayname: x\n")
+    assert outcomes(authelia, "--format", "authelia") == ["new", "skipped"]
+    jane = idle.json("user", "show", "jane")
+    assert jane["groups"] == ["dev", "staff"] and jane["name"] == "Jane"
+    shown = idle.cli("user", "import", authelia, "--format", "authelia").stdout
+    assert "0 new, 0 changed, 1 unchanged, 0 disabled, 1 skipped" in shown
+    for spelling, outcome in (("Yes", "new"), ("on", "new"), ("'true'", "new"), ("perhaps", "skipped")):
+        name = "gone-" + spelling.strip("'").lower()
+        authelia.write_text(f"users:\n  {name}:\n    email: {name}@example.com\n    disabled: {spelling}\n")
+        assert outcomes(authelia, "--format", "authelia") == [outcome], spelling
+        assert outcome == "skipped" or idle.json("user", "show", name)["disabled"] is True, spelling
+    assert idle.cli("user", "import", table, "--format", "ldif", check=False).returncode == 2
+    assert idle.cli("user", "import", tmp_path / "missing", "--format", "csv", check=False).returncode == 3

@@ -1,5 +1,4 @@
-"""Ways to a second factor and back to one: after a reset by link, for people without a password, for authenticators that
-another system had; wrong codes that come slowly; the place that a proof leads back to."""
+"""Ways to a second factor and back: after a reset, without a password, from another system; slow wrong codes; return_to."""
 
 import base64
 import hashlib
