@@ -66,6 +66,14 @@ import Testing
         #expect(count(taken) == 20_000)
     }
 
+    @Test func strangersTakeNoPlaceOfSomebodyKnown() {
+        var groups = DenialGroups()
+        for network in 0..<20_000 { add(denial(network: network, at: start), to: &groups) }
+        add(denial(network: 1, user: "ada", at: start), to: &groups)
+        let taken = groups.take(at: start, all: true)
+        #expect(taken.contains { $0.sample.user == "ada" } && count(taken) == 20_001)
+    }
+
     @Test func whatWasPutBackIsTakenAgain() {
         var groups = DenialGroups()
         for network in 0..<5000 { add(denial(network: network, at: start), to: &groups) }

@@ -197,6 +197,19 @@ import Testing
         #expect(reader.read(key.secret, at: test.now).reason == .credentialRevoked)
     }
 
+    /// An account that came after the backup is not there to be disabled again; that its address was kept out is lost.
+    @Test func addressesOfAccountsThatAreNotThereAreNamed() throws {
+        let test = try served()
+        let backup = test.folder + "/backup"
+        _ = try test.store.backUp(to: backup, by: TestStore.cli)
+        _ = try test.addUser("eve@example.com", username: "eve")
+        _ = try test.store.disableUser("eve", by: TestStore.cli)
+        let lines = try export(test)
+        let report = try restore(backup, test, export: lines)
+        #expect(try test.store.blocks().isEmpty)
+        #expect(report.lostRevocations?.map(\.user) == ["eve"])
+    }
+
     /// What an import has put in the place of something is brought back, too.
     @Test func whatAnImportTookAwayIsNamed() throws {
         let test = try served()

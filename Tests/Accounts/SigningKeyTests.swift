@@ -11,6 +11,25 @@ import Testing
         try store.signingKeys().filter { $0.purpose == purpose }.map(\.state)
     }
 
+    /// One start with a clock that is years ahead makes keys for then, and is no reason to sign with old ones until then.
+    @Test(arguments: [false, true])
+    func keysOfAWrongClockHoldNothingUp(_ isFirst: Bool) throws {
+        let test = try TestStore()
+        if !isFirst { try test.store.maintainSigningKeys() }
+        let years = Duration.seconds(14 * 365 * 86_400)
+        test.clock.advance(years)
+        try test.store.maintainSigningKeys()
+        test.clock.advance(.zero - years)
+        for _ in 0..<100 {
+            try test.store.maintainSigningKeys()
+            test.clock.advance(.seconds(86_400))
+        }
+        let now = test.now
+        let signing = try test.store.signingKeys().filter { $0.purpose == .access && $0.state == .current }
+        #expect(signing.count == 1)
+        #expect(signing.allSatisfy { $0.activeFrom <= now && now - $0.activeFrom <= .seconds(31 * 86_400) })
+    }
+
     @Test func aLifeOfKeys() throws {
         let test = try TestStore()
         try test.addUser()

@@ -82,7 +82,16 @@ import Testing
         _ = try store.disableUser(old.id, by: TestStore.cli)
         #expect(try store.deleteUser(old.id, by: TestStore.cli).blockedEmail == "ada@example.com")
         #expect(try isBlocked())
-        // Until the operator takes them in anew.
+        // A list that is imported every night takes nobody in again who was sent away here.
+        let list = "email,username,groups,password_hash\nada@example.com,ada1,,\n"
+        let imported = try store.importUsers(
+            try ImportFormat.csv.read(Array(list.utf8)), ImportOptions(), by: TestStore.cli
+        ).outcomes
+        #expect(imported.map(\.outcome) == [.new] && imported.first?.reason?.contains("block remove") == true)
+        #expect(try isBlocked())
+        _ = try store.deleteUser("ada1", by: TestStore.cli)
+        #expect(try isBlocked())
+        // Until the operator takes them in by name.
         _ = try test.addUser("Ada@example.com", username: "ada2")
         #expect(try !isBlocked())
         #expect(try test.events(AuditFilter(type: "block_removed")).count == 1)

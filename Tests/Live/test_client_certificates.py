@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from support.certificates import Authority, replace
+from support.http2 import Client
 from support.origins import answer
 from support.waiting import eventually
 from support.wire import Closed, Connection, head
@@ -340,6 +341,31 @@ def test_an_authority_that_is_taken_out_is_out_on_open_connections_too(make_mutu
         assert refused_in_handshake(gate, authority, robot)
     finally:
         over.set()
+
+
+def test_over_http2_a_goaway_follows(make_mutual, authority, clients, tmp_path):
+    """A client that goes on using its connection would be refused for ever, also with a certificate that is good."""
+    ca = tmp_path / "ca.pem"
+    stranger = Authority(tmp_path / "stranger", "stranger").certificate.read_bytes()
+    replace(ca, clients.certificate.read_bytes() + stranger)
+    gate = make_mutual(client_ca=ca)
+    robot = clients.issue("robot", client=True)
+
+    def client():
+        context = authority.client_context()
+        context.load_cert_chain(robot.certificate, robot.key)
+        return Client(gate.port, context)
+
+    with client() as kept:
+        assert kept.request("/machines/a").status == 200
+        replace(ca, clients.certificate.read_bytes())
+        eventually(lambda: gate.log_text().count("changed certificates are in force") == 1)
+        refused = kept.request("/machines/a")
+        assert refused.status == 401 and b"credential_revoked" in refused.body
+        kept.until_closed()
+        assert [code for code, _ in kept.goaways][-1] == 0
+    with client() as anew:
+        assert anew.request("/machines/a").status == 200
 
 
 def test_a_proxys_certificate_proves_nobody(make_mutual, ask, clients):

@@ -110,7 +110,9 @@ struct DenialGroups {
 
     /// - Returns: false when there is no place for it.
     private mutating func place(_ group: Group) -> Bool {
-        guard groups[group.key] != nil || groups.count < Self.maximumGroups else {
+        // Strangers never take the places of people who are known.
+        let bound = group.isStrangers ? Self.maximumGroups / 2 : Self.maximumGroups
+        guard groups[group.key] != nil || groups.count < bound else {
             guard group.isStrangers else { return false }
             join(Self.joined(group))
             return true

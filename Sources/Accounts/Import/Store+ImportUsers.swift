@@ -134,7 +134,6 @@ extension Store {
         try Tables.usersByEmail.put(ReferenceRecord(id), for: account.email.canonical, in: transaction)
         try Tables.usersByName.put(NameRecord(userID: id, current: true), for: folded, in: transaction)
         try inheritFailures(user, at: now, in: transaction)
-        try liftBlockOfDeleted(account.email, by: actor, at: now, in: transaction)
         if let hash = account.passwordHash { try put(imported: hash, of: id, at: now, in: transaction) }
         try append(
             NewAuditEvent(
@@ -148,7 +147,10 @@ extension Store {
             try take(authenticator, for: user, by: actor, at: now, in: transaction)
         }
         // Likewise: whatever ends the import, nobody comes in who was kept out before.
-        guard account.disabled else { return outcome(.new) }
+        guard account.disabled else {
+            let isBlocked = try isShutOut(user, in: transaction)
+            return outcome(.new, isBlocked ? "its address is blocked: `gatehouse block remove` lets it in" : nil)
+        }
         _ = try disable(user, by: actor, at: now, in: transaction)
         return outcome(.new, "it is disabled")
     }

@@ -121,8 +121,7 @@ enum Findings {
             dependencies.append(Dependency(row: .userByEmail(email), revision: found?.revision))
             return found?.record.text
         case .user:
-            // The names of accounts are ASCII: a letter that becomes one only in lower case (the Kelvin sign) makes
-            // another name.
+            // The names of accounts are ASCII: there is nothing to look up.
             guard foreign.subject.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
             // The claim itself: the prefix keeps apart those that are not matched.
             let name = UserName.folded(foreign.subject)

@@ -34,8 +34,12 @@ struct SigningSchedule {
     /// The one that signs. Where the clock was set back to before the first of them, as it is when a machine without one
     /// learns the time behind its start, that one goes on: without any nothing could be forwarded.
     var current: SigningKeyRecord? { keys.last { $0.activeFrom <= now } ?? keys.first }
-    /// The one that will.
-    var next: SigningKeyRecord? { keys.first { $0.activeFrom > now && $0.kid != current?.kid } }
+    /// The one that will. One that is further away was made by a clock that was wrong: it is not waited for.
+    var next: SigningKeyRecord? {
+        keys.first {
+            $0.activeFrom > now && $0.activeFrom <= now + Self.period + Self.announcement && $0.kid != current?.kid
+        }
+    }
 
     func state(of key: SigningKeyRecord) -> SigningKey.State {
         if key.kid == current?.kid { return .current }
@@ -46,6 +50,7 @@ struct SigningSchedule {
     func plan(lastTokenEnd: (String) -> Timestamp?) -> Plan {
         guard let current else { return Plan(createActiveFrom: now) }
         var plan = Plan()
+        if next == nil, current.activeFrom > now + Self.period { return Plan(createActiveFrom: now) }
         let end = current.activeFrom + Self.period
         if next == nil, now >= end - Self.announcement {
             plan.createActiveFrom = max(end, now + Self.announcement)

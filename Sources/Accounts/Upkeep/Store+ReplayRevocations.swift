@@ -80,6 +80,8 @@ extension Store {
             do throws(AccountsError) {
                 if try replay(event, by: actor) { done.append(event) }
             } catch  where error.code == .notFound || error.code == .exists {
+                // The address was kept out as well, and no event says which one it was.
+                if error.code == .notFound, event.type == AuditEventType.userDisabled.rawValue { continue }
                 done.append(event)
             }
         }

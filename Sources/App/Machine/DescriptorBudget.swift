@@ -15,7 +15,7 @@ struct DescriptorBudget: Sendable, Equatable {
     /// - Parameter limit: how many descriptors there may be.
     init(limit: Int) {
         self.limit = limit
-        // For the store, the log, listeners, idle connections to upstreams, and fetches.
+        // For the store, the log, listeners and fetches, and what upstreams have beyond clients.
         let reserve = max(32, min(512, limit / 4))
         connections = max(8, min(Self.mostConnections, (limit - reserve) / 2))
         // Somewhat more than clients: some are accepted beyond the limit, and some connections wait where nobody asks.

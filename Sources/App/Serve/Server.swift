@@ -76,7 +76,9 @@ final class Server: Sendable {
                 launch.log.warning("another server runs on the same data_dir; `gatehouse reload` reaches this one")
             }
             Upkeep.tellAlarms(of: store, launch.log)
-            _ = try store.maintainSigningKeys()
+            // Keys that are old by a clock which may be wrong stay for now; without any nobody could sign.
+            let steady = SteadyClock(at: clock.now(), .now, lastEvent: lastEvent)
+            if try steady.isTrusted(at: .now) || store.signingKeys().isEmpty { _ = try store.maintainSigningKeys() }
             let server = try await Server(store, launch, clock, control, lastEvent: lastEvent)
             server.takeReloads()
             do {

@@ -32,8 +32,8 @@ public final class Fetcher: HTTPFetching {
     /// - Parameters:
     ///   - threads: how many requests run at once.
     ///   - perServer: how many of them may be to one server (scheme, host and port); nil: all.
-    ///   - capacity: how many may wait, of one server a quarter where its threads are bounded; more fail with
-    ///     `overloaded`.
+    ///   - capacity: how many may wait for their server's turn, of one server a quarter where its threads are bounded;
+    ///     more fail with `overloaded`. As many and `threads` more may wait for a thread.
     ///   - patience: how long one may wait for its server's turn; then it fails with `overloaded`.
     public init(
         threads: Int = 4, perServer: Int? = nil, capacity: Int = 256, patience: Duration = .seconds(30)

@@ -26,18 +26,20 @@ struct Missing: OptionSet {
 private struct RuleName {
     private let written: String
     private let folded: String
+    private let asciiCount: Int
 
     init(_ text: String) {
         written = text
         folded = text.lowercased()
+        asciiCount = Self.asciiCount(text)
     }
 
     /// - Parameter loosely: whoever only looks like that user is meant too.
     func isName(_ user: String, loosely: Bool) -> Bool {
         if user.utf8.elementsEqual(written.utf8) { return true }
-        let lowered = user.lowercased()
-        if loosely { return lowered == folded }
-        return lowered.utf8.elementsEqual(folded.utf8) && Self.asciiCount(user) == Self.asciiCount(written)
+        if loosely { return user.lowercased() == folded }
+        guard Self.asciiCount(user) == asciiCount else { return false }
+        return user.utf8.elementsEqual(folded.utf8) || user.lowercased().utf8.elementsEqual(folded.utf8)
     }
 
     private static func asciiCount(_ text: String) -> Int { text.utf8.count(where: UTF8.isASCII) }

@@ -242,9 +242,11 @@ public struct Limits: Sendable, Hashable {
     public var keepAliveTimeout: Duration = .seconds(75)
     /// Between two pieces of a request body, or of an answer that the client takes.
     public var bodyTimeout: Duration = .seconds(60)
-    /// When it has been waited so long for a request body of a known length, it must have come at `minimumBodyRate`.
+    /// When it has been waited so long for a request body of a known length, or for one for ourselves, it must have come
+    /// at `minimumBodyRate`.
     public var bodyGrace: Duration = .seconds(60)
     /// In bytes a second, counted from the beginning of the body without the time in which the upstream took none of it.
+    /// Clients that take an answer slowly have to take as much.
     public var minimumBodyRate: Int64 = 240
     /// Connections of all listeners together; who comes then waits until one of them ends. Read at the start only.
     public var maximumConnections: Int = 16_384

@@ -11,6 +11,7 @@ extension FrontHandler {
         if security.hasLostAuthority {
             // On another connection it is verified anew.
             exchange.closeAfterwards()
+            connection.multiplexed?.stopSoon()
             return .refused(CredentialRefusal(.credentialRevoked))
         }
         return security.credential(loop.context.credentials, at: now)

@@ -347,13 +347,16 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
         if upstreamDeadline <= now {
             upstreamDeadline = .max
             upstreamTimedOut()
-        } else if clientDeadline <= now || bodyIsTooSlow(now) {
+        } else if bodyIsTooSlow(now) {
             clientDeadline = .max
-            clientTimedOut()
+            clientTimedOut(bodyIsSlow: true)
+        } else if clientDeadline <= now {
+            clientDeadline = .max
+            clientTimedOut(bodyIsSlow: false)
         }
     }
 
-    private func clientTimedOut() {
+    private func clientTimedOut(bodyIsSlow: Bool) {
         switch exchange.state {
         case .forwarding(.streaming, .awaited), .collecting:
             // The body stopped coming; nothing has been answered.
@@ -363,7 +366,7 @@ final class FrontHandler: ChannelInboundHandler, RemovableChannelHandler {
             answerFailure(status: 408, reason: nil, detail: "The request body did not come in time.")
             flushAnswer()
         case .idle, .responding, .forwarding, .closed:
-            if !isTakingItsAnswer() { abort() }
+            if bodyIsSlow || !isTakingItsAnswer() { abort() }
         case .resolving, .tunnelling, .draining, .lingering: abort()
         }
     }

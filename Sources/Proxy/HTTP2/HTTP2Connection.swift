@@ -37,6 +37,7 @@ final class HTTP2Connection: ChannelInboundHandler {
     init(loop: ProxyLoop, client: ClientConnection) {
         self.loop = loop
         self.client = client
+        client.multiplexed = self
     }
 
     /// Puts the handlers of HTTP/2 behind `handler`.
@@ -133,6 +134,7 @@ final class HTTP2Connection: ChannelInboundHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         writeDeadline = context.channel.isWritable ? .max : loop.ticks + limits.bodyTimeout.wholeMilliseconds
+        reader = SlowReader()
         context.fireChannelWritabilityChanged()
     }
 
@@ -186,8 +188,15 @@ final class HTTP2Connection: ChannelInboundHandler {
 
     // MARK: Its end
 
-    /// The server stops.
+    /// The server stops, or wants no further request on this connection.
     func stop() { run(life.stop()) }
+
+    /// The same, once whoever is at work has ended.
+    func stopSoon() {
+        guard let context = channelContext else { return }
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.execute { bound.value.stop() }
+    }
 
     func abort() { channelContext?.close(promise: nil) }
 

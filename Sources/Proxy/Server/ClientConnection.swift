@@ -8,6 +8,8 @@ final class ClientConnection {
     let address: SocketAddress?
     /// What TLS proved of the other end; nil where nothing is asked of it.
     let security: ConnectionSecurity?
+    /// What carries its streams; nil: it speaks HTTP/1.1.
+    weak var multiplexed: HTTP2Connection?
     /// What the address came to by the configuration of the last exchange.
     private var known: (site: Site, peer: Peer)?
 

@@ -14,6 +14,8 @@ final class ProxyLoop {
     private(set) var site: Site
     private(set) var context: LoopContext
     private(set) var pools: [UpstreamPool] = []
+    /// Of configurations before, whose requests still wait for connections.
+    private var retiring: [UpstreamPool] = []
     var counters: LoopCounters
     /// Reused for every head; what is needed longer is copied out.
     var head = RequestHead()
@@ -74,6 +76,7 @@ final class ProxyLoop {
             return UpstreamPool(loop: self, servers: servers, tls: tls, limits: site.configuration.limits)
         }
         for pool in old { pool.retire() }
+        retiring += old.filter(\.hasWaitingDials)
         return pools
     }
 
@@ -104,6 +107,10 @@ final class ProxyLoop {
             if index < multiplexed.count { multiplexed[index].checkTimeouts(now) }
         }
         for pool in pools { pool.sweep(now) }
+        if !retiring.isEmpty {
+            for pool in retiring { pool.startAllDials() }
+            retiring.removeAll { !$0.hasWaitingDials }
+        }
         if sinceSecond >= 1000 {
             sinceSecond = 0
             context.everySecond()
@@ -116,6 +123,7 @@ final class ProxyLoop {
         var kept = pools
         if self.site.configuration.limits != site.configuration.limits {
             for pool in pools { pool.retire() }
+            retiring += pools.filter(\.hasWaitingDials)
             kept = []
         }
         self.site = site

@@ -133,7 +133,7 @@ final class UpstreamPool {
                 endpoints[index].idle.removeFirst()
                 first.discard()
             }
-            endpoints[index].http2?.sweep(now)
+            endpoints[index].http2?.sweep(max(now, oldest - 1))
             startDials(index)
         }
         guard !isPlain else { return }

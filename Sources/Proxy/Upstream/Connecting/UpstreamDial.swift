@@ -34,6 +34,8 @@ final class UpstreamDial {
     private var state = State.queued(deadline: nil)
     private var channel: (any Channel)?
     private var handshake: UpstreamHandshake?
+    /// It was its turn once, and there were as many connections as there may be.
+    var waitsForPlace = false
     /// Takes a connection that has become free instead; nil: that would be of no use.
     var takeIdle: ((UpstreamHandler) -> Void)?
 
@@ -65,8 +67,9 @@ final class UpstreamDial {
 
     /// Whose fault it is says what it waited for: a server that takes no connections, or a place among all of them.
     private func waitedInVain() {
-        let isFull = loop.shared.upstreamConnectionCount >= loop.site.configuration.limits.maximumUpstreamConnections
-        end(.failure(isFull ? NoUpstreamPlace() : ChannelError.connectTimeout(timeout)))
+        let maximum = loop.site.configuration.limits.maximumUpstreamConnections
+        let hasNoPlace = waitsForPlace || loop.shared.upstreamConnectionCount >= maximum
+        end(.failure(hasNoPlace ? NoUpstreamPlace() : ChannelError.connectTimeout(timeout)))
     }
 
     /// Its turn has come, and a place was taken for its connection.

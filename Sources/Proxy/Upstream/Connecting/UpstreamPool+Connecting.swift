@@ -32,8 +32,9 @@ extension UpstreamPool {
             count(endpoint, -1)
             // That nobody wants it any more says nothing about the server.
             guard attempt.isWanted else { return }
-            blame(endpoint, UpstreamFailure(connecting: error))
-            servers.doubtAddresses(loop.ticks)
+            let kind = UpstreamFailure(connecting: error)
+            blame(endpoint, kind)
+            if kind != .noDescriptor { servers.doubtAddresses(loop.ticks) }
         }
         attempt.finish(outcome)
     }
@@ -70,7 +71,9 @@ extension UpstreamPool {
                 endpoints[endpoint].dials.leave(dial, hadTurn: hadTurn)
                 startDials(endpoint)
             }, then: then)
-        let begins = endpoints[endpoint].dials.isOpen && loop.takeUpstreamPlace()
+        let isItsTurn = endpoints[endpoint].dials.isOpen
+        let begins = isItsTurn && loop.takeUpstreamPlace()
+        dial.waitsForPlace = isItsTurn && !begins
         endpoints[endpoint].dials.enter(dial, begins: begins)
         if begins { dial.begin() } else { dial.queue() }
         return dial
@@ -79,8 +82,22 @@ extension UpstreamPool {
     /// Has those begin whose turn it is.
     func startDials(_ endpoint: Int) {
         guard !endpoints[endpoint].dials.isEmpty, endpoints[endpoint].dials.takeStart() else { return }
-        while endpoints[endpoint].dials.hasNext, loop.takeUpstreamPlace() { endpoints[endpoint].dials.next()?.begin() }
+        while endpoints[endpoint].dials.hasNext {
+            guard loop.takeUpstreamPlace() else {
+                endpoints[endpoint].dials.first { _ in true }?.waitsForPlace = true
+                break
+            }
+            endpoints[endpoint].dials.next()?.begin()
+        }
         endpoints[endpoint].dials.endStart()
+    }
+
+    /// Somebody waits for a turn or a place.
+    var hasWaitingDials: Bool { endpoints.contains { !$0.dials.isEmpty } }
+
+    /// For a pool that is not swept any more.
+    func startAllDials() {
+        for index in endpoints.indices { startDials(index) }
     }
 
     /// Gives connections that have become free to those who wait for their turn to make one.

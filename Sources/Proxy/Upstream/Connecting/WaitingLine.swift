@@ -22,6 +22,9 @@ struct WaitingLine<Member: AnyObject> {
     mutating func remove(_ member: Member) {
         guard let number = numbers.removeValue(forKey: ObjectIdentifier(member)) else { return }
         members[number] = nil
+        // Whoever looks for somebody does not walk past all who were before.
+        if members.isEmpty { first = end }
+        while first < end, members[first] == nil { first += 1 }
     }
 
     mutating func popFirst() -> Member? {
